@@ -1,0 +1,1 @@
+"""One ledger for patients, pharmacies and insurers that none of them owns."""
