@@ -48,4 +48,29 @@ class Broken(TheriacError):
 
 # -- fhir and scope --------------------------------------------------------------------------------------------------
 
+
+class UnknownClass(BadInput):
+    """No class of records is written like that."""
+
+    def __init__(self, *, text: str) -> None:
+        self.text = text
+        super().__init__(f"{text[:80]!r} is no class of records; docs/scopes.md lists them, such as 'laboratory/N'.")
+
+
+class UnknownScope(BadInput):
+    """A scope has a bit that stands for no class."""
+
+    def __init__(self, *, mask: int) -> None:
+        self.mask = mask
+        super().__init__(f"The scope {mask:#x} has a bit that stands for no class; docs/scopes.md lists the bits.")
+
+
+class UnknownPurpose(BadInput):
+    """No purpose of use has this code."""
+
+    def __init__(self, *, code: str) -> None:
+        self.code = code
+        super().__init__(f"{code[:80]!r} is no purpose of use here; docs/scopes.md lists them, such as 'TREAT'.")
+
+
 # -- health ----------------------------------------------------------------------------------------------------------
