@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+/// @notice A set of classes of records, as the chain sees it: a bit for each category at level N, one bit for all of
+/// level R, one for all of level V, one for single records. The finer classes are in the sealed capsule.
+type Scope is uint64;
+
+using {includes, isEmpty} for Scope global;
+
+/// @notice Whether every class of `wanted` is in the set.
+function includes(Scope scope, Scope wanted) pure returns (bool) {
+    return Scope.unwrap(wanted) & ~Scope.unwrap(scope) == 0;
+}
+
+function isEmpty(Scope scope) pure returns (bool) {
+    return Scope.unwrap(scope) == 0;
+}
