@@ -11,6 +11,7 @@ An error holds plain values (numbers, strings, paths) and builds its own sentenc
 what to do next. The exit code is what a script ends with.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -248,7 +249,9 @@ class WrongBytes(Tampered):
     def __init__(self, *, cid: str, store: str) -> None:
         self.cid = cid
         self.store = store
-        super().__init__(f"{store} holds other bytes under {cid} than were put there; put the file again, or ask another store.")
+        super().__init__(
+            f"{store} holds other bytes under {cid} than were put there; put the file again, or ask another store."
+        )
 
 
 class BadBlock(Tampered):
@@ -277,7 +280,9 @@ class StoreFull(Broken):
 
     def __init__(self, *, folder: str) -> None:
         self.folder = folder
-        super().__init__(f"There is no room left for {folder}; free some space and put the file again, nothing was lost.")
+        super().__init__(
+            f"There is no room left for {folder}; free some space and put the file again, nothing was lost."
+        )
 
 
 class StoreUnusable(Broken):
@@ -288,7 +293,259 @@ class StoreUnusable(Broken):
         self.fault = fault
         super().__init__(f"The store in {folder} cannot be used ({fault}); check the folder's rights and its disk.")
 
+
 # -- ledger ----------------------------------------------------------------------------------------------------------
+
+
+def _shown(value: object) -> str:
+    """A value of a contract, short enough for a sentence."""
+    if isinstance(value, bytes):
+        text = "0x" + value.hex()
+    elif isinstance(value, Mapping):
+        text = "(" + ", ".join(f"{name} {_shown(part)}" for name, part in value.items()) + ")"
+    elif isinstance(value, tuple | list):
+        text = "[" + ", ".join(_shown(part) for part in value) + "]"
+    else:
+        text = str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+class BadKey(BadInput):
+    """A private key cannot be used. The message never repeats it."""
+
+    def __init__(self) -> None:
+        super().__init__("This is not a private key: it must be 32 bytes that form a number of the curve, not zero.")
+
+
+class WrongSignature(Broken):
+    """A signer signed something else than it was asked to, or with another key."""
+
+    def __init__(self, *, address: str, fault: str) -> None:
+        self.address = address
+        self.fault = fault
+        super().__init__(f"The signer of {address} did not sign what it was asked to ({fault}); nothing was sent.")
+
+
+class ChainSilent(Unavailable):
+    """A node did not answer in time, or cannot be reached. `seconds` is how long it was asked."""
+
+    def __init__(self, *, endpoint: str, seconds: float, reason: str) -> None:
+        self.endpoint = endpoint
+        self.seconds = seconds
+        self.reason = reason
+        super().__init__(
+            f"The chain at {endpoint} did not answer within {seconds:g} s ({reason}); "
+            "check that the node runs and can be reached, then try again."
+        )
+
+
+class ChainRefused(Unavailable):
+    """A node answered a request with an error of its own, which no contract gave."""
+
+    def __init__(self, *, endpoint: str, method: str, reason: str) -> None:
+        self.endpoint = endpoint
+        self.method = method
+        self.reason = reason
+        super().__init__(f"The chain at {endpoint} refused {method}: {reason[:300]}; correct this and try again.")
+
+
+class ChainLied(Tampered):
+    """What a node said contradicts itself or what it said before."""
+
+    def __init__(self, *, endpoint: str, fault: str) -> None:
+        self.endpoint = endpoint
+        self.fault = fault
+        super().__init__(f"The chain at {endpoint} contradicts itself ({fault}); ask a node that you trust.")
+
+
+class WrongChain(BadInput):
+    """A file of this project belongs to another chain than the one that answers."""
+
+    def __init__(self, *, source: str, what: str, written: str, found: str) -> None:
+        self.source = source
+        self.what = what
+        self.written = written
+        self.found = found
+        super().__init__(
+            f"{source} is for another chain: its {what} is {written}, the chain that answers has {found}; "
+            "connect to the right chain, or deploy and start anew on this one."
+        )
+
+
+class WrongCode(Tampered):
+    """The code at a contract's address is not the code that was deployed there."""
+
+    def __init__(self, *, network: str, contract: str, address: str, written: str, found: str) -> None:
+        self.network = network
+        self.contract = contract
+        self.address = address
+        self.written = written
+        self.found = found
+        super().__init__(
+            f"The code of {contract} at {address} on {network} hashes to {found}, not {written} as deployed; "
+            "use nothing at this address before the file of the network is restored or the contracts are deployed again."
+        )
+
+
+class DevelopmentChain(Refused):
+    """A lasting network has the chain id that every development chain has: signatures would replay."""
+
+    def __init__(self, *, network: str, chain_id: int) -> None:
+        self.network = network
+        self.chain_id = chain_id
+        super().__init__(
+            f"The lasting network {network} has chain id {chain_id}, which all development chains share, so signatures "
+            "made there would count here; give the chain an id of its own in its genesis."
+        )
+
+
+class BadDeployment(BadInput):
+    """A file that says what is deployed where cannot be used."""
+
+    def __init__(self, *, source: str, field: str, fault: str) -> None:
+        self.source = source
+        self.field = field
+        self.fault = fault
+        where = f"at {field} " if field else ""
+        super().__init__(f"{source} does not describe a network {where}({fault}); restore it, or deploy again.")
+
+
+class NotDeployed(BadInput):
+    """A contract is not in the network's file, or nothing stands at its address."""
+
+    def __init__(self, *, contract: str, network: str) -> None:
+        self.contract = contract
+        self.network = network
+        super().__init__(f"{contract} is not deployed on {network}; run `ape run deploy` for this network first.")
+
+
+class NoAbi(BadInput):
+    """The package knows no contract, function or event of that name."""
+
+    def __init__(self, *, name: str) -> None:
+        self.name = name
+        super().__init__(f"This package knows nothing called {name}; check the spelling, or run `make abi`.")
+
+
+class BadCall(BadInput):
+    """A contract's function was called with what does not fit it."""
+
+    def __init__(self, *, call: str, fault: str) -> None:
+        self.call = call
+        self.fault = fault
+        super().__init__(f"{call} cannot be called like this ({fault[:200]}); correct the arguments.")
+
+
+class Reverted(Refused):
+    """A contract refused. `error` is the Solidity error's name and `arguments` its values by name.
+
+    `contract` is the name of the contract that was called, or its address. Error(string) gives "Error" with `message`,
+    Panic(uint256) "Panic" with `code`; data that no ABI explains gives its selector with `data`, and a contract that
+    says nothing gives "" (with `reason` where the node has one). Where an argument is itself the data of a refusal
+    further in, `inner` is that refusal.
+    """
+
+    def __init__(
+        self, *, contract: str, error: str, arguments: Mapping[str, object], inner: "Reverted | None" = None
+    ) -> None:
+        self.contract = contract
+        self.error = error
+        self.arguments = dict(arguments)
+        self.inner = inner
+        told = ", ".join(f"{name} {_shown(value)}" for name, value in self.arguments.items())
+        said = f"{error or 'gave no reason'}" + (f" ({told})" if told else "")
+        further = f", because: {inner.error} ({_shown(inner.arguments)})" if inner else ""
+        super().__init__(
+            f"{contract} refused: {said}{further}; change what is asked so that it fits, or ask its owner."
+        )
+
+
+class CannotPay(Refused):
+    """An account has less than its transaction may cost, both in wei."""
+
+    def __init__(self, *, address: str, needed: int | None, balance: int | None) -> None:
+        self.address = address
+        self.needed = needed
+        self.balance = balance
+        sums = "" if needed is None else f" (it has {balance} wei and may need {needed})"
+        super().__init__(
+            f"The account {address} cannot pay for this transaction{sums}; let another send it, or fund it."
+        )
+
+
+class NotSettled(Unavailable):
+    """A transaction is not yet as deep in the chain as the network demands. It is kept and goes on."""
+
+    def __init__(self, *, intent: str, transaction: str, seconds: float, reason: str) -> None:
+        self.intent = intent
+        self.transaction = transaction
+        self.seconds = seconds
+        self.reason = reason
+        super().__init__(
+            f"Transaction {transaction} for {intent!r} is not settled after {seconds:g} s ({reason}); "
+            "it is not lost: ask again for the same intent, and it is waited for, not sent twice."
+        )
+
+
+class UnknownIntent(BadInput):
+    """An outbox has nothing under that name."""
+
+    def __init__(self, *, intent: str) -> None:
+        self.intent = intent
+        super().__init__(f"Nothing was ever sent under the name {intent!r} from this outbox; check the name.")
+
+
+class IntentChanged(BadInput):
+    """An intent's name was used before for another call."""
+
+    def __init__(self, *, intent: str) -> None:
+        self.intent = intent
+        super().__init__(f"The name {intent!r} stands for another call already; give this call a name of its own.")
+
+
+class IntentAbandoned(Refused):
+    """An intent was given up on demand: its nonce was spent on nothing."""
+
+    def __init__(self, *, intent: str) -> None:
+        self.intent = intent
+        super().__init__(f"{intent!r} was given up before it reached the chain; send it again under a new name.")
+
+
+class OutboxBusy(Unavailable):
+    """Another process, or another sender of this one, works with the outbox."""
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(f"The outbox {path} is in use by another process; wait for it to end, or use another outbox.")
+
+
+class OutboxOfAnother(BadInput):
+    """An outbox keeps the transactions of another account."""
+
+    def __init__(self, *, path: str, written: str, found: str) -> None:
+        self.path = path
+        self.written = written
+        self.found = found
+        super().__init__(f"The outbox {path} belongs to {written}, not to {found}; give each account its own outbox.")
+
+
+class LedgerFileBroken(Broken):
+    """A file of the ledger cannot be read or written: a full disk, no right to it, or damage."""
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"The file {path} cannot be used ({reason}); free space or restore it, then try again.")
+
+
+class BadHandler(BadInput):
+    """A handler of events cannot be used by an index."""
+
+    def __init__(self, *, handler: str, fault: str) -> None:
+        self.handler = handler
+        self.fault = fault
+        super().__init__(f"The handler of {handler} cannot be used: {fault}.")
+
 
 # -- fhir and scope --------------------------------------------------------------------------------------------------
 
