@@ -383,7 +383,7 @@ class WrongCode(Tampered):
         self.found = found
         super().__init__(
             f"The code of {contract} at {address} on {network} hashes to {found}, not {written} as deployed; "
-            "use nothing at this address before the file of the network is restored or the contracts are deployed again."
+            "use nothing at this address until the file of the network is restored or the contracts are deployed anew."
         )
 
 
