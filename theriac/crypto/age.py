@@ -20,7 +20,6 @@ import io
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -93,6 +92,73 @@ _MAC_LENGTH: Final = 32
 _HEADER_BLOCK: Final = 2048
 
 
+# -- streams ---------------------------------------------------------------------------------------------------------
+
+
+class _Fault:
+    """Repeats the first error that was raised inside it: where a source left a gap, no end may seem to be."""
+
+    def __init__(self) -> None:
+        self._error: BaseException | None = None
+
+    def __enter__(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._error = error
+
+
+class _Reader(io.RawIOBase):
+    """Hands out pieces of bytes."""
+
+    def __init__(self) -> None:
+        self._fault = _Fault()
+
+    def _piece(self, limit: int) -> memoryview:
+        """At most `limit` bytes, and none only at the end."""
+        raise NotImplementedError
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        target = memoryview(buffer).cast("B")
+        with self._fault:
+            return self._fill(target)
+
+    def readall(self) -> bytes:
+        with self._fault:
+            return b"".join(iter(lambda: self._piece(CHUNK), b""))
+
+    def _fill(self, target: memoryview) -> int:
+        piece = self._piece(len(target))
+        target[: len(piece)] = piece
+        return len(piece)
+
+
+class _SealedPieces(_Reader):
+    """The pieces of a sealed file as one stream."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        super().__init__()
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def _piece(self, limit: int) -> memoryview:
+        if not self._rest:
+            self._rest = memoryview(next(self._pieces, b""))
+        piece, self._rest = self._rest[:limit], self._rest[limit:]
+        return piece
+
+    def _fill(self, target: memoryview) -> int:
+        """Fill all of it: sealed chunks never end where a buffer does, and would be copied once more."""
+        filled = 0
+        while filled < len(target) and (count := super()._fill(target[filled:])):
+            filled += count
+        return filled
+
+
 # -- writing ---------------------------------------------------------------------------------------------------------
 
 
@@ -114,7 +180,7 @@ class SealingReader(io.BufferedReader):
     """The bytes of an age file, sealed while they are read, with the file key they are sealed under."""
 
     def __init__(self, source: BinaryIO, *, file_key: FileKey, header: bytes) -> None:
-        super().__init__(_Pieces(_sealed_pieces(source, file_key=file_key, header=header)), buffer_size=CHUNK)
+        super().__init__(_SealedPieces(_sealed_pieces(source, file_key=file_key, header=header)), buffer_size=CHUNK)
         self.file_key = file_key
 
 
@@ -168,34 +234,6 @@ def _sealed_pieces(source: BinaryIO, *, file_key: FileKey, header: bytes) -> Ite
         chunk = following
         number += 1
     yield aead.encrypt(_chunk_nonce(number, final=True), chunk, None)
-
-
-class _Pieces(io.RawIOBase):
-    """Reads an iterator of pieces as one stream. After an error it repeats the error: a gap never looks like an end."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._rest = memoryview(b"")
-        self._fault: BaseException | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        if self._fault:
-            raise self._fault
-        try:
-            if not self._rest:
-                self._rest = memoryview(next(self._pieces, b""))
-        except BaseException as fault:
-            self._fault = fault
-            raise
-
-        target = memoryview(buffer).cast("B")
-        count = min(len(target), len(self._rest))
-        target[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------
@@ -346,12 +384,13 @@ def _open_payload(feed: _Feed, *, header: _Header, file_key: FileKey) -> BinaryI
     return io.BufferedReader(_Payload(feed, aead=_payload_aead(file_key, nonce), start=start), buffer_size=CHUNK)
 
 
-class _Payload(io.RawIOBase):
+class _Payload(_Reader):
     """The plaintext of a payload, one authenticated chunk at a time. `start` is where its first chunk stands in a
     source that seeks, else None.
     """
 
     def __init__(self, feed: _Feed, *, aead: ChaCha20Poly1305, start: int | None) -> None:
+        super().__init__()
         self._feed = feed
         self._aead = aead
         self._start = start
@@ -362,10 +401,6 @@ class _Payload(io.RawIOBase):
         self._plain = b""
         self._final: int | None = None
         self._end: int | None = None
-        self._fault: BaseException | None = None
-
-    def readable(self) -> bool:
-        return True
 
     def seekable(self) -> bool:
         return self._start is not None
@@ -381,7 +416,8 @@ class _Payload(io.RawIOBase):
         elif whence == os.SEEK_CUR:
             base = self._position
         elif whence == os.SEEK_END:
-            base = self._size()
+            with self._fault:
+                base = self._authenticate_end()
         else:
             raise ValueError(f"invalid whence ({whence})")
 
@@ -390,32 +426,22 @@ class _Payload(io.RawIOBase):
         self._position = base + offset
         return self._position
 
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+    def _piece(self, limit: int) -> memoryview:
         number, skip = divmod(self._position, CHUNK)
-        plain = self._chunk(number)
-
-        target = memoryview(buffer).cast("B")
-        piece = memoryview(plain)[skip : skip + len(target)]
-        target[: len(piece)] = piece
+        piece = memoryview(self._chunk(number))[skip : skip + limit]
         self._position += len(piece)
-        return len(piece)
+        return piece
 
     def _chunk(self, number: int) -> bytes:
         """Chunk `number`, or nothing where the payload, authentically, ended before it."""
-        with self._faults_repeated():
-            plain = self._load(number)
-            if plain is not None:
-                return plain
-            if self._start is not None:
-                self._authenticate_end()
-            elif self._final != number - 1:
-                raise PayloadTruncated(chunks=number)
-            return b""
-
-    def _size(self) -> int:
-        """Bytes of plaintext, which the last chunk decides."""
-        with self._faults_repeated():
-            return self._authenticate_end()
+        plain = self._load(number)
+        if plain is not None:
+            return plain
+        if self._start is not None:
+            self._authenticate_end()
+        elif self._final != number - 1:
+            raise PayloadTruncated(chunks=number)
+        return b""
 
     def _authenticate_end(self) -> int:
         """Find the last chunk by the length of the source and authenticate that it is final. Returns the size."""
@@ -473,17 +499,6 @@ class _Payload(io.RawIOBase):
             return self._aead.decrypt(_chunk_nonce(number, final=final), sealed, None)
         except InvalidTag:
             return None
-
-    @contextmanager
-    def _faults_repeated(self) -> Iterator[None]:
-        """An error of the source may leave a gap, and one of the file stays true: neither may look like an end."""
-        if self._fault:
-            raise self._fault
-        try:
-            yield
-        except BaseException as fault:
-            self._fault = fault
-            raise
 
 
 # -- both ------------------------------------------------------------------------------------------------------------

@@ -4,13 +4,15 @@ A text is a prefix, the character `1`, the data and a checksum of 6 characters. 
 still finds nearly every slip, but no longer promises to find each one of up to four.
 """
 
+import base64
 from dataclasses import dataclass
 from typing import Final
 
 from theriac.errors import NotBech32
 
-_CHARACTERS: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-_VALUE_OF: Final = {character: value for value, character in enumerate(_CHARACTERS)}
+_CHARACTERS: Final = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_BASE32: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_VALUES: Final = bytes(range(32))
 _GENERATOR: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 # What the generator adds for each of the 32 values that leave the top of the checksum.
 _ADDED: Final = tuple(
@@ -22,6 +24,11 @@ _ADDED: Final = tuple(
     for top in range(32)
 )
 _CHECKSUM_LENGTH: Final = 6
+# Values of 5 bits are kept as bytes; the standard library turns 5 bytes into 8 values and back, in its own letters.
+_CHARACTERS_OF: Final = bytes.maketrans(_VALUES, _CHARACTERS)
+_VALUES_OF: Final = bytes.maketrans(_CHARACTERS, _VALUES)
+_BASE32_OF: Final = bytes.maketrans(_VALUES, _BASE32)
+_VALUES_OF_BASE32: Final = bytes.maketrans(_BASE32, _VALUES)
 
 
 @dataclass(frozen=True)
@@ -35,8 +42,8 @@ class Bech32:
 
 def encode(data: bytes, *, prefix: str) -> str:
     """Write `data` in lower case. `prefix` is lower-case ASCII and is trusted."""
-    values = _five_bits(data)
-    return f"{prefix}1" + "".join(_CHARACTERS[value] for value in values + _checksum(prefix, values))
+    values = base64.b32encode(data).rstrip(b"=").translate(_VALUES_OF_BASE32)
+    return f"{prefix}1" + (values + _checksum(prefix, values)).translate(_CHARACTERS_OF).decode("ascii")
 
 
 def decode(text: str) -> Bech32:
@@ -56,36 +63,30 @@ def decode(text: str) -> Bech32:
         raise NotBech32(fault="its prefix has characters that Bech32 does not know")
 
     # (3) only the 32 characters
-    try:
-        values = [_VALUE_OF[character] for character in payload]
-    except KeyError:
-        raise NotBech32(fault="it has characters that Bech32 does not know") from None
+    if payload.encode("ascii").translate(None, delete=_CHARACTERS):
+        raise NotBech32(fault="it has characters that Bech32 does not know")
+    values = payload.encode("ascii").translate(_VALUES_OF)
 
     # (4) the checksum, over the lower case
-    body, checksum = values[:-_CHECKSUM_LENGTH], values[-_CHECKSUM_LENGTH:]
-    if checksum != _checksum(prefix, body):
+    values, checksum = values[:-_CHECKSUM_LENGTH], values[-_CHECKSUM_LENGTH:]
+    if checksum != _checksum(prefix, values):
         raise NotBech32(fault="its checksum is wrong, so a character is")
 
     # (5) whole bytes: less than one value of padding, all zero
-    length, padding = divmod(5 * len(body), 8)
-    number = 0 if not body else int("".join(f"{value:05b}" for value in body), 2)
-    if padding > 4 or number & ((1 << padding) - 1):
+    padding = 5 * len(values) % 8
+    if padding > 4 or (padding and values[-1] & ((1 << padding) - 1)):
         raise NotBech32(fault="its padding is not zero or too long")
+    data = base64.b32decode(values.translate(_BASE32_OF) + b"=" * (-len(values) % 8))
 
-    return Bech32(prefix=prefix, data=(number >> padding).to_bytes(length, "big"), upper=text != lowered)
-
-
-def _five_bits(data: bytes) -> list[int]:
-    bits = "".join(f"{byte:08b}" for byte in data)
-    bits += "0" * (-len(bits) % 5)
-    return [int(bits[at : at + 5], 2) for at in range(0, len(bits), 5)]
+    return Bech32(prefix=prefix, data=data, upper=text != lowered)
 
 
-def _checksum(prefix: str, values: list[int]) -> list[int]:
+def _checksum(prefix: str, values: bytes) -> bytes:
     """The six values that make the polynomial of the whole text equal to 1."""
-    expanded = [ord(character) >> 5 for character in prefix] + [0] + [ord(character) & 31 for character in prefix]
+    letters = prefix.encode("ascii")
+    expanded = bytes(letter >> 5 for letter in letters) + b"\0" + bytes(letter & 31 for letter in letters)
     remainder = 1
-    for value in expanded + values + [0] * _CHECKSUM_LENGTH:
+    for value in expanded + values + bytes(_CHECKSUM_LENGTH):
         remainder = ((remainder & 0x1FFFFFF) << 5) ^ value ^ _ADDED[remainder >> 25]
     remainder ^= 1
-    return [remainder >> 5 * (5 - place) & 31 for place in range(_CHECKSUM_LENGTH)]
+    return bytes(remainder >> 5 * (5 - place) & 31 for place in range(_CHECKSUM_LENGTH))
