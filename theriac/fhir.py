@@ -9,7 +9,7 @@ import datetime
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -399,8 +399,8 @@ def outline_of(root: Object) -> Outline:
             labels += _labels_in(value, key)
             if _text(value.get("system")) and _text(value.get("code")):
                 codings.append(_code(value))
-            if target := _text(value.get("reference")):
-                references.append(Reference(target, _text(value.get("type"))))
+            if reference := reference_of(value):
+                references.append(reference)
             if link := _text(value.get("url")):
                 links.append(link)
             stack.extend(reversed(value.items()))
@@ -428,9 +428,18 @@ _MALFORMED = Code(None, None)
 def _labels(value: Json) -> list[Code]:
     if isinstance(value, list):
         return [label for each in value for label in _labels(each)]
+    if isinstance(value, dict) and "coding" in value:
+        own = [_code(value)] if "code" in value else []
+        return own + (_labels(value["coding"]) or [_MALFORMED])
     if isinstance(value, dict):
-        return (_labels(value["coding"]) or [_MALFORMED]) if "coding" in value else [_code(value)]
+        return [_code(value)]
     return [_MALFORMED]
+
+
+def reference_of(value: Json) -> Reference | None:
+    """The reference that `value` is, if it is one by more than an identifier or a name."""
+    target = _text(value.get("reference")) if isinstance(value, dict) else None
+    return Reference(target, _text(_at(value, "type"))) if target else None
 
 
 def _code(coding: Object) -> Code:
@@ -496,16 +505,16 @@ def facts_of(resource: Resource) -> Facts:
     """The facts of one resource. Whatever is absent or has no sense is left out, and nothing is raised."""
     value = resource.value
     dates = (_text(_at(value, *path)) for path in _DATE_FIELDS)
-    codes = (found for field in _CODE_FIELDS if (found := _codes(value.get(field))))
+    codes = (found for field in _CODE_FIELDS if (found := codes_of(value.get(field))))
     subjects = (_short(_at(value, field, "reference")) for field in _SUBJECT_FIELDS)
     return Facts(
         type=_short(value.get("resourceType")) or "",
         id=_short(value.get("id")),
         subject=next(filter(None, subjects), None),
         date=next((text for text in dates if _day(text)), None),
-        codes=next(codes, ()),
-        categories=_codes(value.get("category")),
-        labels=tuple(_fit(label) for label in resource.outline.labels[:MAX_CODES]),
+        codes=_fit(next(codes, [])),
+        categories=_fit(codes_of(value.get("category"))),
+        labels=_fit(resource.outline.labels),
     )
 
 
@@ -520,11 +529,14 @@ def _short(value: Json) -> str | None:
     return text if text and len(text) <= MAX_TEXT else None
 
 
-def _fit(code: Code) -> Code:
-    return Code(_short(code.system), _short(code.code), code.display and code.display[:MAX_TEXT])
+def _fit(codes: Sequence[Code]) -> tuple[Code, ...]:
+    return tuple(
+        Code(_short(each.system), _short(each.code), each.display and each.display[:MAX_TEXT])
+        for each in codes[:MAX_CODES]
+    )
 
 
-def _codes(value: Json) -> tuple[Code, ...]:
+def codes_of(value: Json) -> list[Code]:
     """The codes of a CodeableConcept, a Coding, a plain code, or a list of such; a text where there is no code."""
     found: list[Code] = []
     for each in value if isinstance(value, list) else [value]:
@@ -536,7 +548,7 @@ def _codes(value: Json) -> tuple[Code, ...]:
         coded = [_code(coding) for coding in codings if isinstance(coding, dict) and _text(coding.get("code"))]
         said = _text(each.get("text"))
         found += coded or ([Code(None, None, said)] if said else [])
-    return tuple(_fit(code) for code in found[:MAX_CODES])
+    return found
 
 
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T[0-9:.]+(?:Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII)
