@@ -1,0 +1,183 @@
+"""Reading a file out of blocks that nobody is trusted for: no byte is released before its block has the right digest.
+
+A file is read in three steps, from whatever holds the blocks:
+    (1) the block's bytes have the digest in its identifier, else WrongBytes;
+    (2) the block is what `put` makes at that place of a file of that size, else BadBlock;
+    (3) only then is a byte of it handed out.
+"""
+
+import hashlib
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
+
+from theriac.errors import BadBlock, WrongBytes
+from theriac.store.cid import (
+    CHUNK_BYTES,
+    MAX_LINKS,
+    MAX_NODE_BYTES,
+    Cid,
+    Codec,
+    Link,
+    Node,
+    decode_inner,
+    decode_root,
+    depth_of,
+)
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+
+class Blocks(ABC):
+    """Something that holds blocks under their digests, and files made of them."""
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """Where the blocks are, for a person: a folder or an address."""
+
+    @abstractmethod
+    def fetch(self, cid: Cid, *, limit: int) -> bytes:
+        """The block's bytes as they are found, unverified, and no more than `limit` + 1 of them.
+
+        The codec of `cid` does not matter: a block is found by its digest. Raises NotStored.
+        """
+
+    def get(self, cid: Cid) -> BinaryIO:
+        """A seekable reader of the file `cid`; it holds one leaf and one node a depth, and reads what it is asked for.
+
+        Raises NotStored, WrongBytes, BadBlock, here for the file's first block and while reading for those below.
+        """
+        return io.BufferedReader(_FileReader(self, cid))
+
+    def resolve(self, digest: bytes) -> Cid:
+        """The identifier of the file whose root has this sha2-256 `digest`: all that the chain keeps of it.
+
+        The block's bytes decide, not what the store holds: blocks lie under their digests alone, so the root of a
+        large file can be asked for as a leaf too. Where the bytes are the root of a file, the file is meant. Nothing
+        that is anchored is such bytes itself: a sealed file and a document begin with other ones.
+        """
+        block = self.verified(Cid.raw(digest))
+        try:
+            decode_root(block, cid=Cid.dag(digest))
+        except BadBlock:
+            return Cid.raw(digest)
+        return Cid.dag(digest)
+
+    def get_digest(self, digest: bytes) -> BinaryIO:
+        """A reader of the file whose root has this sha2-256 `digest`, as `resolve` and `get` do."""
+        return self.get(self.resolve(digest))
+
+    def verified(self, cid: Cid) -> bytes:
+        """A block's bytes, whose digest was checked. Raises NotStored, WrongBytes, BadBlock."""
+        limit = MAX_NODE_BYTES if cid.codec is Codec.DAG_PB else CHUNK_BYTES
+        block = self.fetch(cid, limit=limit)
+
+        if len(block) > limit:
+            raise BadBlock(cid=str(cid), fault=f"a block of more than {limit} bytes")
+        if hashlib.sha256(block).digest() != cid.digest:  # (1)
+            raise WrongBytes(cid=str(cid), store=self.place)
+        return block
+
+    def tree(self, cid: Cid) -> Iterator[Cid]:
+        """Every block of the file `cid`, from its root down; nodes are read and checked, leaves are only named.
+
+        A node that comes again is not entered again, so the work is bounded by the blocks that exist.
+        """
+        yield cid
+        if cid.codec is Codec.RAW:
+            return
+
+        root = decode_root(self.verified(cid), cid=cid)  # (2)
+        entered: set[bytes] = set()
+        rest = [(root, depth_of(root.size))]
+        while rest:
+            node, depth = rest.pop()
+            for link in node.links:
+                if depth > 1 and link.cid.digest in entered:
+                    continue
+                yield link.cid
+                if depth > 1:
+                    entered.add(link.cid.digest)
+                    rest.append((self.inner(link, depth=depth - 1), depth - 1))
+
+    def inner(self, link: Link, *, depth: int) -> Node:
+        """The checked node that a checked node's `link` names, `depth` above the leaves."""
+        return decode_inner(self.verified(link.cid), link=link, depth=depth)  # (2)
+
+    def leaf(self, link: Link) -> bytes:
+        """The checked leaf that a checked node's `link` names."""
+        leaf = self.verified(link.cid)
+        if len(leaf) != link.size:  # (2)
+            raise BadBlock(cid=str(link.cid), fault=f"a leaf of {len(leaf)} bytes instead of {link.size}")
+        return leaf
+
+
+class _FileReader(io.RawIOBase):
+    """One file, read leaf by leaf. The position moves freely; a leaf is fetched when a byte of it is asked for."""
+
+    def __init__(self, blocks: Blocks, cid: Cid) -> None:
+        self._blocks = blocks
+        self._position = 0
+        self._leaf_index = 0
+        self._leaf = b""
+        # The node last read at each depth, and which of its depth it is.
+        self._nodes: dict[int, tuple[int, Node]] = {}
+
+        root = blocks.verified(cid)
+        if cid.codec is Codec.RAW:
+            self._leaf, self._size, self._depth = root, len(root), 0
+        else:
+            node = decode_root(root, cid=cid)
+            self._size, self._depth = node.size, depth_of(node.size)
+            self._nodes[self._depth] = (0, node)
+            self._leaf_index = -1
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError("a position before the start of the file")
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        if self._position >= self._size:
+            return 0
+        index, offset = divmod(self._position, CHUNK_BYTES)
+        self._turn_to(index)
+
+        room = memoryview(buffer).cast("B")
+        part = memoryview(self._leaf)[offset : offset + len(room)]
+        room[: len(part)] = part  # (3)
+        self._position += len(part)
+        return len(part)
+
+    def _turn_to(self, index: int) -> None:
+        if index == self._leaf_index:
+            return
+        self._leaf = self._blocks.leaf(self._link_to(index, depth=0))
+        self._leaf_index = index
+
+    def _link_to(self, index: int, *, depth: int) -> Link:
+        # The `index`-th block of its depth hangs in the node `above` as its link number `place`.
+        above, place = divmod(index, MAX_LINKS)
+        return self._node(above, depth=depth + 1).links[place]
+
+    def _node(self, index: int, *, depth: int) -> Node:
+        known = self._nodes.get(depth)
+        if known is not None and known[0] == index:
+            return known[1]
+        node = self._blocks.inner(self._link_to(index, depth=depth), depth=depth)
+        self._nodes[depth] = (index, node)
+        return node
