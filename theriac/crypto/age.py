@@ -292,12 +292,13 @@ class _Feed:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._ahead = b""
+        self._ahead = bytearray()
         self.start = stream.tell() if stream.seekable() else None
 
     def line(self, *, limit: int) -> bytes:
         """Up to the next line feed, which is taken off. Raises HeaderTooLarge beyond `limit` bytes."""
-        while (end := self._ahead.find(b"\n")) < 0 and len(self._ahead) < limit:
+        searched = 0
+        while (end := self._ahead.find(b"\n", searched)) < 0 and (searched := len(self._ahead)) < limit:
             block = _read(self._stream, _HEADER_BLOCK)
             if not block:
                 raise HeaderMalformed(fault="it ends in the middle")
@@ -305,19 +306,23 @@ class _Feed:
 
         if not 0 <= end < limit:
             raise HeaderTooLarge(limit=MAX_HEADER, of="bytes")
-        line, self._ahead = self._ahead[:end], self._ahead[end + 1 :]
-        return line
+        return self._take(end + 1)[:-1]
 
     def read(self, size: int) -> bytes:
         """`size` bytes, or fewer at the end of the stream."""
         if not self._ahead:
             return _read_all(self._stream, size)
-        taken, self._ahead = self._ahead[:size], self._ahead[size:]
+        taken = self._take(size)
         return taken if len(taken) == size else taken + _read_all(self._stream, size - len(taken))
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._ahead = b""
+        self._ahead.clear()
         return self._stream.seek(offset, whence)
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._ahead[:size])
+        del self._ahead[:size]
+        return taken
 
 
 def _read_header(feed: _Feed) -> _Header:

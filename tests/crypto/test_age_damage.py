@@ -1,0 +1,257 @@
+"""Every kind of damage to a sealed file ends in a named error, and gives out only the chunks before it."""
+
+import io
+import os
+from collections import Counter
+
+import pytest
+from sealed_streams import NONCE, SEALED_CHUNK, TAG, Drained, Trickle, cut, drain
+
+from theriac.crypto import age
+from theriac.crypto.age import CHUNK
+from theriac.crypto.recipients import HybridIdentity, X25519Identity
+from theriac.errors import (
+    HeaderMalformed,
+    HeaderTampered,
+    NoMatchingIdentity,
+    NotAnAgeFile,
+    PayloadTampered,
+    PayloadTruncated,
+    TheriacError,
+    TrailingData,
+)
+
+READER = X25519Identity.generate()
+PLAIN = os.urandom(3 * CHUNK + 100)
+PARTS = cut(age.seal_bytes(PLAIN, to=[READER.recipient]))
+FULL = os.urandom(2 * CHUNK)
+FULL_PARTS = cut(age.seal_bytes(FULL, to=[READER.recipient]))
+
+
+def _outcome(sealed: bytes, *, reader: X25519Identity | HybridIdentity = READER) -> Drained:
+    """The same from a source that seeks and from one that does not."""
+    outcomes = []
+    for source in (io.BytesIO(sealed), Trickle(sealed, most=CHUNK)):
+        try:
+            outcomes.append(drain(age.open_(source, identities=[reader])))
+        except TheriacError as error:
+            outcomes.append(Drained(plain=b"", error=type(error)))
+    assert outcomes[0] == outcomes[1]
+    return outcomes[0]
+
+
+# -- cut short -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("boundary", [0, 1, 2, 3])
+@pytest.mark.parametrize(
+    ("offset", "error"),
+    [
+        (-1, PayloadTampered),
+        (0, PayloadTruncated),
+        (1, PayloadTruncated),
+        (TAG - 1, PayloadTruncated),
+        (TAG, PayloadTampered),
+        (TAG + 1, PayloadTampered),
+    ],
+)
+def test_open__cut_near_a_chunk(boundary: int, offset: int, error: type[TheriacError]) -> None:
+    # given a file that ends near the start of a chunk
+    payload = b"".join(PARTS.chunks)
+    end = boundary * SEALED_CHUNK + offset
+    if end < 0:
+        sealed, error = PARTS.header + PARTS.nonce[:-1], HeaderMalformed
+    else:
+        sealed = PARTS.join(payload[:end])
+
+    # when
+    outcome = _outcome(sealed)
+
+    # then the chunks that are whole were given out, and no more
+    whole = max(end, 0) // SEALED_CHUNK
+    assert outcome == Drained(plain=PLAIN[: whole * CHUNK], error=error)
+
+
+@pytest.mark.parametrize("kind", [X25519Identity, HybridIdentity])
+def test_open__cut_anywhere(kind: type[X25519Identity] | type[HybridIdentity]) -> None:
+    # given a small file, and where its parts end
+    reader = kind.generate()
+    sealed = age.seal_bytes(b"penicillin", to=[reader.recipient])
+    header = len(cut(sealed).header)
+
+    # when it is cut at every place
+    outcomes = [_outcome(sealed[:end], reader=reader) for end in range(len(sealed))]
+
+    # then
+    expected = [NotAnAgeFile] * len("age-encryption.org/v1\n")
+    expected += [HeaderMalformed] * (header + NONCE - len(expected))
+    expected += [PayloadTruncated] * TAG
+    expected += [PayloadTampered] * (len(sealed) - len(expected))
+    assert outcomes == [Drained(plain=b"", error=error) for error in expected]
+
+
+@pytest.mark.parametrize("end", [0, 1, TAG - 1])
+def test_open__full_chunks_cut_at_the_last(end: int) -> None:
+    # given a plaintext of whole chunks, whose last one is missing
+    sealed = FULL_PARTS.join(FULL_PARTS.chunks[0], FULL_PARTS.chunks[1][:end])
+
+    # when
+    outcome = _outcome(sealed)
+
+    # then
+    assert outcome == Drained(plain=FULL[:CHUNK], error=PayloadTruncated)
+
+
+# -- in another order ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("order", "whole"),
+    [
+        ((1, 0, 2, 3), 0),
+        ((0, 2, 1, 3), 1),
+        ((3, 1, 2, 0), 0),
+        ((0, 0, 1, 2, 3), 1),
+        ((0, 1, 1, 2, 3), 2),
+        ((1, 2, 3), 0),
+        ((0, 2, 3), 1),
+        ((0, 1, 3), 2),
+        ((3,), 0),
+    ],
+)
+def test_open__chunks_moved_doubled_or_dropped(order: tuple[int, ...], whole: int) -> None:
+    # given
+    sealed = PARTS.join(*[PARTS.chunks[place] for place in order])
+
+    # when
+    outcome = _outcome(sealed)
+
+    # then
+    assert outcome == Drained(plain=PLAIN[: whole * CHUNK], error=PayloadTampered)
+
+
+def test_open__a_chunk_of_another_file_for_the_same_reader() -> None:
+    # given
+    other = cut(age.seal_bytes(PLAIN, to=[READER.recipient]))
+    sealed = PARTS.join(PARTS.chunks[0], other.chunks[1], *PARTS.chunks[2:])
+
+    # when
+    outcome = _outcome(sealed)
+
+    # then
+    assert outcome == Drained(plain=PLAIN[:CHUNK], error=PayloadTampered)
+
+
+@pytest.mark.parametrize("extra", [b"\0", bytes(TAG - 1), bytes(TAG), bytes(TAG + 1), bytes(SEALED_CHUNK)])
+def test_open__bytes_behind_a_full_last_chunk(extra: bytes) -> None:
+    # given a last chunk that is full, so that its own tag says nothing of what follows
+    sealed = FULL_PARTS.join(*FULL_PARTS.chunks, extra)
+
+    # when
+    outcome = _outcome(sealed)
+
+    # then all of it is authentic, but the end is not
+    assert outcome == Drained(plain=FULL, error=TrailingData)
+
+
+def test_seek__from_the_end_with_bytes_behind_a_full_last_chunk() -> None:
+    # given the last chunk, then the whole last chunk again
+    sealed = FULL_PARTS.join(*FULL_PARTS.chunks, FULL_PARTS.chunks[1])
+    fresh, used = (age.open_(io.BytesIO(sealed), identities=[READER]) for _ in range(2))
+    used.read(2 * CHUNK)
+
+    # when, then neither a fresh reader nor one that has seen the last chunk takes this for the end
+    with pytest.raises(PayloadTampered):
+        fresh.seek(0, os.SEEK_END)
+    with pytest.raises(TrailingData):
+        used.seek(0, os.SEEK_END)
+
+
+def test_open__two_files_behind_one_another() -> None:
+    # given
+    sealed = FULL_PARTS.join(*FULL_PARTS.chunks)
+
+    # when
+    outcome = _outcome(sealed + sealed)
+
+    # then
+    assert outcome == Drained(plain=FULL, error=TrailingData)
+
+
+# -- a flipped bit ---------------------------------------------------------------------------------------------------
+
+
+def _flip(data: bytes, *, at: int, bit: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
+
+
+def test_open__any_bit_flipped() -> None:
+    # given a small file, and what damage to each part may come to
+    sealed = age.seal_bytes(b"penicillin", to=[READER.recipient])
+    header = len(cut(sealed).header)
+    stanza = {HeaderMalformed, NoMatchingIdentity}
+    allowed = [{NotAnAgeFile}] * len("age-encryption.org/v1\n")
+    allowed += [stanza] * (sealed.index(b"\n--- ") + 1 - len(allowed))
+    allowed += [{HeaderMalformed, HeaderTampered}] * (header - len(allowed))
+    allowed += [{PayloadTampered}] * (len(sealed) - len(allowed))
+
+    # when every bit is flipped, one at a time
+    outcomes = [[_outcome(_flip(sealed, at=at, bit=bit)) for bit in range(8)] for at in range(len(sealed))]
+
+    # then
+    wrong = [
+        (at, outcome)
+        for at, row in enumerate(outcomes)
+        for outcome in row
+        if outcome.plain or outcome.error not in allowed[at]
+    ]
+    assert wrong == []
+    assert Counter(outcome.error for row in outcomes for outcome in row).keys() == {
+        NotAnAgeFile,
+        HeaderMalformed,
+        NoMatchingIdentity,
+        HeaderTampered,
+        PayloadTampered,
+    }
+
+
+def test_open__a_bit_of_each_byte_flipped_in_a_postquantum_file() -> None:
+    # given
+    reader = HybridIdentity.generate()
+    sealed = age.seal_bytes(b"penicillin", to=[reader.recipient])
+    named = {NotAnAgeFile, HeaderMalformed, NoMatchingIdentity, HeaderTampered, PayloadTampered}
+
+    # when one bit of each byte is flipped, another one in the next byte
+    outcomes = [_outcome(_flip(sealed, at=at, bit=at % 8), reader=reader) for at in range(len(sealed))]
+
+    # then
+    assert {outcome.plain for outcome in outcomes} == {b""}
+    assert {outcome.error for outcome in outcomes} == named
+
+
+@pytest.mark.parametrize("chunk", [0, 1, 2, 3])
+@pytest.mark.parametrize("place", [0, 50, -TAG, -1])
+def test_open__a_bit_flipped_in_a_chunk(chunk: int, place: int) -> None:
+    # given
+    chunks = list(PARTS.chunks)
+    chunks[chunk] = _flip(chunks[chunk], at=place % len(chunks[chunk]), bit=3)
+
+    # when
+    outcome = _outcome(PARTS.join(*chunks))
+
+    # then
+    assert outcome == Drained(plain=PLAIN[: chunk * CHUNK], error=PayloadTampered)
+
+
+def test_read__of_an_altered_chunk_leaves_nothing_in_the_readers_memory() -> None:
+    # given a reader's own memory, and a file whose only chunk has a wrong tag
+    sealed = age.seal_bytes(b"penicillin", to=[READER.recipient])
+    opened = age.open_(io.BytesIO(_flip(sealed, at=len(sealed) - 1, bit=0)), identities=[READER])
+    memory = bytearray(CHUNK)
+
+    # when
+    with pytest.raises(PayloadTampered):
+        opened.readinto(memory)
+
+    # then
+    assert memory == bytes(CHUNK)
