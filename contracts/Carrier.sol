@@ -53,7 +53,11 @@ contract Carrier is ICarrier {
         }
     }
 
-    function _call(address target, uint256 gasLimit, bytes memory data) private returns (bool done, bytes memory reason) {
+    function _call(
+        address target,
+        uint256 gasLimit,
+        bytes memory data
+    ) private returns (bool done, bytes memory reason) {
         uint256 longest = LONGEST_REASON;
         assembly ("memory-safe") {
             done := call(gasLimit, target, 0, add(data, 0x20), mload(data), 0x00, 0x00)

@@ -6,17 +6,21 @@ import {IConsortium} from "./interfaces/IConsortium.sol";
 import {MemberStatuses} from "./libraries/MemberStatuses.sol";
 import {RoleWords} from "./libraries/RoleWords.sol";
 import {Signatures} from "./libraries/Signatures.sol";
-import {EVERY_ROLE, Roles} from "./types/Roles.sol";
+import {AffiliationSlot, packAffiliation} from "./types/AffiliationSlot.sol";
+import {MemberSlot, packMember} from "./types/MemberSlot.sol";
+import {EVERY_ROLE, NO_ROLE, Roles} from "./types/Roles.sol";
 
 /// @title Consortium
 /// @notice Who is a member, licensed as what, until when; and the staff and devices that joined a member.
 contract Consortium is IConsortium, EIP712 {
-    using MemberStatuses for Member;
+    using MemberStatuses for MemberStatus;
 
-    bytes32 private constant JOIN_TYPEHASH =
-        keccak256("Join(address account,uint32 member,string[] roles,uint32 nonce,uint40 deadline)");
-    bytes32 private constant LEAVE_TYPEHASH =
-        keccak256("Leave(address account,uint32 member,uint32 nonce,uint40 deadline)");
+    bytes32 private constant JOIN_TYPEHASH = keccak256(
+        "Join(address account,uint32 member,string[] roles,uint32 nonce,uint40 deadline)"
+    );
+    bytes32 private constant LEAVE_TYPEHASH = keccak256(
+        "Leave(address account,uint32 member,uint32 nonce,uint40 deadline)"
+    );
 
     /// @dev A person signs at her own desk and the member sends it when its office is open.
     uint256 private constant SIGNATURE_WINDOW = 7 days;
@@ -39,8 +43,8 @@ contract Consortium is IConsortium, EIP712 {
     /// @inheritdoc IConsortium
     mapping(uint32 member => mapping(address operator => uint8 mask)) public operatorOf;
 
-    mapping(uint32 number => Member) private _memberOf;
-    mapping(address account => Affiliation) private _affiliationOf;
+    mapping(uint32 number => MemberSlot) private _memberOf;
+    mapping(address account => AffiliationSlot) private _affiliationOf;
 
     constructor(address firstBoard) EIP712("Theriac Consortium", "1") {
         if (firstBoard == address(0)) revert NoAccount();
@@ -57,43 +61,36 @@ contract Consortium is IConsortium, EIP712 {
 
     /// @inheritdoc IConsortium
     function memberOf(uint32 number) external view returns (Member memory) {
-        return _memberOf[number];
+        return _memberOf[number].unpack();
     }
 
     /// @inheritdoc IConsortium
     function affiliationOf(address account) external view returns (Affiliation memory) {
-        return _affiliationOf[account];
+        return _affiliationOf[account].unpack();
     }
 
     /// @inheritdoc IConsortium
     function standing(address account, Roles roles) external view returns (uint32) {
-        Affiliation memory affiliation = _affiliationOf[account];
-        if (affiliation.member == 0) return 0;
+        AffiliationSlot affiliation = _affiliationOf[account];
+        MemberSlot member = _memberOf[affiliation.member()];
+        if (!member.inStandingAt(block.timestamp)) return 0;
 
-        Member memory member = _memberOf[affiliation.member];
-        if (!member.isInStanding()) return 0;
-
-        return (affiliation.roles & member.roles & roles).isNone() ? 0 : affiliation.member;
+        return (affiliation.roles() & member.roles() & roles).isNone() ? 0 : affiliation.member();
     }
 
     /// @inheritdoc IConsortium
     function inStanding(uint32 member) external view returns (bool) {
-        return _memberOf[member].isInStanding();
+        return _memberOf[member].inStandingAt(block.timestamp);
     }
 
     /// @inheritdoc IConsortium
-    function admit(
-        address account,
-        Roles roles,
-        uint8 tier,
-        uint40 expiry
-    ) external onlyBoard returns (uint32 number) {
+    function admit(address account, Roles roles, uint8 tier, uint40 expiry) external onlyBoard returns (uint32 number) {
         if (account == address(0)) revert NoAccount();
         _checkLicence(roles, expiry);
         _checkUnaffiliated(account);
 
         number = ++memberCount;
-        _memberOf[number] = Member(account, roles, expiry, tier, MemberStatus.Admitted);
+        _memberOf[number] = packMember(Member(account, roles, expiry, tier, MemberStatus.Admitted));
         _affiliate(account, number, EVERY_ROLE);
 
         emit Admitted(number, account, roles, tier, expiry);
@@ -101,49 +98,46 @@ contract Consortium is IConsortium, EIP712 {
 
     /// @inheritdoc IConsortium
     function renew(uint32 member, Roles roles, uint8 tier, uint40 expiry) external onlyBoard {
-        Member storage renewed = _existing(member);
+        Member memory renewed = _lasting(member);
         _checkLicence(roles, expiry);
 
-        renewed.roles = roles;
-        renewed.tier = tier;
-        renewed.expiry = expiry;
+        _memberOf[member] = packMember(Member(renewed.account, roles, expiry, tier, renewed.status));
 
         emit Renewed(member, roles, tier, expiry);
     }
 
     /// @inheritdoc IConsortium
     function suspend(uint32 member, uint16 reason) external onlyBoard {
-        _memberOf[member].move(member, MemberStatus.Admitted, MemberStatus.Suspended);
+        _move(member, MemberStatus.Suspended);
 
         emit Suspended(member, reason);
     }
 
     /// @inheritdoc IConsortium
     function reinstate(uint32 member) external onlyBoard {
-        _memberOf[member].move(member, MemberStatus.Suspended, MemberStatus.Admitted);
+        _move(member, MemberStatus.Admitted);
 
         emit Reinstated(member);
     }
 
     /// @inheritdoc IConsortium
     function remove(uint32 member, uint16 reason) external onlyBoard {
-        Member storage removed = _existing(member);
-
-        removed.move(member, removed.status, MemberStatus.Removed);
+        _move(member, MemberStatus.Removed);
 
         emit Removed(member, reason);
     }
 
     /// @inheritdoc IConsortium
     function replaceAccount(uint32 member, address account) external {
-        Member storage changed = _existing(member);
+        Member memory changed = _lasting(member);
         address replaced = changed.account;
         if (msg.sender != board && msg.sender != replaced) revert NotTheMember(msg.sender, member, replaced);
         if (account == address(0)) revert NoAccount();
         _checkUnaffiliated(account);
 
         changed.account = account;
-        _affiliate(replaced, 0, Roles.wrap(0));
+        _memberOf[member] = packMember(changed);
+        _affiliate(replaced, 0, NO_ROLE);
         _affiliate(account, member, EVERY_ROLE);
 
         emit AccountReplaced(member, account, replaced);
@@ -165,7 +159,7 @@ contract Consortium is IConsortium, EIP712 {
 
     /// @inheritdoc IConsortium
     function leave() external {
-        _leave(msg.sender, _affiliationOf[msg.sender].member);
+        _leave(msg.sender, _affiliationOf[msg.sender].member());
     }
 
     /// @inheritdoc IConsortium
@@ -178,7 +172,7 @@ contract Consortium is IConsortium, EIP712 {
 
     /// @inheritdoc IConsortium
     function dismiss(address account) external {
-        uint32 member = _affiliationOf[account].member;
+        uint32 member = _affiliationOf[account].member();
         _checkActsFor(member, msg.sender);
 
         _leave(account, member);
@@ -186,7 +180,7 @@ contract Consortium is IConsortium, EIP712 {
 
     /// @inheritdoc IConsortium
     function setOperator(address operator, uint8 mask) external {
-        uint32 member = _affiliationOf[msg.sender].member;
+        uint32 member = _affiliationOf[msg.sender].member();
         _checkActsFor(member, msg.sender);
         if (mask != 0 && !_isContract(operator)) revert NotAContract(operator);
 
@@ -221,10 +215,11 @@ contract Consortium is IConsortium, EIP712 {
     }
 
     function _join(Join calldata terms, bytes calldata signature, address sender) private {
-        Member memory member = _memberOf[terms.member];
+        MemberSlot member = _memberOf[terms.member];
         _checkActsFor(terms.member, sender);
-        if (!member.isInStanding()) revert MemberNotInStanding(terms.member);
-        if (terms.roles.isNone() || !terms.roles.within(member.roles)) revert WrongRoles(terms.roles, member.roles);
+        if (!member.inStandingAt(block.timestamp)) revert MemberNotInStanding(terms.member);
+        Roles licence = member.roles();
+        if (terms.roles.isNone() || !terms.roles.within(licence)) revert WrongRoles(terms.roles, licence);
         _checkSignature(terms.account, terms.nonce, terms.deadline, _hashJoin(terms), signature);
         _checkUnaffiliated(terms.account);
 
@@ -234,40 +229,45 @@ contract Consortium is IConsortium, EIP712 {
     }
 
     function _leave(address account, uint32 member) private {
-        if (member == 0 || _affiliationOf[account].member != member) revert NotAffiliated(account, member);
+        if (member == 0 || _affiliationOf[account].member() != member) revert NotAffiliated(account, member);
         if (_actsForLasting(account, member)) revert ActsForMember(account, member);
 
-        _affiliate(account, 0, Roles.wrap(0));
+        _affiliate(account, 0, NO_ROLE);
 
         emit Left(member, account);
     }
 
     /// @dev The nonce counts every change, so that a signature to join or leave counts once.
     function _affiliate(address account, uint32 member, Roles roles) private {
-        uint32 nonce = _affiliationOf[account].nonce + 1;
-        _affiliationOf[account] = Affiliation(member, roles, nonce);
+        uint32 nonce = _affiliationOf[account].nonce() + 1;
+        _affiliationOf[account] = packAffiliation(member, roles, nonce);
     }
 
-    function _existing(uint32 number) private view returns (Member storage member) {
-        member = _memberOf[number];
-        if (member.status != MemberStatus.Admitted && member.status != MemberStatus.Suspended) {
-            revert WrongStatus(number, member.status);
-        }
+    function _move(uint32 number, MemberStatus to) private {
+        Member memory member = _memberOf[number].unpack();
+
+        member.status = member.status.move(number, to);
+        _memberOf[number] = packMember(member);
+    }
+
+    function _lasting(uint32 number) private view returns (Member memory member) {
+        member = _memberOf[number].unpack();
+        if (!member.status.lasts()) revert WrongStatus(number, member.status);
     }
 
     /// @dev The account of a removed member acts for nobody and may go.
     function _actsForLasting(address account, uint32 number) private view returns (bool) {
-        Member storage member = _memberOf[number];
-        return member.account == account && member.status != MemberStatus.Removed;
+        Member memory member = _memberOf[number].unpack();
+        return member.account == account && member.status.lasts();
     }
 
     function _checkActsFor(uint32 member, address sender) private view {
-        address account = _memberOf[member].account;
+        address account = _memberOf[member].unpack().account;
         if (member == 0 || sender != account) revert NotTheMember(sender, member, account);
     }
 
     function _checkUnaffiliated(address account) private view {
-        uint32 member = _affiliationOf[account].member;
+        uint32 member = _affiliationOf[account].member();
         if (member != 0) revert AlreadyAffiliated(account, member);
     }
 
@@ -286,17 +286,14 @@ contract Consortium is IConsortium, EIP712 {
         if (block.timestamp > deadline) revert SignatureExpired(deadline);
         uint256 latest = block.timestamp + SIGNATURE_WINDOW;
         if (deadline > latest) revert DeadlineTooFar(deadline, latest);
-        uint32 current = _affiliationOf[account].nonce;
+        uint32 current = _affiliationOf[account].nonce();
         if (nonce != current) revert WrongNonce(nonce, current);
         if (!Signatures.isSignedBy(_hashTypedDataV4(structHash), signature, account)) revert WrongSignature(account);
     }
 
     function _hashJoin(Join calldata terms) private pure returns (bytes32) {
         bytes32 roles = RoleWords.hashOf(terms.roles);
-        return
-            keccak256(
-                abi.encode(JOIN_TYPEHASH, terms.account, terms.member, roles, terms.nonce, terms.deadline)
-            );
+        return keccak256(abi.encode(JOIN_TYPEHASH, terms.account, terms.member, roles, terms.nonce, terms.deadline));
     }
 
     function _isContract(address account) private view returns (bool) {

@@ -452,12 +452,13 @@ class Reverted(Refused):
         self.error = error
         self.arguments = dict(arguments)
         self.inner = inner
-        told = ", ".join(f"{name} {_shown(value)}" for name, value in self.arguments.items())
-        said = f"{error or 'gave no reason'}" + (f" ({told})" if told else "")
-        further = f", because: {inner.error} ({_shown(inner.arguments)})" if inner else ""
-        super().__init__(
-            f"{contract} refused: {said}{further}; change what is asked so that it fits, or ask its owner."
-        )
+        because = f", because of {inner.told()}" if inner else ""
+        super().__init__(f"{contract} refused: {self.told()}{because}; change what is asked to fit, or ask its owner.")
+
+    def told(self) -> str:
+        """The refusal in words: the error and its values."""
+        values = ", ".join(f"{name} {_shown(value)}" for name, value in self.arguments.items())
+        return (self.error or "it gave no reason") + (f" ({values})" if values else "")
 
 
 class CannotPay(Refused):
@@ -638,6 +639,37 @@ class EnvelopeMismatch(Tampered):
 
     def __init__(self) -> None:
         super().__init__("The resources do not fit the envelope of their bundle; ask the author to send it again.")
+
+
+class NotDicom(BadInput):
+    """A file is not in the DICOM file format (PS3.10)."""
+
+    def __init__(self) -> None:
+        super().__init__("The file is no DICOM file; seal it as a plain file, or export it from the archive again.")
+
+
+class TruncatedDicom(BadInput):
+    """A DICOM file ends too early."""
+
+    def __init__(self, *, position: int) -> None:
+        self.position = position
+        super().__init__(f"The DICOM file breaks off after {position} bytes; export it from the archive again.")
+
+
+class DamagedDicom(BadInput):
+    """The structure of a DICOM file cannot be followed."""
+
+    def __init__(self, *, position: int | None, problem: str) -> None:
+        self.position, self.problem = position, problem
+        place = f" at byte {position}" if position else ""
+        super().__init__(f"The DICOM file is damaged{place} ({problem}); export it again, or seal it as a plain file.")
+
+
+class NoDicomIds(BadInput):
+    """A DICOM file lacks its study, series, instance or SOP class."""
+
+    def __init__(self) -> None:
+        super().__init__("The DICOM file names no study, series, instance and SOP class; seal it as a plain file.")
 
 
 class UnknownClass(BadInput):

@@ -7,6 +7,7 @@ import {IGrants} from "../interfaces/health/IGrants.sol";
 import {IKeys} from "../interfaces/health/IKeys.sol";
 import {Purposes} from "../libraries/Purposes.sol";
 import {ScopeWords} from "../libraries/ScopeWords.sol";
+import {GrantSlot, pack} from "../types/GrantSlot.sol";
 import {Purpose} from "../types/Purpose.sol";
 import {Roles} from "../types/Roles.sol";
 import {Scope} from "../types/Scope.sol";
@@ -17,25 +18,22 @@ import {ByPseudonym} from "./ByPseudonym.sol";
 contract Grants is IGrants, ByPseudonym {
     using Purposes for Purpose;
 
-    bytes32 private constant GRANT_TYPEHASH =
-        keccak256(
-            "Grant(address pseudonym,address reader,string purpose,string[] classes,uint40 start,uint40 expiry,uint16 by,uint32 nonce,uint32 era,uint40 deadline)"
-        );
-    bytes32 private constant NARROW_TYPEHASH =
-        keccak256(
-            "Narrow(address pseudonym,address reader,string purpose,string[] classes,uint40 expiry,uint32 nonce,uint32 era,uint40 deadline)"
-        );
-    bytes32 private constant REVOKE_TYPEHASH =
-        keccak256(
-            "Revoke(address pseudonym,address reader,string purpose,uint32 nonce,uint32 era,uint40 deadline)"
-        );
-    bytes32 private constant SET_PARENT_TYPEHASH =
-        keccak256(
-            "SetParent(address pseudonym,uint16 by,address holder,uint40 expiry,uint32 generation,uint32 era,uint40 deadline)"
-        );
+    bytes32 private constant GRANT_TYPEHASH = keccak256(
+        "Grant(address pseudonym,address reader,string purpose,string[] classes,uint40 start,uint40 expiry,uint16 by,uint32 nonce,uint32 era,uint40 deadline)"
+    );
+    bytes32 private constant NARROW_TYPEHASH = keccak256(
+        "Narrow(address pseudonym,address reader,string purpose,string[] classes,uint40 expiry,uint32 nonce,uint32 era,uint40 deadline)"
+    );
+    bytes32 private constant REVOKE_TYPEHASH = keccak256(
+        "Revoke(address pseudonym,address reader,string purpose,uint32 nonce,uint32 era,uint40 deadline)"
+    );
+    bytes32 private constant SET_PARENT_TYPEHASH = keccak256(
+        "SetParent(address pseudonym,uint16 by,address holder,uint40 expiry,uint32 generation,uint32 era,uint40 deadline)"
+    );
 
-    /// @dev The fields of a signed Grant, its words hashed, in the order of its type.
+    /// @dev A signed Grant as EIP-712 encodes it: one word a field, so that the struct in memory is what is hashed.
     struct GrantWords {
+        bytes32 typeHash;
         address pseudonym;
         address reader;
         bytes32 purpose;
@@ -43,7 +41,9 @@ contract Grants is IGrants, ByPseudonym {
         uint40 start;
         uint40 expiry;
         uint16 by;
-        Freshness freshness;
+        uint32 nonce;
+        uint32 era;
+        uint40 deadline;
     }
 
     /// @dev The fields of a signed Narrow, its words hashed, in the order of its type.
@@ -58,7 +58,7 @@ contract Grants is IGrants, ByPseudonym {
 
     IConsortium private immutable _consortium;
 
-    mapping(address pseudonym => mapping(address reader => mapping(Purpose purpose => Grant))) private _grantOf;
+    mapping(address pseudonym => mapping(address reader => mapping(Purpose purpose => GrantSlot))) private _grantOf;
     mapping(address pseudonym => mapping(uint16 by => Parent)) private _parentOf;
 
     constructor(IConsortium consortium, IKeys keys) EIP712("Theriac Grants", "1") ByPseudonym(keys) {
@@ -67,7 +67,7 @@ contract Grants is IGrants, ByPseudonym {
 
     /// @inheritdoc IGrants
     function grantOf(address pseudonym, address reader, Purpose purpose) external view returns (Grant memory) {
-        return _grantOf[pseudonym][reader][purpose];
+        return _grantOf[pseudonym][reader][purpose].unpack();
     }
 
     /// @inheritdoc IGrants
@@ -76,35 +76,25 @@ contract Grants is IGrants, ByPseudonym {
     }
 
     /// @inheritdoc IGrants
-    function allowed(
-        address pseudonym,
-        address reader,
-        Scope scope,
-        Purpose purpose
-    ) external view returns (bool) {
+    function allowed(address pseudonym, address reader, Scope scope, Purpose purpose) external view returns (bool) {
         return _explain(pseudonym, reader, scope, purpose) == Refusal.None;
     }
 
     /// @inheritdoc IGrants
-    function explain(
-        address pseudonym,
-        address reader,
-        Scope scope,
-        Purpose purpose
-    ) external view returns (Refusal) {
+    function explain(address pseudonym, address reader, Scope scope, Purpose purpose) external view returns (Refusal) {
         return _explain(pseudonym, reader, scope, purpose);
     }
 
     /// @inheritdoc IGrants
-    function grant(Terms calldata terms) external {
+    function grant(Terms memory terms) external {
         uint32 era = _checkFreeController(terms.pseudonym, msg.sender);
 
         _grant(terms, era);
     }
 
     /// @inheritdoc IGrants
-    function grantBySig(Terms calldata terms, Freshness calldata freshness, bytes calldata signature) external {
-        bytes32 hash = keccak256(abi.encode(GRANT_TYPEHASH, _wordsOf(terms, freshness)));
+    function grantBySig(Terms memory terms, Freshness calldata freshness, bytes calldata signature) external {
+        bytes32 hash = _hashGrant(terms, freshness);
         _checkFreeSignature(terms.pseudonym, freshness.era, freshness.deadline, hash, signature);
         _checkNonce(terms.pseudonym, terms.reader, terms.purpose, freshness.nonce);
 
@@ -175,7 +165,7 @@ contract Grants is IGrants, ByPseudonym {
         _setParent(pseudonym, by, holder, expiry);
     }
 
-    function _grant(Terms calldata terms, uint32 era) private {
+    function _grant(Terms memory terms, uint32 era) private {
         if (!terms.purpose.exists()) revert NoSuchPurpose(terms.purpose);
         if (terms.reader == address(0) || terms.reader == terms.pseudonym) revert WrongReader(terms.reader);
         _checkScope(terms.scope);
@@ -186,32 +176,16 @@ contract Grants is IGrants, ByPseudonym {
         }
         uint32 generation = _generationFor(terms.pseudonym, terms.by, terms.expiry);
 
-        Grant storage granted = _grantOf[terms.pseudonym][terms.reader][terms.purpose];
-        uint32 nonce = granted.nonce + 1;
-        _grantOf[terms.pseudonym][terms.reader][terms.purpose] = Grant(
-            terms.scope,
-            terms.start,
-            terms.expiry,
-            nonce,
-            era,
-            terms.by,
-            generation
-        );
+        mapping(Purpose => GrantSlot) storage grants = _grantOf[terms.pseudonym][terms.reader];
+        uint32 nonce = grants[terms.purpose].nonceOf() + 1;
+        grants[terms.purpose] = pack(Grant(terms.scope, terms.start, terms.expiry, nonce, era, terms.by, generation));
 
-        emit Granted(
-            terms.pseudonym,
-            terms.reader,
-            terms.purpose,
-            terms.scope,
-            terms.start,
-            terms.expiry,
-            terms.by
-        );
+        emit Granted(terms.pseudonym, terms.reader, terms.purpose, terms.scope, terms.start, terms.expiry, terms.by);
     }
 
     function _narrow(Terms memory terms, uint32 era) private {
-        Grant storage granted = _grantOf[terms.pseudonym][terms.reader][terms.purpose];
-        Grant memory current = granted;
+        mapping(Purpose => GrantSlot) storage grants = _grantOf[terms.pseudonym][terms.reader];
+        Grant memory current = grants[terms.purpose].unpack();
         if (current.scope.isEmpty() || current.era != era || current.expiry <= block.timestamp) {
             revert NotGranted(terms.pseudonym, terms.reader, terms.purpose);
         }
@@ -224,9 +198,10 @@ contract Grants is IGrants, ByPseudonym {
             revert Wider(terms.scope, current.scope, terms.expiry, current.expiry);
         }
 
-        granted.scope = terms.scope;
-        granted.expiry = terms.expiry;
-        granted.nonce = current.nonce + 1;
+        current.scope = terms.scope;
+        current.expiry = terms.expiry;
+        current.nonce += 1;
+        grants[terms.purpose] = pack(current);
 
         emit Narrowed(terms.pseudonym, terms.reader, terms.purpose, terms.scope, terms.expiry);
     }
@@ -235,9 +210,9 @@ contract Grants is IGrants, ByPseudonym {
     function _revoke(address pseudonym, address reader, Purpose purpose) private {
         if (!purpose.exists()) revert NoSuchPurpose(purpose);
 
-        Grant storage granted = _grantOf[pseudonym][reader][purpose];
-        uint32 nonce = granted.nonce + 1;
-        _grantOf[pseudonym][reader][purpose] = Grant(Scope.wrap(0), 0, 0, nonce, 0, 0, 0);
+        mapping(Purpose => GrantSlot) storage grants = _grantOf[pseudonym][reader];
+        uint32 nonce = grants[purpose].nonceOf() + 1;
+        grants[purpose] = pack(Grant(Scope.wrap(0), 0, 0, nonce, 0, 0, 0));
 
         emit Revoked(pseudonym, reader, purpose);
     }
@@ -252,12 +227,7 @@ contract Grants is IGrants, ByPseudonym {
         emit ParentSet(pseudonym, by, holder, generation, expiry);
     }
 
-    function _explain(
-        address pseudonym,
-        address reader,
-        Scope scope,
-        Purpose purpose
-    ) private view returns (Refusal) {
+    function _explain(address pseudonym, address reader, Scope scope, Purpose purpose) private view returns (Refusal) {
         if (!purpose.exists()) return Refusal.UnknownPurpose;
         if (scope.isEmpty()) return Refusal.EmptyScope;
         Roles role = purpose.roleOf();
@@ -267,7 +237,7 @@ contract Grants is IGrants, ByPseudonym {
             if (member == 0) return Refusal.NoStanding;
         }
 
-        uint32 era = _keys.authorityOf(pseudonym).era;
+        uint32 era = _keys.eraOf(pseudonym);
         Refusal own = _explainGrant(pseudonym, reader, scope, purpose, era);
         if (own == Refusal.None || member == 0) return own;
 
@@ -282,7 +252,7 @@ contract Grants is IGrants, ByPseudonym {
         Purpose purpose,
         uint32 era
     ) private view returns (Refusal) {
-        Grant memory granted = _grantOf[pseudonym][reader][purpose];
+        Grant memory granted = _grantOf[pseudonym][reader][purpose].unpack();
         if (granted.scope.isEmpty()) return Refusal.NoGrant;
         if (granted.era != era) return Refusal.EraRaised;
         if (granted.by != 0) {
@@ -308,7 +278,7 @@ contract Grants is IGrants, ByPseudonym {
     }
 
     function _checkNonce(address pseudonym, address reader, Purpose purpose, uint32 nonce) private view {
-        uint32 current = _grantOf[pseudonym][reader][purpose].nonce;
+        uint32 current = _grantOf[pseudonym][reader][purpose].nonceOf();
         if (nonce != current) revert WrongNonce(nonce, current);
     }
 
@@ -320,18 +290,23 @@ contract Grants is IGrants, ByPseudonym {
         if (time % 1 hours != 0) revert NotAFullHour(time);
     }
 
-    function _wordsOf(Terms calldata terms, Freshness calldata freshness) private pure returns (GrantWords memory) {
-        return
-            GrantWords(
-                terms.pseudonym,
-                terms.reader,
-                terms.purpose.hashOf(),
-                ScopeWords.hashOf(terms.scope),
-                terms.start,
-                terms.expiry,
-                terms.by,
-                freshness
-            );
+    function _hashGrant(Terms memory terms, Freshness calldata freshness) private pure returns (bytes32 hash) {
+        GrantWords memory words = GrantWords(
+            GRANT_TYPEHASH,
+            terms.pseudonym,
+            terms.reader,
+            terms.purpose.hashOf(),
+            ScopeWords.hashOf(terms.scope),
+            terms.start,
+            terms.expiry,
+            terms.by,
+            freshness.nonce,
+            freshness.era,
+            freshness.deadline
+        );
+        assembly ("memory-safe") {
+            hash := keccak256(words, 0x160)
+        }
     }
 
     function _hashNarrow(Terms calldata terms, Freshness calldata freshness) private pure returns (bytes32) {

@@ -9,20 +9,21 @@ import {Windows} from "../libraries/Windows.sol";
 /// @title Keys
 /// @notice Who controls a pseudonym and which document of its keys is the current one.
 contract Keys is IKeys, EIP712 {
-    bytes32 private constant PUBLISH_TYPEHASH =
-        keccak256("Publish(address pseudonym,uint32 version,bytes32 bundle,uint32 era,uint40 deadline)");
-    bytes32 private constant ROTATE_TYPEHASH =
-        keccak256(
-            "Rotate(address pseudonym,uint32 version,bytes32 bundle,address publisher,uint32 nonce,uint32 era,uint40 deadline)"
-        );
-    bytes32 private constant SET_PUBLISHER_TYPEHASH =
-        keccak256("SetPublisher(address pseudonym,address publisher,uint32 nonce,uint32 era,uint40 deadline)");
-    bytes32 private constant RAISE_ERA_TYPEHASH =
-        keccak256("RevokeEverything(address pseudonym,uint32 era,uint40 deadline)");
-    bytes32 private constant HAND_OVER_TYPEHASH =
-        keccak256(
-            "HandOver(address pseudonym,address controller,address publisher,bool keepGrants,uint32 nonce,uint32 era,uint40 deadline)"
-        );
+    bytes32 private constant PUBLISH_TYPEHASH = keccak256(
+        "Publish(address pseudonym,uint32 version,bytes32 bundle,uint32 era,uint40 deadline)"
+    );
+    bytes32 private constant ROTATE_TYPEHASH = keccak256(
+        "Rotate(address pseudonym,uint32 version,bytes32 bundle,address publisher,uint32 nonce,uint32 era,uint40 deadline)"
+    );
+    bytes32 private constant SET_PUBLISHER_TYPEHASH = keccak256(
+        "SetPublisher(address pseudonym,address publisher,uint32 nonce,uint32 era,uint40 deadline)"
+    );
+    bytes32 private constant RAISE_ERA_TYPEHASH = keccak256(
+        "RevokeEverything(address pseudonym,uint32 era,uint40 deadline)"
+    );
+    bytes32 private constant HAND_OVER_TYPEHASH = keccak256(
+        "HandOver(address pseudonym,address controller,address publisher,bool keepGrants,uint32 nonce,uint32 era,uint40 deadline)"
+    );
 
     /// @dev Three slots side by side, so that a pseudonym's place is computed once.
     struct Entry {
@@ -48,6 +49,16 @@ contract Keys is IKeys, EIP712 {
     /// @inheritdoc IKeys
     function authorityOf(address pseudonym) external view returns (Authority memory) {
         return _authorityOf(pseudonym);
+    }
+
+    /// @inheritdoc IKeys
+    function eraOf(address pseudonym) external view returns (uint32) {
+        return _entryOf[pseudonym].authority.era;
+    }
+
+    /// @inheritdoc IKeys
+    function versionOf(address pseudonym) external view returns (uint32) {
+        return _entryOf[pseudonym].authority.version;
     }
 
     /// @inheritdoc IKeys

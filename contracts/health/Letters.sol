@@ -9,8 +9,9 @@ import {ByPseudonym} from "./ByPseudonym.sol";
 /// @title Letters
 /// @notice Tells an account that a sealed document is waiting for it.
 contract Letters is ILetters, ByPseudonym {
-    bytes32 private constant LETTER_TYPEHASH =
-        keccak256("Letter(address from,address to,bytes32 letter,uint32 nonce,uint32 era,uint40 deadline)");
+    bytes32 private constant LETTER_TYPEHASH = keccak256(
+        "Letter(address from,address to,bytes32 letter,uint32 nonce,uint32 era,uint40 deadline)"
+    );
 
     /// @inheritdoc ILetters
     mapping(address from => uint32 nonce) public nonceOf;

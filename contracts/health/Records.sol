@@ -7,46 +7,42 @@ import {IKeys} from "../interfaces/health/IKeys.sol";
 import {IRecords} from "../interfaces/health/IRecords.sol";
 import {RecordStatuses} from "../libraries/RecordStatuses.sol";
 import {FILED, INBOX, Marks, REPORTED, RESEALED} from "../types/Marks.sol";
+import {RecordSlot, pack, packNew} from "../types/RecordSlot.sol";
 import {CLINICIAN, DEVICE, INSURER, LABORATORY, PHARMACIST, Roles} from "../types/Roles.sol";
 import {ByPseudonym} from "./ByPseudonym.sol";
 
 /// @title Records
 /// @notice Which sealed records exist under a pseudonym, since when, by whom, and what became of them.
 contract Records is IRecords, ByPseudonym {
-    using RecordStatuses for Record;
     using RecordStatuses for RecordStatus;
 
-    bytes32 private constant REPORT_TYPEHASH =
-        keccak256(
-            "Report(address pseudonym,bytes32[] digests,uint32 version,uint40 before,uint32 era,uint40 deadline)"
-        );
-    bytes32 private constant RESEALING_TYPEHASH =
-        keccak256("Resealing(uint32 anchoredBy,bytes32 old,bytes32 digest)");
-    bytes32 private constant RESEAL_TYPEHASH =
-        keccak256(
-            "Reseal(address pseudonym,Resealing[] records,uint32 version,uint40 before,uint32 era,uint40 deadline)Resealing(uint32 anchoredBy,bytes32 old,bytes32 digest)"
-        );
-    bytes32 private constant AMEND_TYPEHASH =
-        keccak256(
-            "Amend(address pseudonym,string act,bytes32 old,bytes32 digest,uint32 era,uint40 deadline)"
-        );
+    bytes32 private constant REPORT_TYPEHASH = keccak256(
+        "Report(address pseudonym,bytes32[] digests,uint32 version,uint40 before,uint32 era,uint40 deadline)"
+    );
+    bytes32 private constant RESEALING_TYPEHASH = keccak256("Resealing(uint32 anchoredBy,bytes32 old,bytes32 digest)");
+    bytes32 private constant RESEAL_TYPEHASH = keccak256(
+        "Reseal(address pseudonym,Resealing[] records,uint32 version,uint40 before,uint32 era,uint40 deadline)Resealing(uint32 anchoredBy,bytes32 old,bytes32 digest)"
+    );
+    bytes32 private constant AMEND_TYPEHASH = keccak256(
+        "Amend(address pseudonym,string act,bytes32 old,bytes32 digest,uint32 era,uint40 deadline)"
+    );
 
     /// @dev Who writes records: an insurer writes the explanation of a benefit.
-    Roles private constant WRITERS =
-        Roles.wrap(
-            Roles.unwrap(CLINICIAN) |
-                Roles.unwrap(PHARMACIST) |
-                Roles.unwrap(LABORATORY) |
-                Roles.unwrap(DEVICE) |
-                Roles.unwrap(INSURER)
-        );
+    Roles private constant WRITERS = Roles.wrap(
+        Roles.unwrap(CLINICIAN) |
+            Roles.unwrap(PHARMACIST) |
+            Roles.unwrap(LABORATORY) |
+            Roles.unwrap(DEVICE) |
+            Roles.unwrap(INSURER)
+    );
 
     /// @dev Under this number stands what a patient anchored; members count from one.
     uint32 private constant PATIENT = 0;
 
     IConsortium private immutable _consortium;
 
-    mapping(bytes32 id => Record) private _recordOf;
+    /// @dev The owner of a place is who anchored, above the pseudonym's 160 bits: nobody else's place is ever touched.
+    mapping(uint256 owner => mapping(bytes32 digest => RecordSlot)) private _recordOf;
     mapping(uint32 author => mapping(bytes32 root => uint40 time)) private _dayOf;
 
     constructor(IConsortium consortium, IKeys keys) EIP712("Theriac Records", "1") ByPseudonym(keys) {
@@ -54,13 +50,8 @@ contract Records is IRecords, ByPseudonym {
     }
 
     /// @inheritdoc IRecords
-    function idOf(address pseudonym, uint32 anchoredBy, bytes32 digest) external pure returns (bytes32) {
-        return _idOf(pseudonym, anchoredBy, digest);
-    }
-
-    /// @inheritdoc IRecords
     function recordOf(address pseudonym, uint32 anchoredBy, bytes32 digest) external view returns (Record memory) {
-        return _recordOf[_idOf(pseudonym, anchoredBy, digest)];
+        return _recordOf[_owner(pseudonym, anchoredBy)][digest].unpack();
     }
 
     /// @inheritdoc IRecords
@@ -73,10 +64,10 @@ contract Records is IRecords, ByPseudonym {
         uint32 author = _writer(msg.sender);
         _checkBefore(before);
         _checkVersion(pseudonym, version);
-        bytes32[] memory digests = new bytes32[](1);
-        digests[0] = digest;
 
-        _anchor(pseudonym, author, version, FILED, digests);
+        _place(pseudonym, author, digest, packNew(version, author));
+
+        emit Anchored(pseudonym, author, digest);
     }
 
     /// @inheritdoc IRecords
@@ -179,21 +170,21 @@ contract Records is IRecords, ByPseudonym {
         uint32 author,
         uint32 version,
         Marks marks,
-        bytes32[] memory digests
+        bytes32[] calldata digests
     ) private {
         if (digests.length == 0) revert NoDigest();
 
-        Record memory record = Record(uint40(block.timestamp), version, author, RecordStatus.Current, marks);
+        RecordSlot record = packNew(version, author).marked(marks);
         for (uint256 i = 0; i < digests.length; ++i) {
             _place(pseudonym, author, digests[i], record);
         }
 
-        emit Anchored(pseudonym, author, version, marks, digests);
+        emit AnchoredMany(pseudonym, author, version, digests);
     }
 
     /// @dev Rows are only told: one that is stale must not stop the other patients' records of the day.
     function _anchorRow(Row calldata row, uint32 author, bytes32 root) private {
-        uint32 current = _keys.authorityOf(row.pseudonym).version;
+        uint32 current = _keys.versionOf(row.pseudonym);
         if (row.proofs == bytes32(0)) revert NoDigest();
 
         if (row.version == 0 || row.version != current) {
@@ -215,50 +206,45 @@ contract Records is IRecords, ByPseudonym {
 
     /// @dev The new file stands in the patient's own place, so that resealing cannot occupy what a member will anchor.
     function _resealOne(address pseudonym, Resealing calldata resealing, uint32 version) private {
-        Record memory record = _recordOf[_idOf(pseudonym, resealing.anchoredBy, resealing.old)];
+        Record memory record = _recordOf[_owner(pseudonym, resealing.anchoredBy)][resealing.old].unpack();
         if (record.time == 0) revert NotAnchored(pseudonym, resealing.anchoredBy, resealing.old);
 
         record.version = version;
         record.marks = Marks.wrap(Marks.unwrap(record.marks) | Marks.unwrap(RESEALED));
-        _place(pseudonym, PATIENT, resealing.digest, record);
+        _place(pseudonym, PATIENT, resealing.digest, pack(record));
 
-        emit Resealed(
-            pseudonym,
-            record.author,
-            version,
-            resealing.anchoredBy,
-            resealing.old,
-            resealing.digest
-        );
+        emit Resealed(pseudonym, record.author, version, resealing.anchoredBy, resealing.old, resealing.digest);
     }
 
-    function _place(address pseudonym, uint32 anchoredBy, bytes32 digest, Record memory record) private {
+    function _place(address pseudonym, uint32 anchoredBy, bytes32 digest, RecordSlot record) private {
         if (digest == bytes32(0)) revert NoDigest();
-        bytes32 id = _idOf(pseudonym, anchoredBy, digest);
-        if (_recordOf[id].time != 0) revert AlreadyAnchored(pseudonym, anchoredBy, digest);
+        mapping(bytes32 digest => RecordSlot) storage records = _recordOf[_owner(pseudonym, anchoredBy)];
+        if (!records[digest].isEmpty()) revert AlreadyAnchored(pseudonym, anchoredBy, digest);
 
-        _recordOf[id] = record;
+        records[digest] = record;
     }
 
     function _amend(address pseudonym, uint32 author, RecordStatus act, bytes32 old, bytes32 digest) private {
-        Record storage record = _recordOf[_idOf(pseudonym, author, old)];
+        mapping(bytes32 digest => RecordSlot) storage records = _recordOf[_owner(pseudonym, author)];
+        Record memory record = records[old].unpack();
         if (record.time == 0) revert NotAnchored(pseudonym, author, old);
         if (act == RecordStatus.Disowned) {
             if (digest != bytes32(0)) revert SameRecord(digest);
         } else {
             if (digest == old) revert SameRecord(digest);
-            RecordStatus status = _recordOf[_idOf(pseudonym, author, digest)].status;
+            RecordStatus status = records[digest].unpack().status;
             if (status == RecordStatus.None) revert NotAnchored(pseudonym, author, digest);
             if (status != RecordStatus.Current) revert WrongStatus(digest, status, RecordStatus.Current);
         }
 
-        record.move(old, act);
+        record.status = record.status.move(old, act);
+        records[old] = pack(record);
 
         emit Amended(pseudonym, author, act, old, digest);
     }
 
-    function _idOf(address pseudonym, uint32 anchoredBy, bytes32 digest) private pure returns (bytes32) {
-        return keccak256(abi.encode(pseudonym, anchoredBy, digest));
+    function _owner(address pseudonym, uint32 anchoredBy) private pure returns (uint256) {
+        return (uint256(anchoredBy) << 160) | uint160(pseudonym);
     }
 
     function _writer(address sender) private view returns (uint32 member) {
@@ -276,8 +262,8 @@ contract Records is IRecords, ByPseudonym {
     }
 
     function _checkVersion(address pseudonym, uint32 version) private view {
-        uint32 current = _keys.authorityOf(pseudonym).version;
-        if (version == 0 || version != current) revert StaleVersion(pseudonym, version, current);
+        uint32 current = _keys.versionOf(pseudonym);
+        if (version != current || version == 0) revert StaleVersion(pseudonym, version, current);
     }
 
     /// @dev An expiry publishes nothing, so the row's time must be checked here.

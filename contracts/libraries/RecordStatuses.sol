@@ -8,12 +8,15 @@ import {IRecords} from "../interfaces/health/IRecords.sol";
 library RecordStatuses {
     using RecordStatuses for IRecords.RecordStatus;
 
-    /// @notice Moves a record, or says which status stood in the way.
-    function move(IRecords.Record storage record, bytes32 digest, IRecords.RecordStatus to) internal {
-        IRecords.RecordStatus from = record.status;
+    /// @notice The status after a move, or which status stood in the way.
+    function move(
+        IRecords.RecordStatus from,
+        bytes32 digest,
+        IRecords.RecordStatus to
+    ) internal pure returns (IRecords.RecordStatus) {
         if (!from.mayBecome(to)) revert IRecords.WrongStatus(digest, from, to);
 
-        record.status = to;
+        return to;
     }
 
     /// @notice Whether a record may go from one status to another.

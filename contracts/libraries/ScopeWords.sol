@@ -11,33 +11,45 @@ library ScopeWords {
 
     /// @notice The EIP-712 hash of the scope's words, in the order of their bits.
     function hashOf(Scope scope) internal pure returns (bytes32 hash) {
-        bytes32[20] memory words;
-        uint256 count;
         uint256 bits = Scope.unwrap(scope);
+        uint256 start;
+        assembly ("memory-safe") {
+            start := mload(0x40)
+        }
+        uint256 end = start;
 
-        if (bits & (1 << 0) != 0) words[count++] = keccak256("allergies");
-        if (bits & (1 << 1) != 0) words[count++] = keccak256("conditions");
-        if (bits & (1 << 2) != 0) words[count++] = keccak256("medications");
-        if (bits & (1 << 3) != 0) words[count++] = keccak256("immunizations");
-        if (bits & (1 << 4) != 0) words[count++] = keccak256("laboratory");
-        if (bits & (1 << 5) != 0) words[count++] = keccak256("imaging");
-        if (bits & (1 << 6) != 0) words[count++] = keccak256("procedures");
-        if (bits & (1 << 7) != 0) words[count++] = keccak256("encounters and notes");
-        if (bits & (1 << 8) != 0) words[count++] = keccak256("vitals and devices");
-        if (bits & (1 << 9) != 0) words[count++] = keccak256("checkups");
-        if (bits & (1 << 10) != 0) words[count++] = keccak256("family history");
-        if (bits & (1 << 11) != 0) words[count++] = keccak256("patient reported");
-        if (bits & (1 << 12) != 0) words[count++] = keccak256("claims");
-        if (bits & (1 << 13) != 0) words[count++] = keccak256("personal details");
-        if (bits & (1 << 14) != 0) words[count++] = keccak256("care plans");
-        if (bits & (1 << 15) != 0) words[count++] = keccak256("documents");
-        if (bits & (1 << 16) != 0) words[count++] = keccak256("social history");
-        if (bits & (1 << 60) != 0) words[count++] = keccak256("restricted");
-        if (bits & (1 << 61) != 0) words[count++] = keccak256("very restricted");
-        if (bits & (1 << 62) != 0) words[count++] = keccak256("single records");
+        end = _append(end, bits, 0, keccak256("allergies"));
+        end = _append(end, bits, 1, keccak256("conditions"));
+        end = _append(end, bits, 2, keccak256("medications"));
+        end = _append(end, bits, 3, keccak256("immunizations"));
+        end = _append(end, bits, 4, keccak256("laboratory"));
+        end = _append(end, bits, 5, keccak256("imaging"));
+        end = _append(end, bits, 6, keccak256("procedures"));
+        end = _append(end, bits, 7, keccak256("encounters and notes"));
+        end = _append(end, bits, 8, keccak256("vitals and devices"));
+        end = _append(end, bits, 9, keccak256("checkups"));
+        end = _append(end, bits, 10, keccak256("family history"));
+        end = _append(end, bits, 11, keccak256("patient reported"));
+        end = _append(end, bits, 12, keccak256("claims"));
+        end = _append(end, bits, 13, keccak256("personal details"));
+        end = _append(end, bits, 14, keccak256("care plans"));
+        end = _append(end, bits, 15, keccak256("documents"));
+        end = _append(end, bits, 16, keccak256("social history"));
+        end = _append(end, bits, 60, keccak256("restricted"));
+        end = _append(end, bits, 61, keccak256("very restricted"));
+        end = _append(end, bits, 62, keccak256("single records"));
 
         assembly ("memory-safe") {
-            hash := keccak256(words, shl(5, count))
+            hash := keccak256(start, sub(end, start))
+        }
+    }
+
+    /// @dev Writes the word's hash beyond the end, and moves the end over it where the bit is set. The memory beyond
+    /// the free pointer is scratch space here: nothing allocates while the list is built.
+    function _append(uint256 end, uint256 bits, uint256 bit, bytes32 word) private pure returns (uint256 next) {
+        assembly ("memory-safe") {
+            mstore(end, word)
+            next := add(end, shl(5, and(shr(bit, bits), 1)))
         }
     }
 }

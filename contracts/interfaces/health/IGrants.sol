@@ -140,20 +140,10 @@ interface IGrants {
     /// @notice Whether the reader may read all these classes for this purpose now.
     /// @dev The reader's own grant is asked first, then its member's; a fixed number of reads. A reader without the
     /// role that the purpose asks for is refused though a grant stands.
-    function allowed(
-        address pseudonym,
-        address reader,
-        Scope scope,
-        Purpose purpose
-    ) external view returns (bool);
+    function allowed(address pseudonym, address reader, Scope scope, Purpose purpose) external view returns (bool);
 
     /// @notice Which rule refuses the reader; None when reading is allowed. Always agrees with `allowed`.
-    function explain(
-        address pseudonym,
-        address reader,
-        Scope scope,
-        Purpose purpose
-    ) external view returns (Refusal);
+    function explain(address pseudonym, address reader, Scope scope, Purpose purpose) external view returns (Refusal);
 
     /// @notice Grants, or replaces a grant. Only the controller.
     function grant(Terms calldata terms) external;

@@ -156,6 +156,12 @@ interface IKeys {
     /// @notice Who speaks for the pseudonym; one read.
     function authorityOf(address pseudonym) external view returns (Authority memory);
 
+    /// @notice The pseudonym's era alone.
+    function eraOf(address pseudonym) external view returns (uint32);
+
+    /// @notice The version of the current document alone; zero before the first.
+    function versionOf(address pseudonym) external view returns (uint32);
+
     /// @notice Who may publish the pseudonym's next version.
     function publisherOf(address pseudonym) external view returns (Publisher memory);
 

@@ -99,13 +99,16 @@ interface IRecords {
         uint40 deadline;
     }
 
-    /// @notice Records were anchored; `author` zero stands for the patient.
-    event Anchored(address indexed pseudonym, uint32 indexed author, uint32 version, Marks marks, bytes32[] digests);
+    /// @notice A record was anchored by a member, under the version of the bundle that was current then.
+    event Anchored(address indexed pseudonym, uint32 author, bytes32 digest);
+
+    /// @notice Many records were anchored; `author` zero stands for the patient, `version` zero for an inbox.
+    event AnchoredMany(address indexed pseudonym, uint32 author, uint32 version, bytes32[] digests);
 
     /// @notice A record was sealed anew by the patient; author and time stay.
     event Resealed(
         address indexed pseudonym,
-        uint32 indexed author,
+        uint32 author,
         uint32 version,
         uint32 anchoredBy,
         bytes32 old,
@@ -116,19 +119,13 @@ interface IRecords {
     event DayAnchored(uint32 indexed author, bytes32 root);
 
     /// @notice A patient's row of a day's root counts.
-    event RowAnchored(address indexed pseudonym, uint32 indexed author, uint32 version, bytes32 root, bytes32 proofs);
+    event RowAnchored(address indexed pseudonym, uint32 author, uint32 version, bytes32 root, bytes32 proofs);
 
     /// @notice A patient's row of a day's root was refused, because the bundle had changed; the other rows count.
-    event RowRefused(address indexed pseudonym, uint32 indexed author, uint32 version, uint32 current, bytes32 root);
+    event RowRefused(address indexed pseudonym, uint32 author, uint32 version, uint32 current, bytes32 root);
 
     /// @notice A record was superseded, corrected or disowned; `digest` is what takes its place, or zero.
-    event Amended(
-        address indexed pseudonym,
-        uint32 indexed author,
-        RecordStatus act,
-        bytes32 old,
-        bytes32 digest
-    );
+    event Amended(address indexed pseudonym, uint32 author, RecordStatus act, bytes32 old, bytes32 digest);
 
     /// @notice The sender may not write records: it holds no writing role of a member in standing.
     error NotAWriter(address sender);
@@ -153,9 +150,6 @@ interface IRecords {
 
     /// @notice A record cannot take its own place.
     error SameRecord(bytes32 digest);
-
-    /// @notice Where a record stands: keccak256(abi.encode(pseudonym, anchoredBy, digest)).
-    function idOf(address pseudonym, uint32 anchoredBy, bytes32 digest) external pure returns (bytes32);
 
     /// @notice A record by who anchored it: a member's number, or zero for the patient.
     function recordOf(address pseudonym, uint32 anchoredBy, bytes32 digest) external view returns (Record memory);
