@@ -1,0 +1,124 @@
+"""Chains to test on: one embedded in the process, and anvil as a process of its own."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+from ledger_solidity import ROOT, compiled
+from web3 import EthereumTesterProvider, HTTPProvider, Web3
+from web3.contract import Contract
+
+ANVIL = ROOT / "node_modules" / ".bin" / "anvil"
+EMITTER = "contracts/test/Emitter.sol"
+
+# The first keys that both chains give ether to.
+EMBEDDED_KEYS = tuple(number.to_bytes(32, "big") for number in range(1, 6))
+ANVIL_KEYS = tuple(
+    bytes.fromhex(key)
+    for key in (
+        "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+        "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+        "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
+    )
+)
+
+
+@dataclass
+class Chain:
+    """A chain, a connection to it, and keys with ether on it."""
+
+    web3: Web3
+    keys: tuple[bytes, ...]
+    url: str = ""
+    process: "subprocess.Popen[str] | None" = None
+
+    def ask(self, method: str, *parameters: Any) -> Any:
+        """What the chain answers to a request of its own, such as `evm_mine`."""
+        answer = self.web3.provider.make_request(method, list(parameters))
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def mine(self, blocks: int = 1) -> None:
+        for _ in range(blocks):
+            if self.process is None:
+                self.web3.provider.ethereum_tester.mine_block()
+            else:
+                self.ask("evm_mine")
+
+    def emitter(self, ceiling: int = 10_000) -> Contract:
+        """A new Emitter, which lets itself be ticked `ceiling` times."""
+        code = compiled(EMITTER, "Emitter")
+        owner = Account.from_key(self.keys[-1])
+        blank = self.web3.eth.contract(abi=code.abi, bytecode=code.bytecode)
+        transaction = blank.constructor(ceiling).build_transaction(
+            {"from": owner.address, "nonce": self.web3.eth.get_transaction_count(owner.address)}
+        )
+        sent = self.web3.eth.send_raw_transaction(owner.sign_transaction(transaction).raw_transaction)
+        receipt = self.web3.eth.wait_for_transaction_receipt(sent, poll_latency=0.02)
+        return self.web3.eth.contract(address=receipt["contractAddress"], abi=code.abi)
+
+    def stop_answering(self) -> None:
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGCONT)
+
+
+def embedded_chain() -> Chain:
+    return Chain(web3=Web3(EthereumTesterProvider()), keys=EMBEDDED_KEYS)
+
+
+@contextmanager
+def anvil_chain(*options: str) -> Iterator[Chain]:
+    """An anvil on a free port for as long as the block lasts."""
+    if not ANVIL.exists() or shutil.which("node") is None:
+        pytest.skip("anvil from npm is missing: run `npm ci` (Node 20 or newer) and try again.")
+    process = subprocess.Popen(
+        [str(ANVIL), "--port", "0", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        url = _url_of(process)
+        yield Chain(web3=Web3(HTTPProvider(url)), keys=ANVIL_KEYS, url=url, process=process)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _url_of(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        found = re.search(r"Listening on (\S+)", line)
+        if found:
+            # What anvil prints from here on is not read: it writes little, and a pipe holds it.
+            return f"http://{found.group(1)}"
+    raise AssertionError("anvil ended before it listened")
+
+
+def until(condition: Any, *, seconds: float = 10.0) -> None:
+    """Waits for something that another process does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
+
+
+def folder_of_tests() -> Path:
+    return Path(__file__).resolve().parent

@@ -1,0 +1,104 @@
+"""Values as contracts encode them: from ABI bytes to Python, and to JSON and back.
+
+A value in Python is an int, a bool, a str, bytes, a checksummed address, a tuple for an array, or a dict for a struct.
+Values that have no name in the ABI are named by their position, "0", "1" and so on.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from eth_abi.codec import ABICodec
+from eth_abi.decoding import StringDecoder
+from eth_abi.exceptions import DecodingError
+from eth_abi.registry import BaseEquals, registry
+from eth_typing import ABIComponent
+from eth_utils.abi import collapse_if_tuple
+from eth_utils.address import to_checksum_address
+
+# JSON readers other than Python's keep integers exactly only up to here.
+_EXACT = 2**53
+
+
+class _PatientStringDecoder(StringDecoder):
+    """A string that is not UTF-8 is shown, not refused: anyone can put one on the chain, and none may stop a reader."""
+
+    def __init__(self) -> None:
+        super().__init__(handle_string_errors="backslashreplace")  # type: ignore[no-untyped-call]
+
+
+def _codec() -> ABICodec:
+    own = registry.copy()  # type: ignore[no-untyped-call]
+    own.unregister_decoder("string")
+    strings = BaseEquals("string")  # type: ignore[no-untyped-call]
+    own.register_decoder(strings, _PatientStringDecoder, label="string")
+    return ABICodec(own)
+
+
+_CODEC = _codec()
+
+
+class Undecodable(Exception):
+    """Bytes that are not what the ABI says. Never leaves this package: the caller knows whose fault it is."""
+
+
+def decode(parameters: Sequence[ABIComponent], data: bytes) -> dict[str, Any]:
+    """The values of `parameters` in `data`, by name. Raises Undecodable."""
+    try:
+        values = _CODEC.decode([collapse_if_tuple(part) for part in parameters], data)
+    except (DecodingError, OverflowError, ValueError) as fault:
+        raise Undecodable(str(fault)) from None
+    return _named(parameters, values)
+
+
+def name_of(parameter: Mapping[str, Any], position: int) -> str:
+    return parameter.get("name") or str(position)
+
+
+def to_json(value: Any) -> Any:
+    """The value in JSON: bytes as 0x-hex, and integers that other readers would round as decimal text."""
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, dict):
+        return {name: to_json(part) for name, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [to_json(part) for part in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _EXACT:
+        return str(value)
+    return value
+
+
+def from_json(parameter: Mapping[str, Any], value: Any) -> Any:
+    """What `to_json` made of a value of this ABI type, as it was."""
+    kind: str = parameter["type"]
+    if kind.endswith("]"):
+        element = {**parameter, "type": kind[: kind.rindex("[")]}
+        return tuple(from_json(element, part) for part in value)
+    if kind == "tuple":
+        return {
+            name_of(part, position): from_json(part, value[name_of(part, position)])
+            for position, part in enumerate(parameter["components"])
+        }
+    if kind.startswith("bytes"):
+        return bytes.fromhex(value[2:])
+    if kind.startswith(("uint", "int")):
+        return int(value)
+    return value
+
+
+def _named(parameters: Sequence[Mapping[str, Any]], values: Sequence[Any]) -> dict[str, Any]:
+    return {
+        name_of(parameter, position): _shaped(parameter, value)
+        for position, (parameter, value) in enumerate(zip(parameters, values, strict=True))
+    }
+
+
+def _shaped(parameter: Mapping[str, Any], value: Any) -> Any:
+    kind: str = parameter["type"]
+    if kind.endswith("]"):
+        element = {**parameter, "type": kind[: kind.rindex("[")]}
+        return tuple(_shaped(element, part) for part in value)
+    if kind == "tuple":
+        return _named(parameter["components"], value)
+    if kind == "address":
+        return to_checksum_address(value)
+    return value

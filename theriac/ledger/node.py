@@ -1,0 +1,470 @@
+"""One way to a node: every request of the ledger goes through here, in time and with errors by name.
+
+Requests are plain JSON-RPC beneath web3's formatters: these reject the long `extraData` of the chains that consortia
+run, and cost more than the request where events are read in bulk.
+"""
+
+import ast
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from queue import Empty, SimpleQueue
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+import requests
+from eth_typing import ChecksumAddress, HexStr
+from eth_utils.address import to_checksum_address
+from web3 import EthereumTesterProvider, HTTPProvider, Web3
+from web3.exceptions import ContractLogicError, Web3Exception
+from web3.types import RPCEndpoint
+
+from theriac.errors import ChainLied, ChainRefused, ChainSilent
+
+# What nodes say when the code itself failed and gave no data.
+_FAILED_CALL = ("revert", "out of gas", "gas required exceeds", "oog", "invalid opcode", "evm error", "vm exception")
+
+# Answers are read in parts of this size, and no further than this, in bytes.
+_PART = 2**16
+_LONGEST = 2**28
+
+_embedded_locks: WeakKeyDictionary[Any, threading.RLock] = WeakKeyDictionary()
+
+
+class CallFailed(Exception):
+    """A call ran and failed: `data` is what the contract gave, `reason` what the node said. Stays in the ledger."""
+
+    def __init__(self, *, data: bytes, reason: str) -> None:
+        self.data = data
+        self.reason = reason
+        super().__init__(reason)
+
+
+class _Unanswered(Exception):
+    """One attempt brought no answer; another may. `reached` says whether anything was there at all."""
+
+    def __init__(self, reason: str, *, reached: bool = True) -> None:
+        self.reached = reached
+        super().__init__(reason)
+
+
+@dataclass(frozen=True)
+class Header:
+    """A block as far as the ledger looks at it. Fees in wei a unit of gas; None where the chain has no base fee."""
+
+    number: int
+    hash: HexStr
+    parent: HexStr
+    time: datetime
+    base_fee: int | None
+    gas_limit: int
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A transaction in a block: by whom, and which of the account's."""
+
+    hash: HexStr
+    sender: ChecksumAddress
+    nonce: int
+
+
+@dataclass(frozen=True)
+class Log:
+    """An event as the chain has it, not yet understood. `index` is its place in the block."""
+
+    address: ChecksumAddress
+    topics: tuple[bytes, ...]
+    data: bytes
+    index: int
+
+
+@dataclass(frozen=True)
+class PlacedLog:
+    """A log with the block and the transaction that it stands in."""
+
+    log: Log
+    block: int
+    block_hash: HexStr
+    transaction: HexStr
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A transaction that is in a block, whether it did what it was to do or not. The price is wei a unit of gas."""
+
+    transaction: HexStr
+    block: int
+    block_hash: HexStr
+    succeeded: bool
+    gas_used: int
+    gas_price: int | None
+    contract: ChecksumAddress | None
+    logs: tuple[Log, ...]
+
+
+class Node:
+    """A node behind a web3 connection. Safe to use from many threads, also where the chain is embedded in the process.
+
+    `timeout` bounds each request as a whole, with its repetitions.
+    """
+
+    def __init__(self, web3: Web3, *, timeout: timedelta = timedelta(seconds=10)) -> None:
+        self._web3 = web3
+        self._timeout = timeout.total_seconds()
+        self._answered = False
+        self.embedded = isinstance(web3.provider, EthereumTesterProvider)
+        if self.embedded:
+            self._lock = _embedded_locks.setdefault(web3.provider, threading.RLock())
+            self.endpoint = "in this process"
+        else:
+            self._http = _Http(web3.provider) if type(web3.provider) is HTTPProvider else None
+            self.endpoint = _shown_endpoint(web3.provider)
+
+    # -- questions ---------------------------------------------------------------------------------------------------
+
+    def chain_id(self) -> int:
+        return self.number(self.request("eth_chainId", []), what="chain id")
+
+    def genesis(self) -> HexStr:
+        """The hash of block 0."""
+        header = self.header(0)
+        if header is None:
+            self.lied("it has no block 0")
+        return header.hash
+
+    def head(self) -> Header:
+        return self._header(self.request("eth_getBlockByNumber", ["latest", False]))
+
+    def header(self, number: int) -> Header | None:
+        """The block of that number in the chain as the node sees it now, or None where the chain is shorter."""
+        answer = self.request("eth_getBlockByNumber", [hex(number), False])
+        if answer is None:
+            return None
+        header = self._header(answer)
+        if header.number != number:
+            self.lied(f"asked for block {number}, it gave block {header.number}")
+        return header
+
+    def passages(self, number: int) -> tuple[Passage, ...]:
+        """The transactions of a block."""
+        answer = self.request("eth_getBlockByNumber", [hex(number), True])
+        if answer is None:
+            return ()
+        return tuple(
+            Passage(
+                hash=self.word(part["hash"], what="transaction hash"),
+                sender=self.address(part["from"], what="sender"),
+                nonce=self.number(part["nonce"], what="nonce"),
+            )
+            for part in self._object(answer).get("transactions", ())
+        )
+
+    def count(self, address: ChecksumAddress, *, block: str = "latest") -> int:
+        """How many transactions of the account are in the chain: the next free nonce."""
+        return self.number(self.request("eth_getTransactionCount", [address, block]), what="transaction count")
+
+    def balance(self, address: ChecksumAddress) -> int:
+        return self.number(self.request("eth_getBalance", [address, "latest"]), what="balance")
+
+    def code(self, address: ChecksumAddress) -> bytes:
+        return self.data(self.request("eth_getCode", [address, "latest"]), what="code")
+
+    def landed(self, transaction: HexStr) -> Landed | None:
+        """The receipt of a transaction, or None where no block of the chain holds it."""
+        answer = self.request("eth_getTransactionReceipt", [transaction])
+        if answer is None:
+            return None
+        receipt = self._object(answer)
+        block_hash = self.word(receipt.get("blockHash"), what="block hash")
+        price, made = receipt.get("effectiveGasPrice"), receipt.get("contractAddress")
+        placed = [self.placed_log(part) for part in receipt.get("logs", ())]
+        if self.word(receipt.get("transactionHash"), what="transaction hash") != transaction:
+            self.lied(f"asked for the receipt of {transaction}, it gave another's")
+        if any(log.block_hash != block_hash or log.transaction != transaction for log in placed):
+            self.lied(f"the receipt of {transaction} holds another's events")
+        return Landed(
+            transaction=transaction,
+            block=self.number(receipt.get("blockNumber"), what="block number"),
+            block_hash=block_hash,
+            succeeded=self.number(receipt.get("status"), what="status") == 1,
+            gas_used=self.number(receipt.get("gasUsed"), what="gas used"),
+            gas_price=None if price is None else self.number(price, what="gas price"),
+            contract=None if made is None else self.address(made, what="contract address"),
+            logs=tuple(part.log for part in placed),
+        )
+
+    def placed_log(self, value: Any) -> PlacedLog:
+        part = self._object(value)
+        topics = part.get("topics")
+        if not isinstance(topics, list | tuple):
+            self.lied("a log of it has no topics")
+        return PlacedLog(
+            log=Log(
+                address=self.address(part.get("address"), what="log's address"),
+                topics=tuple(bytes.fromhex(self.word(topic, what="topic")[2:]) for topic in topics),
+                data=self.data(part.get("data"), what="log's data"),
+                index=self.number(part.get("logIndex"), what="log index"),
+            ),
+            block=self.number(part.get("blockNumber"), what="block number"),
+            block_hash=self.word(part.get("blockHash"), what="block hash"),
+            transaction=self.word(part.get("transactionHash"), what="transaction hash"),
+        )
+
+    def gas_price(self) -> int:
+        return self.number(self.request("eth_gasPrice", []), what="gas price")
+
+    def call(self, transaction: Mapping[str, Any], *, block: str = "latest") -> bytes:
+        """What the call returns. Raises CallFailed."""
+        if self.embedded:
+            transaction = self._with_fees(transaction)
+        return self.data(self.request("eth_call", [dict(transaction), block]), what="returned data")
+
+    def estimate(self, transaction: Mapping[str, Any], *, block: str | None = None) -> int:
+        """The gas a transaction takes. Names no fee, so that an account without ether can ask. Raises CallFailed."""
+        if self.embedded:
+            transaction = self._with_fees(transaction)
+        parameters: list[Any] = [dict(transaction)] if block is None else [dict(transaction), block]
+        return self.number(self.request("eth_estimateGas", parameters), what="gas estimate")
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+
+    def request(self, method: str, parameters: Sequence[Any]) -> Any:
+        """The result of a JSON-RPC request. Raises ChainSilent, ChainRefused, CallFailed."""
+        if self.embedded:
+            return self._ask_embedded(method, parameters)
+
+        deadline = time.monotonic() + self._timeout
+        pause = 0.05
+        while True:
+            try:
+                answer = self._ask(method, parameters, within=deadline - time.monotonic())
+                break
+            except _Unanswered as trouble:
+                # A node that was never reached is more likely misspelt than restarting.
+                hopeless = not (self._answered or trouble.reached)
+                if hopeless or time.monotonic() + pause >= deadline:
+                    raise ChainSilent(endpoint=self.endpoint, seconds=self._timeout, reason=str(trouble)) from None
+                time.sleep(pause)
+                pause = min(2 * pause, 1.0)
+        self._answered = True
+        return self._result(method, answer)
+
+    def _ask(self, method: str, parameters: Sequence[Any], *, within: float) -> Any:
+        """One attempt."""
+        try:
+            if self._http is not None:
+                return self._http.ask(method, parameters, within=within)
+            make_request = self._web3.provider.make_request
+            return _in_time(lambda: make_request(RPCEndpoint(method), parameters), within)
+        except requests.HTTPError as trouble:
+            status = trouble.response.status_code
+            if status not in (429, 502, 503, 504):
+                raise ChainRefused(endpoint=self.endpoint, method=method, reason=f"HTTP status {status}") from None
+            raise _Unanswered(f"HTTP status {status}") from None
+        except (requests.Timeout, TimeoutError):
+            raise _Unanswered("no answer") from None
+        except (requests.RequestException, OSError, Web3Exception):
+            raise _Unanswered("no connection", reached=False) from None
+        except ValueError:
+            raise ChainRefused(endpoint=self.endpoint, method=method, reason="its answer is not JSON-RPC") from None
+
+    def _ask_embedded(self, method: str, parameters: Sequence[Any]) -> Any:
+        provider = self._web3.provider
+        with self._lock:
+            try:
+                asked = provider.request_func(self._web3, self._web3.middleware_onion)
+                answer = asked(RPCEndpoint(method), list(parameters))
+            except Exception as trouble:
+                failed = call_failed(trouble)
+                if failed is not None:
+                    raise failed from None
+                raise ChainRefused(endpoint=self.endpoint, method=method, reason=str(trouble)) from trouble
+        return self._result(method, answer)
+
+    def _result(self, method: str, answer: Any) -> Any:
+        if not isinstance(answer, Mapping) or ("result" not in answer and "error" not in answer):
+            raise ChainRefused(endpoint=self.endpoint, method=method, reason="its answer is not JSON-RPC")
+        error = answer.get("error")
+        if error is None:
+            return answer.get("result")
+        message = str(error.get("message", "")) if isinstance(error, Mapping) else str(error)
+        data = _revert_data(error.get("data")) if isinstance(error, Mapping) else None
+        if method in ("eth_call", "eth_estimateGas"):
+            asked_back = isinstance(error, Mapping) and error.get("code") == 3
+            if data or asked_back or any(phrase in message.lower() for phrase in _FAILED_CALL):
+                raise CallFailed(data=data or b"", reason=message)
+        raise ChainRefused(endpoint=self.endpoint, method=method, reason=message or "an error without a message")
+
+    # -- strict reading ----------------------------------------------------------------------------------------------
+
+    def number(self, value: Any, *, what: str) -> int:
+        try:
+            number = value if isinstance(value, int) else int(value, 16)
+        except (TypeError, ValueError):
+            self.lied(f"its {what} is no number")
+        if isinstance(value, bool) or number < 0:
+            self.lied(f"its {what} is no number")
+        return number
+
+    def data(self, value: Any, *, what: str) -> bytes:
+        if isinstance(value, bytes):
+            return bytes(value)
+        if not isinstance(value, str) or not value.startswith("0x"):
+            self.lied(f"its {what} is no hexadecimal data")
+        try:
+            return bytes.fromhex(value[2:])
+        except ValueError:
+            self.lied(f"its {what} is no hexadecimal data")
+
+    def word(self, value: Any, *, what: str) -> HexStr:
+        """A hash: 32 bytes, in lower-case hex."""
+        word = self.data(value, what=what)
+        if len(word) != 32:
+            self.lied(f"its {what} has not 32 bytes")
+        return HexStr("0x" + word.hex())
+
+    def address(self, value: Any, *, what: str) -> ChecksumAddress:
+        address = self.data(value, what=what)
+        if len(address) != 20:
+            self.lied(f"its {what} is no address")
+        return to_checksum_address(address)
+
+    def lied(self, fault: str) -> NoReturn:
+        raise ChainLied(endpoint=self.endpoint, fault=fault)
+
+    def _object(self, value: Any) -> Mapping[str, Any]:
+        if not isinstance(value, Mapping):
+            self.lied("its answer has not the shape it should have")
+        return value
+
+    def _header(self, value: Any) -> Header:
+        block = self._object(value)
+        base_fee = block.get("baseFeePerGas")
+        return Header(
+            number=self.number(block.get("number"), what="block number"),
+            hash=self.word(block.get("hash"), what="block hash"),
+            parent=self.word(block.get("parentHash"), what="parent hash"),
+            time=self._time(block.get("timestamp")),
+            base_fee=None if base_fee is None else self.number(base_fee, what="base fee"),
+            gas_limit=self.number(block.get("gasLimit", "0x0"), what="gas limit"),
+        )
+
+    def _time(self, value: Any) -> datetime:
+        seconds = self.number(value, what="block time")
+        if seconds >= 2**37:
+            self.lied("its block time is thousands of years away")
+        return datetime.fromtimestamp(seconds, UTC)
+
+    def _with_fees(self, transaction: Mapping[str, Any]) -> dict[str, Any]:
+        """The embedded chain charges calls as well, and its default fee can be below its own base fee."""
+        fee = 2 * (self.head().base_fee or 0)
+        return {"maxFeePerGas": hex(fee), "maxPriorityFeePerGas": "0x0", **transaction}
+
+
+def call_failed(trouble: BaseException) -> CallFailed | None:
+    """The failure of a call in what web3 or the embedded chain raised for it; None where it is anything else."""
+    if isinstance(trouble, ContractLogicError):
+        return CallFailed(data=_revert_data(trouble.data) or b"", reason=str(trouble.message or ""))
+
+    module, name = type(trouble).__module__, type(trouble).__name__
+    if module.startswith("eth.") and name != "ValidationError":
+        return CallFailed(data=b"", reason=name)
+    if not (module.startswith("eth_tester") and name == "TransactionFailed"):
+        return None
+
+    # The embedded chain keeps the exact data of an estimate in the exception underneath; of a call, only its text.
+    for layer in (trouble, trouble.__context__):
+        inner = layer.args[0] if layer is not None and layer.args else None
+        if isinstance(inner, Exception) and inner.args and isinstance(inner.args[0], bytes):
+            return CallFailed(data=inner.args[0], reason="execution reverted")
+    text = str(trouble).removeprefix("execution reverted: ")
+    try:
+        data = ast.literal_eval(text) if text.startswith(("b'", 'b"')) else None
+    except (ValueError, SyntaxError):
+        data = None
+    return CallFailed(
+        data=data if isinstance(data, bytes) else b"", reason=text if data is None else "execution reverted"
+    )
+
+
+def _revert_data(value: Any) -> bytes | None:
+    """The data of a refusal, in any of the places where nodes put it."""
+    if isinstance(value, Mapping):
+        return next((found for part in value.values() if (found := _revert_data(part)) is not None), None)
+    if not isinstance(value, str):
+        return None
+    text = value.removeprefix("Reverted ")
+    try:
+        return bytes.fromhex(text.removeprefix("0x")) if text.startswith("0x") else None
+    except ValueError:
+        return None
+
+
+def _shown_endpoint(provider: Any) -> str:
+    """Where the node is, without what an address may hold of passwords and keys."""
+    parts = urlsplit(str(getattr(provider, "endpoint_uri", None) or ""))
+    if not parts.hostname:
+        return type(provider).__name__
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+
+class _Http:
+    """JSON-RPC over HTTP as a web3 provider is set up for it, but with a limit to the time and the size of an answer.
+
+    The provider itself repeats requests for minutes, and waits for ever for an answer that comes byte by byte.
+    """
+
+    def __init__(self, provider: HTTPProvider) -> None:
+        self._uri = str(provider.endpoint_uri)
+        self._options: dict[str, Any] = dict(provider.get_request_kwargs())
+        manager = getattr(provider, "_request_session_manager", None)
+        self._session: requests.Session = getattr(manager, "_explicit_session", None) or requests.Session()
+        self._numbers = itertools.count(1)
+
+    def ask(self, method: str, parameters: Sequence[Any], *, within: float) -> Any:
+        deadline = time.monotonic() + within
+        request = {"jsonrpc": "2.0", "id": next(self._numbers), "method": method, "params": list(parameters)}
+        options = {**self._options, "timeout": max(within, 0.001), "stream": True}
+        with self._session.post(self._uri, data=json.dumps(request), **options) as response:
+            received = bytearray()
+            while part := response.raw.read1(_PART, decode_content=True):
+                received += part
+                if len(received) > _LONGEST:
+                    raise ValueError("an answer without end")
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+        try:
+            answer = json.loads(received)
+        except ValueError:
+            response.raise_for_status()
+            raise
+        # Some nodes give an error of JSON-RPC an HTTP status of its own.
+        if not isinstance(answer, dict) or "error" not in answer:
+            response.raise_for_status()
+        return answer
+
+
+def _in_time(work: Callable[[], Any], seconds: float) -> Any:
+    """What `work` gives, in a thread of its own: not every provider keeps to a time-out. Raises TimeoutError."""
+    outcome: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+
+    def attempt() -> None:
+        try:
+            outcome.put((work(), None))
+        except BaseException as trouble:
+            outcome.put((None, trouble))
+
+    threading.Thread(target=attempt, daemon=True).start()
+    try:
+        result, trouble = outcome.get(timeout=max(seconds, 0.001))
+    except Empty:
+        raise TimeoutError from None
+    if trouble is not None:
+        raise trouble
+    return result

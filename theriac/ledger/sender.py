@@ -1,0 +1,667 @@
+"""Sends transactions so that each happens once, whatever dies in between.
+
+Every transaction carries out an intent, which has a name. The signed transaction is in the outbox before any node sees
+it, and keeps its nonce until the chain itself shows that nonce used: whoever asks again under the same name, after a
+crash, a lost answer or a silent node, is given the same receipt, and nothing is sent a second time.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import uuid4
+
+import rlp  # type: ignore[import-untyped]
+from eth_account import Account
+from eth_typing import ChecksumAddress, HexStr
+from eth_utils.crypto import keccak
+from web3 import Web3
+from web3.contract.contract import ContractConstructor, ContractFunction
+
+from theriac.errors import (
+    CannotPay,
+    ChainRefused,
+    IntentAbandoned,
+    IntentChanged,
+    LedgerFileBroken,
+    NotSettled,
+    Refused,
+    Reverted,
+    TheriacError,
+    Unavailable,
+    WrongSignature,
+)
+from theriac.ledger.contracts import Call, Receipt, Reverts, call_of, packaged
+from theriac.ledger.fees import Fate, Fees, fate_of
+from theriac.ledger.node import CallFailed, Header, Landed, Node
+from theriac.ledger.outbox import Failure, Flight, Outbox, Signed
+from theriac.ledger.signer import Signer
+
+Sendable = Call | ContractFunction | ContractConstructor
+_T = TypeVar("_T")
+
+# How long what a node said of its head and its prices is good for, in seconds.
+_FRESH = 2.0
+
+# How soon a transaction that no node clearly has is given again, in seconds.
+_SOON = 1.0
+
+# How far before the block seen at signing another's transaction with our nonce is looked for: nodes can lag.
+_LAG = 128
+
+
+@dataclass(frozen=True)
+class Intent:
+    """Something to be done once, under a name that its owner can ask for again; without one, once per asking."""
+
+    call: Sendable
+    name: str | None = None
+    gas: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an intent: a receipt, or the error that says why there is none."""
+
+    intent: str
+    receipt: Receipt | None = None
+    error: TheriacError | None = None
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What a call would do in the next block: the bytes it returns, and the gas limit it would be sent with."""
+
+    returned: bytes
+    gas: int
+
+
+@dataclass
+class _Watch:
+    """What this process saw of a flight: when a node was last given it (a monotonic clock) and what came of that, what
+    it waits for, and up to which block its nonce was traced."""
+
+    given: float | None = None
+    fate: Fate = Fate.UNCLEAR
+    reason: str = "no block holds it yet"
+    traced: int = -1
+
+
+class Sender:
+    """Sends the transactions of one account through one outbox.
+
+    Safe to use from many threads; one process has an outbox at a time. There is no thread of its own: whoever waits
+    drives all that is open. After a restart everything open goes on as soon as something is waited for, or by `resume`.
+    """
+
+    def __init__(
+        self,
+        web3: Web3,
+        signer: Signer,
+        *,
+        outbox: Path | None,
+        depth: int = 0,
+        reverts: Reverts | None = None,
+        limit: int = 64,
+        patience: timedelta = timedelta(seconds=30),
+        timeout: timedelta = timedelta(minutes=2),
+        node_timeout: timedelta = timedelta(seconds=10),
+        margin: float = 1.25,
+        fee_ceiling: int | None = None,
+        zero_fee: bool | None = None,
+    ) -> None:
+        """`outbox` None keeps everything in memory: safe from lost answers, not from a lost process.
+
+        `depth` is how many blocks must stand on a transaction's before it counts as done. `reverts` gives refusals
+        their names (by default the package's ABIs do). At most `limit` transactions are open at once. One that waits
+        longer than `patience` is given to the node again, at a higher price if it is the first in the queue, up to
+        `fee_ceiling` wei a unit of gas. `timeout` bounds a wait and `node_timeout` one request. `margin` times the
+        node's estimate is the gas limit. `zero_fee` says whether gas costs nothing; None asks the chain.
+
+        Raises OutboxBusy, LedgerFileBroken. The chain is first asked when something is sent.
+        """
+        self.address: ChecksumAddress = signer.address
+        self._signer = signer
+        self._node = Node(web3, timeout=node_timeout)
+        self._depth = depth
+        self._reverts = reverts if reverts is not None else Reverts(packaged())
+        self._limit = limit
+        self._patience = patience.total_seconds()
+        self._timeout = timeout.total_seconds()
+        self._margin = margin
+        self._ceiling = fee_ceiling
+        self._zero_fee = zero_fee
+
+        self._chain_id: int | None = None
+        self._head: tuple[float, Header] | None = None
+        self._market: tuple[float, Fees] | None = None
+        self._watches: dict[str, _Watch] = {}
+        self._trouble = ""
+        self._gap_since: float | None = None
+        self._driving = threading.Lock()
+        self._changed = threading.Condition()
+        self._outbox = Outbox(outbox)
+
+    # -- what callers do ---------------------------------------------------------------------------------------------
+
+    def simulate(self, call: Sendable, *, gas: int | None = None) -> Simulation:
+        """What a call would do if it were sent now. Raises Reverted, CannotPay, and what a chain can raise."""
+        wanted, reverts = call_of(call), self._reverts_of(call)
+        self._ready()
+        limit = self._gas_limit(wanted, gas, reverts)
+        return Simulation(returned=self._call(wanted, limit, reverts), gas=limit)
+
+    def send(
+        self, call: Sendable, *, intent: str | None = None, gas: int | None = None, timeout: timedelta | None = None
+    ) -> Receipt:
+        """Does the call once and waits until it is as deep in the chain as the network demands.
+
+        The same `intent` again gives the same receipt, or the same refusal of a contract in the chain; what was refused
+        before it was sent may be tried again. Raises Reverted, CannotPay, IntentChanged, NotSettled (it goes on), and
+        what a chain can raise, after which nothing is lost.
+        """
+        return self.wait(self.submit(call, intent=intent, gas=gas), timeout=timeout)
+
+    def submit(self, call: Sendable, *, intent: str | None = None, gas: int | None = None) -> str:
+        """Simulates, signs, keeps and sends, without waiting. Gives the intent's name for `wait`."""
+        wanted = call_of(call)
+        name = intent if intent is not None else f"unnamed {uuid4()}"
+        if self._knows(name, wanted):
+            return name
+        self._ready()
+        try:
+            limit = self._gas_limit(wanted, gas, self._reverts_of(call))
+        except Reverted:
+            # Another thread may have done it in the meantime: then it is refused because it is done.
+            if self._knows(name, wanted):
+                return name
+            raise
+        while True:
+            self._make_room()
+            with self._outbox.lock:
+                if self._knows(name, wanted):
+                    return name
+                if self._outbox.open_count() < self._limit:
+                    self._launch(name, wanted, limit)
+                    return name
+
+    def wait(self, intent: str, *, timeout: timedelta | None = None) -> Receipt:
+        """Waits for what was submitted. Raises UnknownIntent, Reverted, IntentAbandoned, NotSettled."""
+        allowed = timeout.total_seconds() if timeout is not None else self._timeout
+        self._drive_until(lambda: self._outcome(intent) is not None, intent, allowed)
+        receipt = self._outcome(intent)
+        if receipt is None:
+            raise self._not_settled(intent, allowed)
+        return receipt
+
+    def send_all(self, intents: Iterable[Intent], *, timeout: timedelta | None = None) -> Iterator[Outcome]:
+        """Sends many, a bounded number at a time, and gives their outcomes in order.
+
+        A refusal or a delay of one is its outcome and stops none of the others.
+        """
+        window: deque[Outcome] = deque()
+        for wanted in intents:
+            while len(window) >= self._limit:
+                yield self._finished(window.popleft(), timeout)
+            try:
+                window.append(Outcome(self.submit(wanted.call, intent=wanted.name, gas=wanted.gas)))
+            except Refused as error:
+                window.append(Outcome(wanted.name or "", error=error))
+        while window:
+            yield self._finished(window.popleft(), timeout)
+
+    def resume(self, *, timeout: timedelta | None = None) -> tuple[Outcome, ...]:
+        """Goes on with all that an earlier process left open, and waits for it."""
+        self._ready()
+        return tuple(self._finished(Outcome(name), timeout) for name in self.open())
+
+    def open(self) -> tuple[str, ...]:
+        """The names of the intents on their way, in the order of their nonces. Asks no chain."""
+        return self._outbox.open()
+
+    def abandon(self, intent: str, *, timeout: timedelta | None = None) -> Receipt | None:
+        """Gives an intent up: its nonce is spent on nothing, at a higher price, so that what is behind it can go on.
+
+        None once that is settled; the intent's own receipt where it was faster. Raises as `wait` does.
+        """
+        self._ready()
+        with self._outbox.lock:
+            flight = self._outbox.flight(intent)
+            if flight is not None:
+                fees = flight.transactions[-1].fees.raised(self._fees()).capped(self._ceiling)
+                void = self._sign(self._nothing, self._nothing_costs(), flight.nonce, fees, void=True)
+                self._outbox.keep(intent, void)
+                self._give(intent, void)
+        try:
+            return self.wait(intent, timeout=timeout)
+        except IntentAbandoned:
+            return None
+
+    def close(self) -> None:
+        """Gives the outbox back. What is open stays in it."""
+        self._outbox.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- before sending ----------------------------------------------------------------------------------------------
+
+    def _ready(self) -> None:
+        """Once: this outbox belongs to this account on this chain."""
+        with self._outbox.lock:
+            if self._chain_id is not None:
+                return
+            chain_id = self._node.chain_id()
+            self._outbox.claim(self.address, chain_id=chain_id, genesis=self._node.genesis())
+            if self._zero_fee is None:
+                self._zero_fee = not self._node.head().base_fee and self._node.gas_price() == 0
+            self._chain_id = chain_id
+
+    def _knows(self, name: str, call: Call) -> bool:
+        """Whether the intent is in the outbox. Raises IntentChanged where it stands for another call."""
+        kept = self._outbox.call(name)
+        if kept is not None and kept != call:
+            raise IntentChanged(intent=name)
+        return kept is not None
+
+    def _reverts_of(self, call: Sendable) -> Reverts:
+        """A function brings the errors of its own contract."""
+        if isinstance(call, ContractFunction) and call.contract_abi:
+            return self._reverts.knowing(self._reverts.name(call.address), call.contract_abi)
+        return self._reverts
+
+    def _gas_limit(self, call: Call, gas: int | None, reverts: Reverts) -> int:
+        """The gas to send a call with, found by running it. Raises Reverted, CannotPay."""
+        if gas is not None:
+            self._call(call, gas, reverts)
+            return gas
+        block_limit = self._recent_head().gas_limit
+        try:
+            estimate = self._ahead(lambda block: self._node.estimate(self._asked(call), block=block))
+        except CallFailed as failed:
+            if not failed.data:
+                # Some nodes keep from an estimate the reason that they give in a call.
+                self._call(call, block_limit, reverts)
+            raise reverts.refusal(failed.data, to=call.to, reason=failed.reason) from None
+        except ChainRefused as refused:
+            raise self._cannot_pay(refused) from None
+        return max(min(int(estimate * self._margin), block_limit), estimate)
+
+    def _call(self, call: Call, gas: int, reverts: Reverts) -> bytes:
+        try:
+            return self._ahead(lambda block: self._node.call(self._asked(call, gas), block=block or "latest"))
+        except CallFailed as failed:
+            raise reverts.refusal(failed.data, to=call.to, reason=failed.reason) from None
+        except ChainRefused as refused:
+            raise self._cannot_pay(refused) from None
+
+    def _cannot_pay(self, refused: ChainRefused) -> TheriacError:
+        if fate_of(refused.reason) is Fate.CANNOT_PAY:
+            return CannotPay(address=self.address, needed=None, balance=None)
+        return refused
+
+    def _ahead(self, ask: Callable[[str | None], _T]) -> _T:
+        """Asks on top of what is open where the node can, so that one intent may build on another."""
+        if self._node.embedded or not self._outbox.open_count():
+            return ask(None)
+        try:
+            return ask("pending")
+        except ChainRefused:
+            return ask(None)
+
+    def _asked(self, call: Call, gas: int | None = None) -> dict[str, Any]:
+        asked: dict[str, Any] = {"from": self.address, "data": "0x" + call.data.hex()}
+        if call.to is not None:
+            asked["to"] = call.to
+        if call.value:
+            asked["value"] = hex(call.value)
+        if gas is not None:
+            asked["gas"] = hex(gas)
+        return asked
+
+    def _recent_head(self) -> Header:
+        if self._head is None or time.monotonic() - self._head[0] > _FRESH:
+            self._head = (time.monotonic(), self._node.head())
+        return self._head[1]
+
+    def _fees(self) -> Fees:
+        """What a transaction has to offer now."""
+        if self._market is None or time.monotonic() - self._market[0] > _FRESH:
+            self._market = (time.monotonic(), self._asked_fees().capped(self._ceiling))
+        return self._market[1]
+
+    def _asked_fees(self) -> Fees:
+        base_fee = self._recent_head().base_fee
+        if self._zero_fee:
+            return Fees(price=0, tip=None if base_fee is None else 0)
+        if base_fee is None:
+            return Fees(price=self._node.gas_price(), tip=None)
+        try:
+            tip = self._node.number(self._node.request("eth_maxPriorityFeePerGas", []), what="priority fee")
+        except ChainRefused:
+            tip = max(self._node.gas_price() - base_fee, 0)
+        # Twice the base fee stays enough for five full blocks in a row.
+        return Fees(price=2 * base_fee + tip, tip=tip)
+
+    @property
+    def _nothing(self) -> Call:
+        return Call(to=self.address, data=b"")
+
+    def _nothing_costs(self) -> int:
+        """The gas of a transaction to oneself, which runs code where the account is delegated (EIP-7702)."""
+        try:
+            return int(self._node.estimate(self._asked(self._nothing)) * self._margin)
+        except CallFailed:
+            return 100_000
+
+    # -- sending -----------------------------------------------------------------------------------------------------
+
+    def _launch(self, name: str, call: Call, gas: int) -> None:
+        """Signs with the next nonce, keeps, then sends. Under the outbox's lock, so that nonces leave in order."""
+        fees = self._fees()
+        needed = gas * fees.price + call.value
+        if needed and (balance := self._node.balance(self.address)) < needed:
+            raise CannotPay(address=self.address, needed=needed, balance=balance)
+
+        signed = self._sign(call, gas, self._next_nonce(), fees)
+        self._outbox.launch(name, call, gas, signed)
+
+        fate = self._give(name, signed)
+        if fate in (Fate.CANNOT_PAY, Fate.NEVER):
+            # The only node that ever saw it has refused it for good, and nothing is behind it yet: its nonce is free.
+            reason = self._watches.pop(name).reason
+            self._outbox.withdraw(name)
+            raise self._cannot_pay(
+                ChainRefused(endpoint=self._node.endpoint, method="eth_sendRawTransaction", reason=reason)
+            )
+
+    def _next_nonce(self) -> int:
+        """The nonce after all that are open; with nothing open the chain's word counts, after a reorganisation too."""
+        last_open = self._outbox.last_open_nonce()
+        if last_open is not None:
+            return last_open + 1
+        free = max(self._node.count(self.address), self._node.count(self.address, block="pending"))
+        # A node that lags has the receipt of what it does not count yet; a chain that was set back has not.
+        used = self._outbox.signed_from(free)
+        return next((nonce + 1 for nonce, hash_ in used if self._node.landed(hash_) is not None), free)
+
+    def _sign(self, call: Call, gas: int, nonce: int, fees: Fees, *, void: bool = False) -> Signed:
+        """Raises WrongSignature where the signer signs anything else."""
+        head = self._recent_head().number
+        fields = {
+            "chainId": self._chain_id,
+            "nonce": nonce,
+            "gas": gas,
+            "value": call.value,
+            "data": "0x" + call.data.hex(),
+            **({"to": call.to} if call.to is not None else {}),
+            **fees.fields(),
+        }
+        raw = bytes(self._signer.sign_transaction(fields))
+        fault = _fault_of(raw, fields, self.address)
+        if fault:
+            raise WrongSignature(address=self.address, fault=fault)
+        hash_ = HexStr("0x" + keccak(raw).hex())
+        return Signed(hash=hash_, nonce=nonce, raw=raw, fees=fees, void=void, signed=time.time(), head=head)
+
+    def _give(self, name: str, signed: Signed) -> Fate:
+        """Gives a kept transaction to the node. Whatever comes of it, it stays in the outbox."""
+        watch = self._watches.setdefault(name, _Watch())
+        watch.given, watch.fate = time.monotonic(), Fate.UNCLEAR
+        try:
+            answer = self._node.request("eth_sendRawTransaction", ["0x" + signed.raw.hex()])
+        except ChainRefused as refused:
+            watch.fate, watch.reason = fate_of(refused.reason), refused.reason
+            if watch.fate is Fate.UNCLEAR and self._node.embedded:
+                # The embedded chain decides at once, and keeps nothing that it refuses.
+                watch.fate = Fate.NEVER
+        except Unavailable as silent:
+            watch.reason = str(silent)
+        else:
+            if self._node.word(answer, what="transaction hash") != signed.hash:
+                self._node.lied(f"it was given transaction {signed.hash} and speaks of {answer}")
+            watch.fate = Fate.TAKEN
+        if watch.fate is Fate.TAKEN:
+            watch.reason = "no block holds it yet"
+        return watch.fate
+
+    def _make_room(self) -> None:
+        """Waits until fewer than the limit are open. Raises NotSettled for the one that holds the others up."""
+        if self._outbox.open_count() < self._limit:
+            return
+        first = self.open()[0]
+        self._drive_until(lambda: self._outbox.open_count() < self._limit, first, self._timeout)
+        if self._outbox.open_count() >= self._limit:
+            raise self._not_settled(first, self._timeout)
+
+    # -- looking after what is open ----------------------------------------------------------------------------------
+
+    def _drive_until(self, done: Callable[[], bool], intent: str, allowed: float) -> None:
+        """Drives, or lets another thread drive, until something is done or the time is up."""
+        deadline = time.monotonic() + allowed
+        pause = 0.01
+        while not done():
+            self._drive()
+            if done() or time.monotonic() >= deadline:
+                return
+            with self._changed:
+                self._changed.wait(min(pause, max(deadline - time.monotonic(), 0)))
+            pause = min(1.5 * pause, 1.0)
+
+    def _drive(self) -> None:
+        """Looks after all that is open, unless another thread is at it."""
+        if not self._driving.acquire(blocking=False):
+            return
+        try:
+            self._ready()
+            self._advance()
+            self._trouble = ""
+        except Unavailable as trouble:
+            self._trouble = str(trouble)
+        finally:
+            self._driving.release()
+            with self._changed:
+                self._changed.notify_all()
+
+    def _advance(self) -> None:
+        flights = self._outbox.flights()
+        if not flights:
+            return
+        head = self._node.head().number
+        count = self._node.count(self.address)
+        self._close_gap(count, flights[0].nonce)
+        for flight in flights:
+            if flight.nonce >= count:
+                self._push(flight, first=flight.nonce == count)
+                continue
+            found = self._landed(flight)
+            if found is not None:
+                self._settle(flight, *found, head)
+            else:
+                self._trace(flight, head - self._depth)
+
+    def _landed(self, flight: Flight) -> tuple[Signed, Landed] | None:
+        for signed in reversed(flight.transactions):
+            landed = self._node.landed(signed.hash)
+            if landed is not None:
+                return signed, landed
+        return None
+
+    def _settle(self, flight: Flight, signed: Signed, landed: Landed, head: int) -> None:
+        """Closes a flight whose transaction is deep enough."""
+        watch = self._watch(flight)
+        above = head - landed.block
+        if above < self._depth:
+            watch.reason = f"{max(above, 0)} of {self._depth} blocks stand on it"
+            return
+        header = self._node.header(landed.block)
+        if header is None or header.hash != landed.block_hash:
+            watch.reason = "its block is being replaced"
+            return
+
+        if signed.void:
+            self._outbox.abandon(flight.name)
+        elif landed.succeeded:
+            self._outbox.settle(flight.name, landed, signed.fees)
+        else:
+            self._outbox.revert(flight.name, self._why(flight, landed))
+        self._watches.pop(flight.name, None)
+
+    def _why(self, flight: Flight, landed: Landed) -> CallFailed:
+        """Why a transaction failed in its block: the same call again, before the block and after it."""
+        if landed.gas_used >= flight.gas:
+            return CallFailed(data=b"", reason="it ran out of gas")
+        asked = self._asked(flight.call, flight.gas)
+        for block in (max(landed.block - 1, 0), landed.block):
+            try:
+                self._node.call(asked, block=hex(block))
+            except CallFailed as failed:
+                return failed
+            except ChainRefused:
+                continue
+        return CallFailed(data=b"", reason="it does not fail when it is tried again")
+
+    def _push(self, flight: Flight, *, first: bool) -> None:
+        """Gives a transaction again that no block takes; at a better price where the price may be the reason."""
+        watch = self._watch(flight)
+        newest = flight.transactions[-1]
+        since = time.monotonic() - watch.given if watch.given is not None else None
+        if since is not None and since < (self._patience if watch.fate is Fate.TAKEN else min(_SOON, self._patience)):
+            return
+        slow = since is not None and first and time.time() - newest.signed >= self._patience
+        with self._outbox.lock:
+            if not self._outbox.is_open(flight.name):
+                return
+            if slow or watch.fate is Fate.TOO_CHEAP:
+                newest = self._repriced(flight, newest) or newest
+            self._give(flight.name, newest)
+
+    def _repriced(self, flight: Flight, newest: Signed) -> Signed | None:
+        """The same with the same nonce, signed and kept at a price that replaces it; None where there is none."""
+        fees = newest.fees.raised(self._fees()).capped(self._ceiling)
+        if self._zero_fee or fees.price <= newest.fees.price:
+            return None
+        call, gas = (self._nothing, self._nothing_costs()) if newest.void else (flight.call, flight.gas)
+        try:
+            signed = self._sign(call, gas, flight.nonce, fees, void=newest.void)
+        except (Unavailable, LedgerFileBroken):
+            raise
+        except Exception as trouble:
+            # A signer may be gone or say no; what it signed before is still good.
+            self._watch(flight).reason = f"the signer does not sign a better price: {trouble}"
+            return None
+        self._outbox.keep(flight.name, signed)
+        return signed
+
+    def _trace(self, flight: Flight, last: int) -> None:
+        """The nonce is used, but no receipt says by one of ours: finds the transaction that used it.
+
+        Only a foreign transaction in a block that counts as final frees the intent for a new nonce. That no receipt was
+        found proves nothing, and sending again on that would do it twice.
+        """
+        watch = self._watch(flight)
+        watch.reason = f"nonce {flight.nonce} is used, and it is not known yet by which transaction"
+        seen = min(signed.head for signed in flight.transactions if signed.nonce == flight.nonce)
+        for number in range(max(watch.traced + 1, seen - _LAG, 0), last + 1):
+            for passage in self._node.passages(number):
+                if passage.sender == self.address and passage.nonce == flight.nonce:
+                    if all(signed.hash != passage.hash for signed in flight.transactions):
+                        self._move(flight)
+                    return
+            watch.traced = number
+
+    def _move(self, flight: Flight) -> None:
+        """Signs an intent anew whose nonce another wallet of the account has used."""
+        with self._outbox.lock:
+            if not self._outbox.is_open(flight.name):
+                return
+            nonce = max(self._next_nonce(), self._node.count(self.address))
+            signed = self._sign(flight.call, flight.gas, nonce, self._fees())
+            self._outbox.keep(flight.name, signed)
+            self._watches[flight.name] = _Watch()
+            self._give(flight.name, signed)
+
+    def _close_gap(self, count: int, lowest: int) -> None:
+        """Fills nonces that nothing uses and that all behind them wait for.
+
+        A deep reorganisation leaves such a gap, or a transaction of another wallet that was dropped. What has the nonce
+        in the outbox is opened and sent again; else the nonce is spent on nothing.
+        """
+        free = max(count, self._node.count(self.address, block="pending")) if lowest > count else lowest
+        if free >= lowest:
+            self._gap_since = None
+            return
+        if self._gap_since is None:
+            self._gap_since = time.monotonic()
+        if time.monotonic() - self._gap_since < self._patience:
+            return
+        self._gap_since = None
+        with self._outbox.lock:
+            for nonce in range(free, lowest):
+                if not self._outbox.reopen(nonce):
+                    gas = self._nothing_costs()
+                    signed = self._sign(self._nothing, gas, nonce, self._fees())
+                    name = f"gap at nonce {nonce} {uuid4()}"
+                    self._outbox.launch(name, self._nothing, gas, signed)
+                    self._give(name, signed)
+
+    # -- what is told ------------------------------------------------------------------------------------------------
+
+    def _outcome(self, name: str) -> Receipt | None:
+        """The receipt of an intent, None while it is open. Raises UnknownIntent, Reverted, IntentAbandoned."""
+        outcome = self._outbox.outcome(name)
+        if isinstance(outcome, Failure):
+            raise self._reverts.refusal(outcome.data, to=outcome.to, reason=outcome.reason)
+        return outcome
+
+    def _finished(self, outcome: Outcome, timeout: timedelta | None) -> Outcome:
+        if outcome.error is not None:
+            return outcome
+        try:
+            return replace(outcome, receipt=self.wait(outcome.intent, timeout=timeout))
+        except (Refused, Unavailable) as error:
+            return replace(outcome, error=error)
+
+    def _watch(self, flight: Flight) -> _Watch:
+        return self._watches.setdefault(flight.name, _Watch())
+
+    def _not_settled(self, name: str, seconds: float) -> NotSettled:
+        signed = self._outbox.signed_for(name)
+        reason = self._trouble or self._watches.get(name, _Watch()).reason
+        return NotSettled(intent=name, transaction=signed[-1].hash if signed else "", seconds=seconds, reason=reason)
+
+
+def _fault_of(raw: bytes, fields: dict[str, Any], address: ChecksumAddress) -> str:
+    """What is wrong with a signed transaction; nothing where it is exactly `fields`, signed by `address`."""
+    to = bytes.fromhex(fields["to"][2:]) if "to" in fields else b""
+    rest = [fields["gas"], to, fields["value"], bytes.fromhex(fields["data"][2:])]
+    try:
+        if "gasPrice" in fields:
+            items = rlp.decode(raw)
+            wanted = [fields["nonce"], fields["gasPrice"], *rest]
+            if (int.from_bytes(items[6], "big") - 35) // 2 != fields["chainId"]:
+                return "it is for another chain"
+        else:
+            items = rlp.decode(raw[1:])
+            prices = [fields["maxPriorityFeePerGas"], fields["maxFeePerGas"]]
+            wanted = [fields["chainId"], fields["nonce"], *prices, *rest, []]
+        if [_minimal(item) for item in wanted] != list(items[: len(wanted)]):
+            return "the transaction is another one"
+        signed_by = Account.recover_transaction(raw)
+    except Exception as trouble:
+        return f"it is no transaction: {type(trouble).__name__}"
+    return "" if signed_by == address else f"it is signed by {signed_by}"
+
+
+def _minimal(item: Any) -> Any:
+    return item.to_bytes((item.bit_length() + 7) // 8, "big") if isinstance(item, int) else item
