@@ -645,7 +645,7 @@ class NotDicom(BadInput):
     """A file is not in the DICOM file format (PS3.10)."""
 
     def __init__(self) -> None:
-        super().__init__("The file is no DICOM file; seal it as a plain file, or export it from the archive again.")
+        super().__init__("The file is no DICOM file; export it again, or seal it as a plain file.")
 
 
 class TruncatedDicom(BadInput):
@@ -653,7 +653,9 @@ class TruncatedDicom(BadInput):
 
     def __init__(self, *, position: int) -> None:
         self.position = position
-        super().__init__(f"The DICOM file breaks off after {position} bytes; export it from the archive again.")
+        super().__init__(
+            f"The DICOM file breaks off after {position} bytes; export it again, or seal it as a plain file."
+        )
 
 
 class DamagedDicom(BadInput):
@@ -709,3 +711,211 @@ class UnknownRole(BadInput):
 
 
 # -- health ----------------------------------------------------------------------------------------------------------
+
+
+class BadHour(BadInput):
+    """The key tree has no such hour; it begins in 2020 and ends in 2139."""
+
+    def __init__(self, *, hour: int) -> None:
+        self.hour = hour
+        super().__init__(f"Hour {hour} lies outside of the key tree, which runs from 2020 to 2139; check the dates.")
+
+
+class BadNodes(BadInput):
+    """Nodes of the key tree that cannot be."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"These keys cannot be used ({fault}); ask the patient to publish again.")
+
+
+class BadDocument(BadInput):
+    """A document is not what it must be."""
+
+    def __init__(self, *, kind: str, fault: str) -> None:
+        self.kind = kind
+        self.fault = fault
+        super().__init__(f"This {kind} cannot be used: {fault}; fetch it again, or ask whoever wrote it.")
+
+
+class BadRecord(BadInput):
+    """A sealed record's framing or manifest is not what it must be."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This record cannot be read: {fault}; ask its author to seal it again.")
+
+
+class ManifestTooLarge(BadInput):
+    """A record's manifest has more bytes than fit."""
+
+    def __init__(self, *, size: int, limit: int) -> None:
+        self.size = size
+        self.limit = limit
+        super().__init__(f"A record's description has {size} bytes and may have {limit}; shorten title and codes.")
+
+
+class WrongPassphrase(Refused):
+    """The passphrase or the wallet does not open the keystore."""
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(f"This passphrase or wallet does not open {path}; try again, nothing was changed.")
+
+
+class DamagedKeystore(Broken):
+    """The keystore's file is not whole."""
+
+    def __init__(self, *, path: str, fault: str) -> None:
+        self.path = path
+        self.fault = fault
+        super().__init__(f"The keystore {path} is damaged ({fault}); restore it from its sealed backup.")
+
+
+class WalletNotDeterministic(Refused):
+    """A wallet signed one message in two ways, so that its signature cannot wrap a backup."""
+
+    def __init__(self, *, account: str) -> None:
+        self.account = account
+        super().__init__(
+            f"The wallet of {account} signs one message in different ways, so its signature cannot wrap a backup; "
+            "use a passphrase instead."
+        )
+
+
+class WalletHasCode(Refused):
+    """An account with code cannot wrap a backup by its signature."""
+
+    def __init__(self, *, account: str) -> None:
+        self.account = account
+        super().__init__(
+            f"The account {account} is a contract or borrows code, so its signature cannot wrap a backup; "
+            "use a passphrase instead."
+        )
+
+
+class NoBundle(Refused):
+    """A pseudonym has published nothing, or nothing that can be used."""
+
+    def __init__(self, *, pseudonym: str, fault: str = "it has published none") -> None:
+        self.pseudonym = pseudonym
+        self.fault = fault
+        super().__init__(f"There is no bundle of {pseudonym} to go by ({fault}); ask the patient to open her client.")
+
+
+class NoRow(Refused):
+    """The bundle has no row for this writer, class and time."""
+
+    def __init__(self, *, pseudonym: str, wanted: str) -> None:
+        self.pseudonym = pseudonym
+        self.wanted = wanted
+        super().__init__(f"The bundle of {pseudonym} has no key to seal {wanted} to now; it goes to the inbox.")
+
+
+class StaleBundle(Refused):
+    """The bundle changed while a record was being sealed, more often than is tried."""
+
+    def __init__(self, *, pseudonym: str, tries: int) -> None:
+        self.pseudonym = pseudonym
+        self.tries = tries
+        super().__init__(f"The bundle of {pseudonym} changed {tries} times while sealing; it goes to the inbox.")
+
+
+class InboxChanged(Tampered):
+    """A bundle names other inboxes than those the writer was introduced to, without the controller's signature."""
+
+    def __init__(self, *, pseudonym: str) -> None:
+        self.pseudonym = pseudonym
+        super().__init__(
+            f"The inboxes of {pseudonym} were changed without the patient's own signature; "
+            "nothing is sealed to them, ask the patient."
+        )
+
+
+class BadIntroduction(Refused):
+    """An introduction is not signed by the account it introduces, or is not meant for this member."""
+
+    def __init__(self, *, pseudonym: str, fault: str) -> None:
+        self.pseudonym = pseudonym
+        self.fault = fault
+        super().__init__(f"This introduction of {pseudonym} does not count: {fault}; ask the patient for a new one.")
+
+
+class NotIntroduced(Refused):
+    """A writer does not know this patient."""
+
+    def __init__(self, *, patient: str) -> None:
+        self.patient = patient
+        super().__init__(f"No patient {patient} was registered at this desk; register her introduction first.")
+
+
+class NotGranted(Refused):
+    """The chain says that this reader may not read this, and by which rule."""
+
+    def __init__(self, *, reader: str, wanted: str, rule: str) -> None:
+        self.reader = reader
+        self.wanted = wanted
+        self.rule = rule
+        super().__init__(f"{reader} may not read {wanted}: {rule}; ask the patient for access.")
+
+
+class NotOpened(Refused):
+    """None of the keys that a reader holds opens a record."""
+
+    def __init__(self, *, digest: str) -> None:
+        self.digest = digest
+        super().__init__(f"Record {digest[:16]} is not filed yet, or not yours: none of your keys opens it.")
+
+
+class UnknownRecord(BadInput):
+    """There is no such record here."""
+
+    def __init__(self, *, digest: str) -> None:
+        self.digest = digest
+        super().__init__(f"There is no record {digest!r} here; list the records to see which there are.")
+
+
+class UnknownGrant(BadInput):
+    """There is no such grant to act on."""
+
+    def __init__(self, *, reader: str, purpose: str) -> None:
+        self.reader = reader
+        self.purpose = purpose
+        super().__init__(f"Nothing is granted to {reader} for {purpose}; list what is shared first.")
+
+
+class NoProfile(Refused):
+    """A reader or a member has published no profile to seal to."""
+
+    def __init__(self, *, account: str) -> None:
+        self.account = account
+        super().__init__(f"{account} has published no profile with a key to seal to; ask it to publish one.")
+
+
+class BadWindow(BadInput):
+    """A window of time is empty, over, or not of full hours."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This window of time cannot be granted: {fault}.")
+
+
+class ForeignPublication(Tampered):
+    """Somebody else published under one of the patient's pseudonyms."""
+
+    def __init__(self, *, pseudonym: str, version: int) -> None:
+        self.pseudonym = pseudonym
+        self.version = version
+        super().__init__(
+            f"Version {version} of {pseudonym} was not published from here: its publisher key may be stolen; "
+            "replace the publisher and rotate at once."
+        )
+
+
+class AuthorNotProven(Tampered):
+    """A record names an author that did not sign it."""
+
+    def __init__(self, *, digest: str, author: str) -> None:
+        self.digest = digest
+        self.author = author
+        super().__init__(f"Record {digest[:16]} names {author} as its author, who did not sign it; do not rely on it.")

@@ -101,30 +101,31 @@ def parse(data: bytes) -> Resource:
     :raises HalfCharacter: an escape stands for half a character, which no UTF-8 can write.
     :raises NoResourceType: JSON, but no FHIR resource.
     """
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise NotUtf8(position=error.start) from None
-    body = text.removeprefix("\ufeff")
-    if not body.strip():
-        raise EmptyDocument
-
-    brackets = _BRACKET.findall(_STRING.sub("", body))
-    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > MAX_DEPTH:
-        raise TooDeep(limit=MAX_DEPTH)
-
-    value = _load(body)
-    if _SURROGATE.search(body):
-        _refuse_half_characters(value)
+    text = _decoded(data)
+    value = _load(text.removeprefix("\ufeff"))
     if not isinstance(value, dict) or not _text(value.get("resourceType")):
         raise NoResourceType
     return Resource(text, value)
 
 
-def _load(body: str) -> Json:
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise NotUtf8(position=error.start) from None
+
+
+def _load(text: str) -> Json:
+    if not text.strip():
+        raise EmptyDocument
+    # Python's parser recurses, and where a library has raised the recursion limit, a deep text ends the process.
+    brackets = _BRACKET.findall(_STRING.sub("", text))
+    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > MAX_DEPTH:
+        raise TooDeep(limit=MAX_DEPTH)
+
     try:
         value: Json = json.loads(
-            body,
+            text,
             object_pairs_hook=_unique,
             parse_float=Number,
             parse_int=Number,
@@ -132,6 +133,8 @@ def _load(body: str) -> Json:
         )
     except json.JSONDecodeError as error:
         raise NotJson(line=error.lineno, column=error.colno, problem=error.msg) from None
+    if _SURROGATE.search(text):
+        _refuse_half_characters(value)
     return value
 
 
@@ -202,10 +205,13 @@ class Envelope:
         :raises NotAnEnvelope: another document, another version, or a damaged one.
         """
         try:
-            value = json.loads(data)
-        except (ValueError, RecursionError):
+            value = _load(_decoded(data))
+        except BadInput:
             raise NotAnEnvelope from None
-        if not isinstance(value, dict) or (value.get("kind"), value.get("version")) != (_ENVELOPE, _VERSION):
+        if not isinstance(value, dict) or (value.get("kind"), value.get("version")) != (
+            _ENVELOPE,
+            Number(str(_VERSION)),
+        ):
             raise NotAnEnvelope
         pieces, tags = value.get("pieces"), value.get("tags")
         if not _all_text(pieces) or not _all_text(tags):
@@ -582,7 +588,7 @@ def problems_of(resource: Resource, *, limit: int = 10) -> list[str]:
 
     try:
         model = get_fhir_model_class(resource.type)
-    except LookupError:
+    except (LookupError, ValueError):
         return [f"{resource.type[:80]!r} is no resource type of FHIR R4"]
     try:
         plain = _plain(resource.value)

@@ -562,6 +562,8 @@ def _by_source(value: fhir.Object, type_of: _TypeOf) -> _Finding:
 
 def _by_label(label: fhir.Code) -> _Finding:
     meaning = _MEANING_OF_LABEL.get(_key(label))
+    if not (label.system and label.code):
+        return _Finding(level=Level.V, doubt="one of its security labels is malformed")
     if meaning is None:
         return _Finding(level=Level.V, doubt=f"its security label {str(label)[:80]} is not known here")
     level, category = meaning
@@ -733,7 +735,7 @@ class _Links:
             source
             for target in gaps
             for source in self._sharers[target]
-            if self._doubt(source, f"it is about a {self._types[target]} of which {_NOTHING_SAYS}")
+            if self._doubt(source, f"it is about {self._types[target]}, of which {_NOTHING_SAYS}")
         ]
 
     def _grow(self, position: int, other: _Finding) -> bool:
