@@ -1,0 +1,449 @@
+"""The patient's secrets: seeds by pseudonym, class and generation, and the ledger of who was granted what.
+
+A class of records under a pseudonym has a tree of hour keys for each generation (`theriac.health.hours`). A revoke
+starts the next generation; its seed was made and backed up before, so that a phone that breaks on the way loses
+nothing. The vault is plain data: it speaks to no chain and no store. `theriac.health.bundle` makes documents from it,
+`theriac.health.patient` carries them.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from eth_account import Account as EthAccount
+from eth_account.signers.local import LocalAccount
+
+from theriac.crypto.recipients import HybridIdentity
+from theriac.errors import BadDocument, UnknownGrant
+from theriac.health import documents
+from theriac.health.hours import HOURS, Nodes, cover, identity_of, root
+from theriac.health.scope import KeyClass, Level
+
+ROW_DAYS = 90
+"""How far ahead rows reach."""
+
+RENEW_DAYS = 30
+"""Rows that end sooner than this are published anew."""
+
+
+@dataclass
+class Generation:
+    """One tree of a class: its seed of 32 bytes, and the hour from which writers seal to it."""
+
+    number: int
+    seed: bytes
+    first: int
+
+
+@dataclass
+class Tree:
+    """The generations of a class, oldest first, and the seed of the next one."""
+
+    generations: list[Generation]
+    following: bytes = field(default_factory=lambda: os.urandom(32))
+
+    @property
+    def newest(self) -> Generation:
+        return self.generations[-1]
+
+    def at(self, hour: int) -> Generation:
+        """The newest generation that was there in this hour; the first one for earlier hours."""
+        begun = [each for each in self.generations if each.first <= hour]
+        return begun[-1] if begun else self.generations[0]
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A member that may write under a pseudonym: its number, its recipient, and the classes it may seal to."""
+
+    member: int
+    name: str
+    recipient: str
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A version of a bundle as it was published: where its rows began, when the last ended, and their generations."""
+
+    version: int
+    digest: str
+    starts: tuple[int, ...]
+    until: int
+    generations: Mapping[str, int]
+
+    def start_at(self, hour: int) -> int | None:
+        """The first hour of the row that an hour lies in."""
+        if hour >= self.until:
+            return None
+        return max((start for start in self.starts if start <= hour), default=None)
+
+
+@dataclass
+class Account:
+    """A pseudonym and what the patient keeps for it.
+
+    :param place: its number in the wallet (m/44'/60'/0'/0/place).
+    :param home: it carries the backup; `own`: the patient's own records stand under it.
+    :param inboxes: a seed for each level, `N`, `R` and `V`.
+    :param certificate: the controller's signature over the inboxes, hexadecimal.
+    """
+
+    pseudonym: str
+    place: int
+    home: bool = False
+    own: bool = False
+    writers: list[Writer] = field(default_factory=list)
+    inboxes: dict[str, bytes] = field(default_factory=dict)
+    inbox_serial: int = 0
+    certificate: str = ""
+    publisher_serial: int = 0
+    trees: dict[str, Tree] = field(default_factory=dict)
+    publications: list[Publication] = field(default_factory=list)
+    receipts: list[str] = field(default_factory=list)
+    backup: str = ""
+
+    @property
+    def written(self) -> bool:
+        """Whether records stand under it."""
+        return self.own or bool(self.writers)
+
+    @property
+    def version(self) -> int:
+        return self.publications[-1].version if self.publications else 0
+
+    def classes(self) -> tuple[str, ...]:
+        return tuple(sorted(self.trees))
+
+    def inbox(self, level: Level) -> HybridIdentity:
+        return HybridIdentity.from_seed(self.inboxes[level.name])
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """What a reader was granted: classes, history from `since` on, in the window [start, end), all in hours.
+
+    :param pseudonym: the account that granted; `reader`: the grantee on the chain; `recipient`: what to seal to.
+    """
+
+    pseudonym: str
+    reader: str
+    name: str
+    recipient: str
+    purpose: str
+    classes: tuple[str, ...]
+    since: int
+    start: int
+    end: int
+
+    def live(self, hour: int) -> bool:
+        return hour < self.end
+
+    def delivered(self, hour: int) -> bool:
+        """Keys go out when the window opens; before it, only those that open nothing from before it."""
+        return self.live(hour) and (hour >= self.start or self.since >= self.start)
+
+
+@dataclass(frozen=True)
+class SingleShare:
+    """One record for one reader until an hour: its own file key, and no other."""
+
+    pseudonym: str
+    reader: str
+    name: str
+    recipient: str
+    source: str
+    digest: str
+    key: str
+    end: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A record in the index of its class.
+
+    :param source: the pseudonym it stands under; `author` the member that wrote it, 0 for the patient.
+    :param generation: of the tree that opens it, `first` the first hour of its interval; for a refiled one, of the
+        part that it is listed in, and `key` is its file key.
+    :param anchored: second of its first anchoring, since 1970.
+    :param summary: what its manifest says of it, for lists.
+    """
+
+    source: str
+    digest: str
+    author: int
+    cls: str
+    generation: int
+    first: int
+    anchored: int
+    summary: Mapping[str, Any]
+    key: str = ""
+    resealed_from: str = ""
+
+
+@dataclass
+class Vault:
+    """Everything that a patient's client keeps."""
+
+    secret: bytes = field(default_factory=lambda: os.urandom(32))
+    serial: int = 0
+    accounts: dict[str, Account] = field(default_factory=dict)
+    sharings: list[Sharing] = field(default_factory=list)
+    singles: list[SingleShare] = field(default_factory=list)
+    entries: dict[str, Entry] = field(default_factory=dict)
+    unsolicited: dict[str, int] = field(default_factory=dict)
+    backed_up: str = ""
+    cursor: int = 0
+
+    # -- accounts ----------------------------------------------------------------------------------------------------
+
+    def open_account(self, account: Account, *, classes: Iterable[str], hour: int) -> Account:
+        """Adds a pseudonym with fresh inboxes and, where records stand under it, a fresh tree for each class."""
+        account.inboxes = {level.name: os.urandom(32) for level in Level}
+        account.inbox_serial = 1
+        account.publisher_serial = 1
+        self.accounts[account.pseudonym] = account
+        self.grow(account, classes=classes, hour=hour)
+        return account
+
+    def grow(self, account: Account, *, classes: Iterable[str], hour: int) -> None:
+        """Adds trees for classes that the account has none for."""
+        for cls in classes:
+            if cls not in account.trees:
+                account.trees[cls] = Tree([Generation(1, os.urandom(32), hour)])
+
+    def home(self) -> Account:
+        return next(account for account in self.accounts.values() if account.home)
+
+    def own(self) -> Account:
+        return next(account for account in self.accounts.values() if account.own)
+
+    def written(self) -> list[Account]:
+        """The accounts that records stand under."""
+        return [account for account in self.accounts.values() if account.written]
+
+    def next_place(self) -> int:
+        return max((account.place for account in self.accounts.values()), default=-1) + 1
+
+    def publisher(self, account: Account) -> LocalAccount:
+        """The key that publishes the account's next versions."""
+        info = f"theriac/v1/publisher/{account.pseudonym.lower()}/{account.publisher_serial}".encode()
+        signer: LocalAccount = EthAccount.from_key(HKDF(SHA256(), 32, None, info).derive(self.secret))
+        return signer
+
+    # -- generations -------------------------------------------------------------------------------------------------
+
+    def rotate(self, account: Account, *, classes: Iterable[str], hour: int) -> None:
+        """Starts the next generation of classes; what is written from this hour on is sealed to it."""
+        for cls in classes:
+            tree = account.trees[cls]
+            tree.generations.append(Generation(tree.newest.number + 1, tree.following, hour))
+            tree.following = os.urandom(32)
+
+    def refresh(self, account: Account, *, hour: int) -> None:
+        """Fresh seeds of every class, inboxes and publisher: after a lost device, a hand-over or a raised era.
+
+        The next seeds stood in a backup that somebody else may have, so they are passed over.
+        """
+        for tree in account.trees.values():
+            tree.following = os.urandom(32)
+        self.rotate(account, classes=account.trees, hour=hour)
+        account.inboxes = {level.name: os.urandom(32) for level in Level}
+        account.inbox_serial += 1
+        account.publisher_serial += 1
+
+    def forget(self, account: Account, cls: str, *, hour: int) -> None:
+        """Erases a class: its seeds are dropped, and what was sealed to them opens for nobody who holds no copy."""
+        account.trees[cls] = Tree([Generation(account.trees[cls].newest.number + 1, os.urandom(32), hour)])
+        gone = [key for key, entry in self.entries.items() if entry.source == account.pseudonym and entry.cls == cls]
+        for key in gone:
+            del self.entries[key]
+
+    # -- sharing -----------------------------------------------------------------------------------------------------
+
+    def sharing(self, pseudonym: str, purpose: str) -> Sharing:
+        """:raises UnknownGrant: nothing is granted by this pseudonym for this purpose."""
+        for each in self.sharings:
+            if each.pseudonym == pseudonym and each.purpose == purpose:
+                return each
+        raise UnknownGrant(reader=pseudonym, purpose=purpose)
+
+    def share(self, sharing: Sharing) -> None:
+        """Writes a grant down; an earlier one to the same reader for the same purpose is replaced."""
+        self._drop(sharing)
+        self.sharings.append(sharing)
+
+    def unshare(self, sharing: Sharing, *, hour: int) -> list[Account]:
+        """Strikes a grant out and starts a generation of all it held: the accounts to publish now."""
+        self._drop(sharing)
+        self.singles = [
+            each for each in self.singles if (each.pseudonym, each.reader) != (sharing.pseudonym, sharing.reader)
+        ]
+        touched = [account for account in self.written() if set(sharing.classes) & set(account.trees)]
+        for account in touched:
+            self.rotate(account, classes=[cls for cls in sharing.classes if cls in account.trees], hour=hour)
+        return touched
+
+    def _drop(self, sharing: Sharing) -> None:
+        self.sharings = [
+            each
+            for each in self.sharings
+            if (each.pseudonym, each.reader, each.purpose) != (sharing.pseudonym, sharing.reader, sharing.purpose)
+        ]
+
+    def boundaries(self, hour: int, *, until: int) -> list[int]:
+        """The hours in (hour, until) at which rows split: every end and every start of history of any reader."""
+        hours = {edge for each in self.sharings for edge in (each.since, each.start, each.end)}
+        return sorted(edge for edge in hours if hour < edge < until)
+
+    def starts(self, hour: int) -> list[int]:
+        """The first hours of the rows published in this hour."""
+        return [hour, *self.boundaries(hour, until=self.until(hour))]
+
+    @staticmethod
+    def until(hour: int) -> int:
+        return min(hour + ROW_DAYS * 24, HOURS)
+
+    def lagging(self, account: Account, hour: int) -> bool:
+        """Whether what the account published no longer fits: rows that must split, or that end soon."""
+        if not account.publications:
+            return True
+        latest = account.publications[-1]
+        wanted = self.boundaries(hour, until=latest.until)
+        missing = [edge for edge in wanted if edge not in latest.starts]
+        behind = any(tree.newest.number != latest.generations.get(cls) for cls, tree in account.trees.items())
+        return account.written and (bool(missing) or behind or latest.until - hour < RENEW_DAYS * 24)
+
+    def nodes(self, account: Account, cls: str, sharing: Sharing) -> Iterator[tuple[Generation, Nodes]]:
+        """What a reader gets of a class: exactly its hours, of every generation that has any of them."""
+        generations = account.trees[cls].generations
+        for place, generation in enumerate(generations):
+            if place + 1 == len(generations):
+                found = cover(generation.seed, since=sharing.since, end=sharing.end)
+            elif sharing.since == 0:
+                found = (root(generation.seed),)
+            else:
+                last = min(sharing.end, generations[place + 1].first + 1)
+                found = cover(generation.seed, since=sharing.since, end=max(last, sharing.since))
+            if found:
+                yield generation, Nodes(found)
+
+    # -- records -----------------------------------------------------------------------------------------------------
+
+    def identity(self, source: str, cls: str, *, generation: int, hour: int) -> HybridIdentity | None:
+        """What opens the interval of a class that begins with this hour; None where the seed is gone."""
+        tree = self.accounts[source].trees.get(cls)
+        for each in tree.generations if tree else ():
+            if each.number == generation:
+                return identity_of(root(each.seed).leaf(hour))
+        return None
+
+    def add(self, entry: Entry) -> None:
+        self.entries[f"{entry.source}/{entry.author}/{entry.digest}"] = entry
+
+    def listed(self, *, cls: str | None = None, source: str | None = None) -> list[Entry]:
+        """The indexed records, in the order of their anchoring."""
+        chosen = [
+            entry
+            for entry in self.entries.values()
+            if (cls is None or entry.cls == cls) and (source is None or entry.source == source)
+        ]
+        return sorted(chosen, key=lambda entry: (entry.anchored, entry.digest))
+
+    # -- as a document -----------------------------------------------------------------------------------------------
+
+    def encode(self) -> bytes:
+        """The whole vault as a canonical document: it holds every secret, and is only ever written sealed."""
+        values = _plain(asdict(self))
+        return documents.encode("vault", values)
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Vault":
+        """:raises BadDocument: the document is no vault."""
+        values = documents.decode("vault", data)
+        try:
+            return _vault_of(values)
+        except (KeyError, TypeError, ValueError, AttributeError) as fault:
+            raise BadDocument(
+                kind="vault", fault=f"a part of it is missing or broken ({type(fault).__name__})"
+            ) from None
+
+    def seeds(self) -> set[bytes]:
+        """Every seed that rows or inboxes may use before the next backup."""
+        found = {tree.following for account in self.accounts.values() for tree in account.trees.values()}
+        for account in self.accounts.values():
+            found |= set(account.inboxes.values())
+            found |= {each.seed for tree in account.trees.values() for each in tree.generations}
+        return found
+
+    def merge(self, other: "Vault") -> None:
+        """Takes over what another device of the same patient knows, before this one publishes.
+
+        The longer history of an account wins; entries and grants of both are kept.
+        """
+        self.serial = max(self.serial, other.serial)
+        for pseudonym, theirs in other.accounts.items():
+            ours = self.accounts.get(pseudonym)
+            if ours is None or (theirs.version, theirs.inbox_serial) > (ours.version, ours.inbox_serial):
+                self.accounts[pseudonym] = theirs
+        self.entries = {**other.entries, **self.entries}
+        known = {(each.pseudonym, each.reader, each.purpose) for each in self.sharings}
+        self.sharings += [each for each in other.sharings if (each.pseudonym, each.reader, each.purpose) not in known]
+        self.singles += [each for each in other.singles if each not in self.singles]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _vault_of(values: Mapping[str, Any]) -> Vault:
+    return Vault(
+        secret=bytes.fromhex(values["secret"]),
+        serial=values["serial"],
+        accounts={name: _account_of(each) for name, each in values["accounts"].items()},
+        sharings=[Sharing(**{**each, "classes": tuple(each["classes"])}) for each in values["sharings"]],
+        singles=[SingleShare(**each) for each in values["singles"]],
+        entries={key: Entry(**each) for key, each in values["entries"].items()},
+        unsolicited=dict(values["unsolicited"]),
+        backed_up=values["backed_up"],
+        cursor=values["cursor"],
+    )
+
+
+def _account_of(values: Mapping[str, Any]) -> Account:
+    account = Account(pseudonym=values["pseudonym"], place=values["place"])
+    return replace(
+        account,
+        home=values["home"],
+        own=values["own"],
+        writers=[Writer(**{**each, "classes": tuple(each["classes"])}) for each in values["writers"]],
+        inboxes={level: bytes.fromhex(seed) for level, seed in values["inboxes"].items()},
+        inbox_serial=values["inbox_serial"],
+        certificate=values["certificate"],
+        publisher_serial=values["publisher_serial"],
+        trees={cls: _tree_of(each) for cls, each in values["trees"].items()},
+        publications=[Publication(**{**each, "starts": tuple(each["starts"])}) for each in values["publications"]],
+        receipts=list(values["receipts"]),
+        backup=values["backup"],
+    )
+
+
+def _tree_of(values: Mapping[str, Any]) -> Tree:
+    generations = [
+        Generation(each["number"], bytes.fromhex(each["seed"]), each["first"]) for each in values["generations"]
+    ]
+    return Tree(generations, bytes.fromhex(values["following"]))
+
+
+def classes_of(names: Iterable[str]) -> tuple[KeyClass, ...]:
+    """The classes that a list of names stands for."""
+    return tuple(KeyClass.parse(name) for name in names)
