@@ -1,5 +1,6 @@
 """Chains to test on: one embedded in the process, and anvil as a process of its own."""
 
+import itertools
 import os
 import re
 import shutil
@@ -9,14 +10,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from eth_account import Account
+from eth_utils.crypto import keccak
 from ledger_solidity import ROOT, compiled
 from web3 import EthereumTesterProvider, HTTPProvider, Web3
 from web3.contract import Contract
+
+from theriac.ledger.signer import KeySigner
 
 ANVIL = ROOT / "node_modules" / ".bin" / "anvil"
 EMITTER = "contracts/test/Emitter.sol"
@@ -31,6 +34,8 @@ ANVIL_KEYS = tuple(
         "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
     )
 )
+
+_seeds = itertools.count(1)
 
 
 @dataclass
@@ -67,6 +72,29 @@ class Chain:
         receipt = self.web3.eth.wait_for_transaction_receipt(sent, poll_latency=0.02)
         return self.web3.eth.contract(address=receipt["contractAddress"], abi=code.abi)
 
+    def account(self, *, ether: int = 10) -> KeySigner:
+        """A new account with that much ether."""
+        signer = KeySigner(keccak(next(_seeds).to_bytes(4, "big")))
+        if ether:
+            rich = Account.from_key(self.keys[-2])
+            transaction = {
+                "to": signer.address,
+                "value": ether * 10**18,
+                "nonce": self.web3.eth.get_transaction_count(rich.address),
+                "gas": 21_000,
+                "gasPrice": 4 * 10**9,
+                "chainId": self.web3.eth.chain_id,
+            }
+            sent = self.web3.eth.send_raw_transaction(rich.sign_transaction(transaction).raw_transaction)
+            self.web3.eth.wait_for_transaction_receipt(sent, poll_latency=0.02)
+        return signer
+
+    def end(self) -> None:
+        """Ends the chain as a crash would."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
     def stop_answering(self) -> None:
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGSTOP)
@@ -81,12 +109,12 @@ def embedded_chain() -> Chain:
 
 
 @contextmanager
-def anvil_chain(*options: str) -> Iterator[Chain]:
-    """An anvil on a free port for as long as the block lasts."""
+def anvil_chain(*options: str, port: int = 0) -> Iterator[Chain]:
+    """An anvil for as long as the block lasts, on a free port unless one is named."""
     if not ANVIL.exists() or shutil.which("node") is None:
         pytest.skip("anvil from npm is missing: run `npm ci` (Node 20 or newer) and try again.")
     process = subprocess.Popen(
-        [str(ANVIL), "--port", "0", *options],
+        [str(ANVIL), "--port", str(port), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -96,8 +124,9 @@ def anvil_chain(*options: str) -> Iterator[Chain]:
         url = _url_of(process)
         yield Chain(web3=Web3(HTTPProvider(url)), keys=ANVIL_KEYS, url=url, process=process)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         if process.stdout is not None:
             process.stdout.close()
 
@@ -118,7 +147,3 @@ def until(condition: Any, *, seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.02)
-
-
-def folder_of_tests() -> Path:
-    return Path(__file__).resolve().parent

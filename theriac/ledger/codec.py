@@ -1,10 +1,13 @@
-"""Values as contracts encode them: from ABI bytes to Python, and to JSON and back.
+"""Values as contracts encode them: from ABI bytes to Python, and to JSON and back; and JSON from strangers.
 
 A value in Python is an int, a bool, a str, bytes, a checksummed address, a tuple for an array, or a dict for a struct.
 Values that have no name in the ABI are named by their position, "0", "1" and so on.
 """
 
+import json
+import re
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from eth_abi.codec import ABICodec
@@ -37,8 +40,27 @@ def _codec() -> ABICodec:
 _CODEC = _codec()
 
 
+# Far more than an answer of a node or a file of a network needs.
+_DEEPEST = 64
+_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+
 class Undecodable(Exception):
     """Bytes that are not what the ABI says. Never leaves this package: the caller knows whose fault it is."""
+
+
+def parse_json(text: bytes, **options: Any) -> Any:
+    """The value of a JSON text, with the options of `json.loads`. Raises ValueError, for deep nesting too.
+
+    Programs that embed a chain raise Python's limit to recursion, and beyond the usual one the parser does not raise an
+    error for a text of brackets: it takes the process down.
+    """
+    brackets = _TEXTS.sub(b"", text).translate(None, _ALL_BUT_BRACKETS)
+    if max(accumulate(_STEPS[bracket] for bracket in brackets), default=0) > _DEEPEST:
+        raise ValueError("nested too deep")
+    return json.loads(text, **options)
 
 
 def decode(parameters: Sequence[ABIComponent], data: bytes) -> dict[str, Any]:

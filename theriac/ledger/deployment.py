@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +20,7 @@ from eth_utils.crypto import keccak
 from web3 import Web3
 
 from theriac.errors import BadDeployment, DevelopmentChain, LedgerFileBroken, NotDeployed, WrongChain, WrongCode
+from theriac.ledger.codec import parse_json
 from theriac.ledger.node import Node
 
 VERSION = 1
@@ -168,7 +170,8 @@ class Deployment:
             os.replace(draft, path)
             _sync_folder(folder)
         except OSError as trouble:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
             raise LedgerFileBroken(path=str(path), reason=trouble.strerror or str(trouble)) from trouble
         return path
 
@@ -203,8 +206,10 @@ class _Reader:
 
     def deployment(self, text: bytes) -> Deployment:
         try:
-            parsed = json.loads(text, object_pairs_hook=self._once, parse_float=self._no_float)
-        except (ValueError, RecursionError):
+            parsed = parse_json(
+                text, object_pairs_hook=self._once, parse_float=self._no_float, parse_constant=self._no_float
+            )
+        except ValueError:
             self._bad("", "it is not JSON")
         top = self._fields(parsed, "", "version network lasting chain_id genesis depth contracts")
         if top["version"] != VERSION:

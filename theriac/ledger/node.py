@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import requests
+from eth_abi.abi import encode
 from eth_typing import ChecksumAddress, HexStr
 from eth_utils.address import to_checksum_address
 from web3 import EthereumTesterProvider, HTTPProvider, Web3
@@ -25,9 +26,14 @@ from web3.exceptions import ContractLogicError, Web3Exception
 from web3.types import RPCEndpoint
 
 from theriac.errors import ChainLied, ChainRefused, ChainSilent
+from theriac.ledger.codec import parse_json
 
 # What nodes say when the code itself failed and gave no data.
 _FAILED_CALL = ("revert", "out of gas", "gas required exceeds", "oog", "invalid opcode", "evm error", "vm exception")
+
+# How the embedded machine says that it stopped by itself. All else that it says are words of a contract: Error(string).
+_FAILED_MACHINE = ("Out of gas", "('", "Invalid opcode 0x", "Invalid Jump", "Stack depth limit")
+_ERROR = bytes.fromhex("08c379a0")
 
 # Answers are read in parts of this size, and no further than this, in bytes.
 _PART = 2**16
@@ -384,13 +390,13 @@ def call_failed(trouble: BaseException) -> CallFailed | None:
         if isinstance(inner, Exception) and inner.args and isinstance(inner.args[0], bytes):
             return CallFailed(data=inner.args[0], reason="execution reverted")
     text = str(trouble).removeprefix("execution reverted: ")
+    if text.startswith(_FAILED_MACHINE):
+        return CallFailed(data=b"", reason=text)
     try:
-        data = ast.literal_eval(text) if text.startswith(("b'", 'b"')) else None
+        data = ast.literal_eval(text) if text.startswith(("b'", 'b"')) else _ERROR + encode(["string"], [text])
     except (ValueError, SyntaxError):
-        data = None
-    return CallFailed(
-        data=data if isinstance(data, bytes) else b"", reason=text if data is None else "execution reverted"
-    )
+        data = _ERROR + encode(["string"], [text])
+    return CallFailed(data=data, reason="execution reverted")
 
 
 def _revert_data(value: Any) -> bytes | None:
@@ -440,7 +446,7 @@ class _Http:
                 if time.monotonic() > deadline:
                     raise TimeoutError
         try:
-            answer = json.loads(received)
+            answer = parse_json(bytes(received))
         except ValueError:
             response.raise_for_status()
             raise
