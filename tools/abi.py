@@ -1,11 +1,6 @@
-"""Writes the ABIs that the package carries, or checks that they are those of the contracts.
-
-python -m tools.abi write     writes theriac/abi/<Contract>.json
-python -m tools.abi check     exits with a sentence where a file differs
-"""
+"""The ABIs that the package carries, one file a contract: `python -m tools.abi` writes them."""
 
 import json
-import sys
 from pathlib import Path
 
 from tools.contracts import PUBLISHED, ROOT, Compilation, compile_contracts
@@ -15,10 +10,7 @@ FOLDER = ROOT / "theriac" / "abi"
 
 def texts(compilation: Compilation) -> dict[str, str]:
     """The text of each ABI file, by its name."""
-    return {
-        f"{name}.json": json.dumps(compilation.contract(name).abi, indent=1) + "\n"
-        for name in PUBLISHED
-    }
+    return {f"{name}.json": json.dumps(compilation.contract(name).abi, indent=1) + "\n" for name in PUBLISHED}
 
 
 def write(wanted: dict[str, str], folder: Path = FOLDER) -> list[str]:
@@ -39,17 +31,10 @@ def differing(wanted: dict[str, str], folder: Path = FOLDER) -> list[str]:
     return sorted(name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name))
 
 
-def main(arguments: list[str]) -> None:
-    if arguments not in (["write"], ["check"]):
-        sys.exit("Say 'write' or 'check'.")
-
-    wanted = texts(compile_contracts())
-    if arguments == ["write"]:
-        changed = write(wanted)
-        print(f"ABIs written: {', '.join(changed)}." if changed else "The ABIs are those of the contracts already.")
-    elif changed := differing(wanted):
-        sys.exit(f"ABIs that are not those of the contracts: {', '.join(changed)}. Run 'make abi'.")
+def main() -> None:
+    changed = write(texts(compile_contracts()))
+    print(f"ABIs written: {', '.join(changed)}." if changed else "The ABIs are those of the contracts already.")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -85,9 +85,7 @@ def standard_input() -> dict[str, Any]:
     files = sorted(path for path in (ROOT / "contracts").rglob("*.sol") if ".cache" not in path.parts)
     return {
         "language": "Solidity",
-        "sources": {
-            path.relative_to(ROOT).as_posix(): {"content": path.read_text(encoding="utf-8")} for path in files
-        },
+        "sources": {path.relative_to(ROOT).as_posix(): {"content": path.read_text(encoding="utf-8")} for path in files},
         "settings": {
             "evmVersion": settings["evm_version"],
             "optimizer": {"enabled": settings["optimize"], "runs": settings["optimization_runs"]},

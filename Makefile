@@ -1,0 +1,125 @@
+# Theriac's commands. `make` lists them.
+#
+# Everything they download or write stays in this folder: Python in .venv, npm's packages in node_modules, the
+# compiler and what it compiled in .build, Ape's accounts in .ape, the development chain in .theriac, caches in .cache.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# These two are needed before the virtual environment exists; tools/environment.py sets the rest.
+export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip
+export npm_config_cache ?= $(CURDIR)/.cache/npm
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := .venv/bin
+NPM_BIN := node_modules/.bin
+
+PYTHON_READY := .venv/.ready
+NODE_READY := node_modules/.ready
+COMPILER_READY := .build/.compiler-ready
+CONTRACTS_READY := .build/.contracts-ready
+
+SOLIDITY := $(shell find contracts -name '*.sol' -not -path '*/.cache/*' 2>/dev/null)
+CHAIN_FOLDER := .theriac/dev
+CHAIN_ID := 8437422
+
+##@ Use
+
+.PHONY: setup
+setup: $(CONTRACTS_READY) ## Set everything up in this folder; doing it again changes nothing
+
+.PHONY: demo
+demo: setup ## Run the story from founding to revoking; BUNDLE=path seals your own FHIR bundle
+	@$(BIN)/ape run demo --network ethereum:local:test $(if $(BUNDLE),--bundle "$(BUNDLE)")
+
+.PHONY: chain
+chain: $(NODE_READY) ## Start the development chain on 127.0.0.1:8545; it keeps its state in .theriac/dev
+	@mkdir -p $(CHAIN_FOLDER)
+	@HOME="$(CURDIR)/$(CHAIN_FOLDER)" $(NPM_BIN)/anvil --host 127.0.0.1 --port 8545 --chain-id $(CHAIN_ID) \
+		--block-time 1 --prune-history 256 --state $(CHAIN_FOLDER)/state.json --state-interval 30
+
+##@ Test
+
+.PHONY: test
+test: setup ## Run the tests; ARGS=... is given to pytest
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: test-heavy
+test-heavy: setup ## Run the tests that need an engine (see engine-kubo) or gigabytes of data
+	@$(BIN)/pytest -m "engine or heavy" $(ARGS)
+
+.PHONY: gas
+gas: setup ## Measure the gas of each act anew and rewrite tests/gas.json
+	@THERIAC_GAS=write $(BIN)/pytest -q tests/gas
+
+.PHONY: engine-kubo
+engine-kubo: ## Build the IPFS node that the tests marked `engine` start (needs Go)
+	@engines/kubo/build.sh
+
+##@ Write
+
+.PHONY: check
+check: $(COMPILER_READY) ## Check format, types, contracts, layers and links
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
+	@$(BIN)/python -m tools.check_imports
+	@$(BIN)/python -m tools.check_links
+	@$(NPM_BIN)/prettier --log-level warn --check 'contracts/**/*.sol'
+	@$(NPM_BIN)/solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
+	@$(BIN)/python -m tools.check_contracts
+
+.PHONY: format
+format: $(COMPILER_READY) ## Format Python and Solidity
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@$(NPM_BIN)/prettier --log-level warn --write 'contracts/**/*.sol'
+
+.PHONY: abi
+abi: $(COMPILER_READY) ## Write the contracts' ABIs into theriac/abi
+	@$(BIN)/python -m tools.abi
+
+.PHONY: lock
+lock: $(PYTHON_READY) ## Resolve the Python dependencies of pyproject.toml anew and lock them
+	@tools/lock $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what was compiled and cached; accounts, the chain, .venv and node_modules stay
+	@rm -rf .build .cache contracts/.cache theriac.egg-info
+	@find theriac scripts tests tools -name __pycache__ -type d -exec rm -rf {} +
+
+.PHONY: help
+help:
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+# Set-up in four steps, each done again only when what it is made from has changed.
+
+.venv/bin/python:
+	@python=$$(tools/find-python) && echo "Python: $$python." && "$$python" -m venv --clear .venv
+
+$(PYTHON_READY): requirements.lock requirements-build.lock pyproject.toml tools/environment.py | .venv/bin/python
+	@$(BIN)/python tools/environment.py
+	@echo "Installing the locked Python packages into .venv: a minute or two at first."
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-build.lock
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps --no-build-isolation -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(NODE_READY): package-lock.json package.json .npmrc
+	@tools/need-node
+	@echo "Installing the locked npm packages into node_modules."
+	@npm ci --ignore-scripts --loglevel=error
+	@touch $@
+
+$(COMPILER_READY): ape-config.yaml tools/compiler.py tools/solc $(PYTHON_READY) $(NODE_READY)
+	@mkdir -p .build
+	@$(BIN)/python -m tools.compiler
+	@touch $@
+
+$(CONTRACTS_READY): $(COMPILER_READY) $(SOLIDITY)
+	@echo "Compiling the contracts: up to a minute at first."
+	@$(BIN)/ape compile >.build/compile.log 2>&1 || { cat .build/compile.log >&2; exit 1; }
+	@touch $@

@@ -1,0 +1,23 @@
+"""What all tests share: the two marks of tests that need more than a set-up machine."""
+
+import pytest
+
+# What a skipped test says: what it needs, and how to get it.
+MARKS = {
+    "engine": "needs a real engine: run 'make engine-kubo' (it needs Go), then 'make test-heavy'",
+    "heavy": "needs minutes and gigabytes of disk: run 'make test-heavy'",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, sentence in MARKS.items():
+        config.addinivalue_line("markers", f"{name}: {sentence}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Whoever names a mark with -m has decided.
+    asked = config.getoption("markexpr")
+    for item in items:
+        for name, sentence in MARKS.items():
+            if name not in asked and item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=sentence))
