@@ -93,7 +93,10 @@ class NoMatchingIdentity(Refused):
 
     def __init__(self, *, tried: int) -> None:
         self.tried = tried
-        super().__init__(f"This file is not sealed to any of the {tried} keys tried; ask its patient for access.")
+        super().__init__(
+            f"None of the {tried} identities tried opens this file: it is sealed to others. "
+            "Ask the patient for access, or use the identity that was granted it."
+        )
 
 
 class PayloadTampered(Tampered):

@@ -23,6 +23,7 @@ from theriac.errors import (
     NotAnAgeFile,
     PayloadTampered,
     PayloadTruncated,
+    TheriacError,
     TooManyRecipients,
     WrongFileKey,
 )
@@ -403,6 +404,27 @@ def test_seal__refuses_a_source_that_does_not_block() -> None:
         age.open_bytes(sink.getvalue(), identities=[READER])
 
 
+class _Growing(io.BytesIO):
+    """A source that says it ended, and then has more, as a log does that somebody writes."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() == 100 and not self.__dict__.setdefault("ended", False):
+            self.ended = True
+            return b""
+        return super().read(min(size or -1, 100))
+
+
+def test_seal__ends_where_its_source_first_ended() -> None:
+    # given
+    sink = io.BytesIO()
+
+    # when
+    age.seal(_Growing(PLAIN), sink, to=[READER.recipient])
+
+    # then
+    assert age.open_bytes(sink.getvalue(), identities=[READER]) == PLAIN[:100]
+
+
 def test_streams__stay_open() -> None:
     # given
     source, sink, sealed = io.BytesIO(PLAIN), io.BytesIO(), io.BytesIO(SEALED)
@@ -568,6 +590,7 @@ def test_open__something_else(data: bytes) -> None:
         (b"-> x\n\n---" + b"A" * 43 + b"\n", "its MAC line is not one MAC"),
         (b"-> x\n\n--- " + b"A" * 42 + b"\n", "its MAC line is not one MAC"),
         (b"-> x\n\n----" + b"A" * 43 + b"\n", "its MAC line is not one MAC"),
+        (b"-> x\n\n---x " + b"A" * 43 + b"\n", "its MAC line is not one MAC"),
         (b"-> x\n\n--- " + b"A" * 43, "it ends in the middle"),
     ],
 )
@@ -604,6 +627,17 @@ def test_open__a_header_without_end(start: bytes, pattern: bytes, limit: int, of
     # then no more was taken than a header may have
     assert (caught.value.limit, caught.value.of) == (limit, of)
     assert source.taken <= MAX_HEADER + 4096
+
+
+@pytest.mark.parametrize(("extra", "error"), [(0, NoMatchingIdentity), (1, HeaderTooLarge)])
+def test_open__a_header_at_the_limit(extra: int, error: type[TheriacError]) -> None:
+    # given a header of exactly the length that is read, or a byte more
+    start, end = b"age-encryption.org/v1\n-> ", b"\n\n--- " + b"A" * 43 + b"\n"
+    header = start + b"x" * (MAX_HEADER - len(start) - len(end) + extra) + end
+
+    # when, then
+    with pytest.raises(error):
+        age.open_(io.BytesIO(header + bytes(100)), identities=[READER])
 
 
 def test_drain__of_a_whole_file() -> None:

@@ -75,8 +75,9 @@ def _read(name: str, raw: bytes) -> Vector:
 
 @cache
 def _vectors() -> tuple[Vector, ...]:
-    printed = subprocess.run(["node", str(_SCRIPT)], check=True, capture_output=True, timeout=60).stdout
-    return tuple(_read(name, base64.b64decode(text)) for name, text in json.loads(printed).items())
+    done = subprocess.run(["node", str(_SCRIPT)], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    return tuple(_read(name, base64.b64decode(text)) for name, text in json.loads(done.stdout).items())
 
 
 def _native() -> list[Vector]:

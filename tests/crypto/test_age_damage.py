@@ -5,11 +5,14 @@ import os
 from collections import Counter
 
 import pytest
-from sealed_streams import NONCE, SEALED_CHUNK, TAG, Drained, Trickle, cut, drain
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sealed_streams import NONCE, SEALED_CHUNK, TAG, Drained, Parts, Trickle, cut, drain
 
 from theriac.crypto import age
 from theriac.crypto.age import CHUNK
-from theriac.crypto.recipients import HybridIdentity, X25519Identity
+from theriac.crypto.recipients import FileKey, HybridIdentity, X25519Identity
 from theriac.errors import (
     HeaderMalformed,
     HeaderTampered,
@@ -165,6 +168,34 @@ def test_seek__from_the_end_with_bytes_behind_a_full_last_chunk() -> None:
         fresh.seek(0, os.SEEK_END)
     with pytest.raises(TrailingData):
         used.seek(0, os.SEEK_END)
+
+
+def test_read__of_a_last_chunk_before_the_last() -> None:
+    # given a file by a writer who called two chunks the last, opened at its end
+    sink = io.BytesIO()
+    file_key = age.seal(io.BytesIO(b""), sink, to=[READER.recipient])
+    parts = cut(sink.getvalue())
+    forged = parts.join(_last_chunk(0, FULL[:CHUNK], parts=parts, file_key=file_key)) + _last_chunk(
+        1, b"penicillin", parts=parts, file_key=file_key
+    )
+    opened = age.open_(io.BytesIO(forged), identities=[READER])
+    size = opened.seek(0, os.SEEK_END)
+
+    # when what stands before is read
+    opened.seek(0)
+    with pytest.raises(TrailingData) as caught:
+        opened.read(1)
+
+    # then
+    assert size == CHUNK + len(b"penicillin")
+    assert caught.value.chunk == 0
+
+
+def _last_chunk(number: int, plain: bytes, *, parts: Parts, file_key: FileKey) -> bytes:
+    """What the format's specification ("Payload") makes of a last chunk, whatever stands behind it."""
+    derive = HKDF(algorithm=SHA256(), length=32, salt=parts.nonce, info=b"payload")
+    key = derive.derive(file_key.unsafe_export_secret())
+    return ChaCha20Poly1305(key).encrypt(number.to_bytes(11, "big") + b"\x01", plain, None)
 
 
 def test_open__two_files_behind_one_another() -> None:

@@ -78,7 +78,7 @@ MAX_STANZAS: Final = 128
 """How many recipients a file may have."""
 
 MAX_HEADER: Final = 256 * 1024
-"""Bytes of the longest header that is read; 128 post-quantum stanzas take 201 KiB."""
+"""Bytes of the longest header that is read; 128 post-quantum stanzas take 195 KiB."""
 
 _TAG_LENGTH: Final = 16
 _SEALED_CHUNK: Final = CHUNK + _TAG_LENGTH
@@ -359,9 +359,9 @@ def _read_header(feed: _Feed) -> _Header:
         raise HeaderMalformed(fault="it has no stanza")
 
     # (3) the MAC, over everything up to its mark
-    mark, space, text = line.partition(b" ")
+    mark, _, text = line.partition(b" ")
     mac = from_base64(text.decode("latin-1"))
-    if mark != _MAC_MARK or not space or len(mac) != _MAC_LENGTH:
+    if mark != _MAC_MARK or len(mac) != _MAC_LENGTH:
         raise HeaderMalformed(fault="its MAC line is not one MAC")
 
     authenticated = bytes(seen[: -len(line) - 1]) + _MAC_MARK
@@ -468,12 +468,11 @@ class _Payload(_Reader):
         if number == self._number:
             return self._plain
 
-        # (1) the bytes; where reading them fails nobody knows where the source stands
+        # (1) the bytes
         if self._start is not None and number != self._at:
             self._feed.seek(self._start + number * _SEALED_CHUNK)
-        self._at = None
         sealed = self._feed.read(_SEALED_CHUNK)
-        self._at = number + 1 if sealed else number
+        self._at = number + 1
 
         # (2) there is room for a tag, and only an empty payload has an empty chunk
         if not sealed:
