@@ -340,7 +340,7 @@ LABELLED = expected(
     two-levels                conditions/V
     normal-but-psychiatric    mental-health/R
     very-restricted-and-hiv   sexual-health/V
-    two-sensitivities         mixed/R
+    two-sensitivities         mixed/V
     old-name-of-the-system    conditions/R
     test-data                 conditions/N
     part-of-a-resource        conditions/N
@@ -471,6 +471,8 @@ def test_records_of__a_compositions_label__counts_for_its_document(kind: str, cl
         (bundle(), "mixed/R"),
         (bundle(CONDITION), "mixed/R"),
         (bundle({"resource": {"resourceType": "Condition", "meta": labelled("V")}}), "mixed/V"),
+        (bundle({"resource": {"resourceType": "Condition", "meta": labelled("R")}}), "mixed/R"),
+        (bundle({"resource": {"resourceType": "Condition", "meta": labelled("HIV", scope.ACT_CODE)}}), "mixed/V"),
         (bundle({"resource": {"resourceType": "Spell"}}), "mixed/V"),
         (bundle(meta=labelled("V")), "mixed/V"),
         (bundle(meta=labelled("secret")), "mixed/V"),
@@ -488,6 +490,13 @@ def test_records_of__a_bundle__has_an_envelope_as_restricted_as_its_strictest(
 
     assert envelope is not None
     assert str(envelope.classified.cls) == cls
+
+
+def test_records_of__a_reference_to_a_version__finds_the_resource() -> None:
+    strict = {"fullUrl": "urn:x:1/_history/7", "resource": {"resourceType": "Condition", "meta": labelled("V")}}
+    referring = {"resource": {"resourceType": "Procedure", "reasonReference": [{"reference": "urn:x:1/_history/8"}]}}
+
+    assert classes_of(bundle(strict, referring)) == ["conditions/V", "procedures/V"]
 
 
 def test_records_of__what_cannot_be_classed__is_listed() -> None:

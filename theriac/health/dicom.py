@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from pydicom.config import IGNORE
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
@@ -95,7 +96,7 @@ def open_dicom(stream: BinaryIO) -> ImagingRecord:
     dataset = _dataset_of(walk)
     facts = _facts_of(dataset, walk.transfer_syntax)
     # A file cut between two elements has a sound structure; an image without pixels still gives it away.
-    walk.needs_pixels = "Image Storage" in UID(facts.sop_class).name
+    walk.needs_pixels = "Image Storage" in UID(facts.sop_class, IGNORE).name
     content = io.BufferedReader(_Checked(bytes(read), stream, walk), _CHUNK)
     return ImagingRecord(facts, _classify(dataset), cast(BinaryIO, content))
 

@@ -480,9 +480,10 @@ class _Finding:
     def decided(self) -> Classified:
         if self.doubt or not self.categories:
             return Classified(UNSORTED, self.doubt or _NOTHING_SAYS, certain=False)
-        relevant = self.categories & SENSITIVE or self.categories
+        sensitive = self.categories & SENSITIVE
+        relevant = sensitive or self.categories
         category = next(iter(relevant)) if len(relevant) == 1 else Category.MIXED
-        level = max(self.level, _LOWEST[category])
+        level = Level.V if len(sensitive) > 1 else max(self.level, _LOWEST[category])
         return Classified(KeyClass(category, level), ", ".join(self.why), certain=True)
 
 
@@ -572,7 +573,7 @@ def _by_label(label: fhir.Code) -> _Finding:
 
 def _by_coding(coding: fhir.Code) -> _Finding:
     system, code = key = _key(coding)
-    sensitive = _SENSITIVE_OF_CODE.get(key) or _by_prefix(system, code.replace(".", "").upper())
+    sensitive = _SENSITIVE_OF_CODE.get(key) or _by_prefix(system, code.replace(".", "").strip().upper())
     if sensitive:
         return _Finding(frozenset({sensitive}), Level.R, why=(f"code {code}",))
 
@@ -634,10 +635,11 @@ _TYPE_IN_REFERENCE = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)(?:\?|/[^/?]+(?:/_histo
 
 
 def _names(part: fhir.Part) -> set[str]:
+    full_url = (part.full_url or "").split("/_history/")[0]
     own = part.resource.value.get("id")
     if not isinstance(own, str):
-        return {part.full_url} if part.full_url else set()
-    return {part.full_url or f"urn:uuid:{own}", f"{part.resource.type}/{own}"}
+        return {full_url} if full_url else set()
+    return {full_url or f"urn:uuid:{own}", f"{part.resource.type}/{own}"}
 
 
 def _classify_all(parts: Sequence[fhir.Part], *, inherited: tuple[fhir.Code, ...]) -> list[Classified]:
@@ -797,8 +799,8 @@ def records_of(document: fhir.Resource) -> FhirRecords:
     """Each resource of a bundle as a record in its class, and the envelope; of anything else, that one record.
 
     The labels of the bundle, and of the Composition of a document, count for each resource that has no label itself.
-    An envelope tells its reader types, ids and order, so it is `mixed`, never below R, and as high as the highest
-    of the resources.
+    An envelope tells its reader types, ids, order and requests, so it is `mixed`: at V where a resource or a label of
+    the bundle is at V or a resource is sensitive, else at R.
 
     :raises BrokenBundle: a bundle that cannot be taken apart.
     """
@@ -814,7 +816,8 @@ def records_of(document: fhir.Resource) -> FhirRecords:
         FhirRecord(part.resource.content, classified, fhir.facts_of(part.resource), part.tag)
         for part, classified in zip(bundle.parts, classes, strict=True)
     )
-    level = max([Level.R, _level_of_rest(document, bundle), *(each.cls.level for each in classes)])
+    strict = any(each.cls.level is Level.V or each.cls.category in SENSITIVE for each in classes)
+    level = Level.V if strict else max(Level.R, _level_of_rest(document, bundle))
     envelope = Classified(KeyClass(Category.MIXED, level), "envelope of a bundle", certain=True)
     return FhirRecords(records, FhirRecord(bundle.envelope.to_bytes(), envelope, None, None))
 
