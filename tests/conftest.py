@@ -1,5 +1,7 @@
 """What all tests share: the two marks of tests that need more than a set-up machine."""
 
+from collections.abc import Generator
+
 import pytest
 
 # What a skipped test says: what it needs, and how to get it.
@@ -21,3 +23,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for name, sentence in MARKS.items():
             if name not in asked and item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=sentence))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_exception_interact(
+    report: pytest.CollectReport | pytest.TestReport, call: pytest.CallInfo[object]
+) -> Generator[None, None, None]:
+    # Ape rewrites a failure's text to show the project's frames with their variables. The virtual environment lies in
+    # the project, so that would show all of pytest's own: pytest's text is kept.
+    written = report.longrepr
+    yield
+    report.longrepr = written
