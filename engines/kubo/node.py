@@ -42,7 +42,7 @@ class KuboNode:
     def __init__(
         self, folder: Path, *, api_port: int = 0, swarm_port: int = 0, peers: Sequence[str] = (), binary: Path = BINARY
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._api_port = api_port
         self._swarm_port = swarm_port
         self._peers = peers
@@ -52,18 +52,13 @@ class KuboNode:
     @property
     def api(self) -> str:
         """The multiaddress of the HTTP interface, for KuboStore."""
-        return (self._folder / "api").read_text().strip()
+        return (self.folder / "api").read_text().strip()
 
     @property
     def swarm(self) -> str:
         """The multiaddress under which another node reaches this one."""
         addresses: list[str] = self._ask("id")["Addresses"]
         return addresses[0]
-
-    @property
-    def process_id(self) -> int | None:
-        """The daemon's process id while it runs."""
-        return self._daemon.pid if self._daemon else None
 
     def __enter__(self) -> "KuboNode":
         self.start()
@@ -76,13 +71,13 @@ class KuboNode:
         """Run the daemon and wait until it answers. Raises KuboError."""
         if not os.access(self._binary, os.X_OK):
             raise KuboError(MISSING)
-        if not (self._folder / "config").exists():
+        if not (self.folder / "config").exists():
             self._run("init", "--empty-repo")
         self._configure()
 
         # A daemon that was killed leaves the file in which the next one says where it listens.
-        (self._folder / "api").unlink(missing_ok=True)
-        with open(self._folder / "daemon.log", "wb") as log:
+        (self.folder / "api").unlink(missing_ok=True)
+        with open(self.folder / "daemon.log", "wb") as log:
             # In a session of its own: an interrupt at the terminal reaches us, and we end it in order.
             self._daemon = subprocess.Popen(
                 [self._binary, "daemon"], env=self._environment(), stdout=log, stderr=log, start_new_session=True
@@ -98,6 +93,13 @@ class KuboNode:
         if self._daemon is not None:
             self._daemon.wait()
 
+    def kill(self) -> None:
+        """End the daemon as a power cut would; `start` runs it again."""
+        if self._daemon is not None:
+            self._daemon.kill()
+            self._daemon.wait()
+        self._daemon = None
+
     def stop(self) -> None:
         """End the daemon, by force where it does not end by itself."""
         if self._daemon is None:
@@ -106,12 +108,11 @@ class KuboNode:
         try:
             self._daemon.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._daemon.kill()
-            self._daemon.wait()
+            self.kill()
         self._daemon = None
 
     def _configure(self) -> None:
-        path = self._folder / "config"
+        path = self.folder / "config"
         config: dict[str, Any] = json.loads(path.read_text())
 
         config["Addresses"] |= {
@@ -151,7 +152,7 @@ class KuboNode:
                 return
             except (OSError, urllib.error.URLError):
                 time.sleep(0.05)
-        last = (self._folder / "daemon.log").read_text(errors="replace").strip().splitlines()[-1:]
+        last = (self.folder / "daemon.log").read_text(errors="replace").strip().splitlines()[-1:]
         raise KuboError(f"Kubo did not start: {''.join(last) or 'it says nothing'}")
 
     def _ask(self, command: str) -> dict[str, Any]:
@@ -168,7 +169,7 @@ class KuboNode:
             raise KuboError(f"`ipfs {' '.join(arguments)}` failed: {done.stderr.strip()}")
 
     def _environment(self) -> dict[str, str]:
-        return os.environ | {"IPFS_PATH": str(self._folder), "IPFS_TELEMETRY": "off"}
+        return os.environ | {"IPFS_PATH": str(self.folder), "IPFS_TELEMETRY": "off"}
 
 
 def _peer(address: str) -> dict[str, Any]:

@@ -1,6 +1,10 @@
 """Streams of any size that hold nothing, and blocks in memory, for the tests of the store."""
 
 import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import BinaryIO
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -61,3 +65,15 @@ class MemoryBlocks(Blocks):
         digest = hashlib.sha256(content).digest()
         self.blocks[digest] = content
         return digest
+
+
+def run_alone(program: str) -> str:
+    """What a Python program prints that runs in a process of its own, with these tests' folder on its path.
+
+    A shell stands between: `getrusage` would else count the memory of pytest, out of which the process is started.
+    """
+    command = ["sh", "-c", '"$0" "$@"; exit $?', sys.executable, "-c", program]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -5,6 +5,7 @@ what is got is verified block by block.
 """
 
 import contextlib
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
@@ -12,8 +13,8 @@ from types import TracebackType
 from typing import BinaryIO
 
 import ipfshttpclient  # type: ignore[import-untyped]
-from ipfshttpclient import exceptions
-from requests.exceptions import ConnectTimeout
+from ipfshttpclient import exceptions, multipart
+from requests import ConnectTimeout, Response
 
 from theriac.errors import BadNodeAddress, NodeFailed, NodeUnreachable, NotStored, Tampered, Unavailable, WrongCid
 from theriac.store.blocks import Blocks
@@ -21,31 +22,32 @@ from theriac.store.cid import CHUNK_BYTES, MAX_LINKS, Cid, Tree
 
 _PIECE_BYTES = 64 << 10
 _NOT_PINNED = "not pinned"
+_NOT_FOUND = "not found"
+
+_ANSWER_BYTES = 4 << 10
 
 _IMPORT = {
     "chunker": f"size-{CHUNK_BYTES}",
-    "cid_version": 1,
-    "raw_leaves": True,
-    "trickle": False,
-    "wrap_with_directory": False,
-    "only_hash": False,
-    "nocopy": False,
-    "pin": True,
-}
-"""The options of `unixfs-v1-2025` that the client knows by name, and that the file is kept and pinned."""
-
-_IMPORT_MORE = {
+    "cid-version": "1",
+    "fast-provide-dag": "false",
+    "fast-provide-root": "false",
+    "fscache": "false",
     "hash": "sha2-256",
-    "max-file-links": str(MAX_LINKS),
     "inline": "false",
+    "max-file-links": str(MAX_LINKS),
+    "nocopy": "false",
+    "only-hash": "false",
+    "pin": "true",
     "preserve-mode": "false",
     "preserve-mtime": "false",
-    "fscache": "false",
-    "fast-provide-root": "false",
-    "fast-provide-dag": "false",
     "progress": "false",
+    "raw-leaves": "true",
+    "trickle": "false",
+    "wrap-with-directory": "false",
 }
-"""The options that the client does not know by name."""
+"""`unixfs-v1-2025`, one file, kept and pinned, and its digest told to nobody."""
+
+_PIN = {"recursive": "true", "progress": "true", "fast-provide-root": "false", "fast-provide-dag": "false"}
 
 
 class KuboStore(Blocks):
@@ -72,6 +74,7 @@ class KuboStore(Blocks):
         # The client still sets an option that urllib3 warns of at every call.
         for adapter in session.adapters.values():
             adapter.poolmanager.connection_pool_kw.pop("strict", None)
+        session.hooks["response"].append(_refuse_errors)
 
     @property
     def place(self) -> str:
@@ -91,13 +94,13 @@ class KuboStore(Blocks):
         """Store what is left of `stream` at the node, in constant memory, and pin it there.
 
         Raises WrongCid where the node reports another identifier than the bytes have, NodeUnreachable, NodeFailed, and
-        whatever `stream` raises; what the node took by then is unpinned and goes with its next collection.
+        whatever `stream` raises; what the node took by then is not pinned and goes with its next collection.
         """
         source = _Source(stream)
+        body, headers = multipart.stream_files(source, chunk_size=CHUNK_BYTES)
         try:
-            with self._talking():
-                answer = self._client.add(source, **_IMPORT, opts=dict(_IMPORT_MORE))
-                reported = str(answer["Hash"])
+            with self._call("add", options=_IMPORT, body=body, headers=headers) as pieces:
+                reported = [str(answer.get("Hash")) for answer in _answers(pieces)]
         except Unavailable:
             if source.error is None:
                 raise
@@ -106,8 +109,11 @@ class KuboStore(Blocks):
             raise source.error
 
         computed = source.tree.finish()
-        if reported != str(computed):
-            raise WrongCid(address=self._address, reported=_plain(reported), computed=str(computed))
+        # An import that fails half-way ends without an answer.
+        if not reported:
+            raise NodeFailed(address=self._address, answer="nothing")
+        if reported != [str(computed)]:
+            raise WrongCid(address=self._address, reported=_plain(reported[0]), computed=str(computed))
         return computed
 
     def pin(self, cid: Cid) -> None:
@@ -119,67 +125,44 @@ class KuboStore(Blocks):
         for _ in self.tree(cid):
             pass
 
-        options = {"progress": "true", "fast-provide-root": "false", "fast-provide-dag": "false"}
-        with self._talking(cid), self._client.pin.add(str(cid), stream=True, opts=options) as answers:
-            if not self._comes_to_pin(answers):
+        with self._call("pin/add", cid, options=_PIN) as pieces:
+            if not self._comes_to_pin(_answers(pieces)):
                 raise NotStored(cid=str(cid), store=self._address)
 
     def unpin(self, cid: Cid) -> None:
         """Let the node's next collection remove what only the file `cid` needs. A file that is not pinned stays so."""
-        try:
-            with self._talking():
-                self._client.pin.rm(str(cid))
-        except NodeFailed as refused:
-            if _NOT_PINNED not in refused.answer:
-                raise
+        self._holds_true("pin/rm", cid, {"recursive": "true"}, unless=_NOT_PINNED)
 
     def has(self, cid: Cid) -> bool:
         """Whether the node itself has all blocks of the file `cid`; its peers are not asked."""
+        if self._holds_true("pin/ls", cid, {"type": "recursive"}, unless=_NOT_PINNED):
+            return True
+        here = _NoPeers(self)
         try:
-            if self._is_pinned(cid):
-                return True
-            here = _NoPeers(self)
             return all(here.holds(part) for part in here.tree(cid))
         except (NotStored, Tampered):
             return False
 
     def fetch(self, cid: Cid, *, limit: int) -> bytes:
-        return self._fetch(cid, limit=limit, peers=True)
+        return self._fetch(cid, limit=limit, offline="false")
 
-    def _fetch(self, cid: Cid, *, limit: int, peers: bool) -> bytes:
-        with self._talking(cid):
-            # Not block.get(): it takes in whatever length the node announces before anyone can look at it.
-            closables, pieces = self._client._client._request(
-                "POST",
-                "block/get",
-                [("arg", str(cid)), ("offline", "false" if peers else "true")],
-                auth=None,
-                data=None,
-                headers=None,
-                timeout=None,
-                chunk_size=_PIECE_BYTES,
-            )
-            with contextlib.ExitStack() as closing:
-                for closable in closables:
-                    closing.callback(closable.close)
-                block = bytearray()
-                for piece in pieces:
-                    block += piece
-                    if len(block) > limit:
-                        break
-                return bytes(block[: limit + 1])
+    def _fetch(self, cid: Cid, *, limit: int, offline: str) -> bytes:
+        block = bytearray()
+        with self._call("block/get", cid, options={"offline": offline}) as pieces:
+            for piece in pieces:
+                block += piece
+                if len(block) > limit:
+                    break
+        return bytes(block[: limit + 1])
 
-    def _holds(self, cid: Cid) -> bool:
-        with self._talking(cid):
-            self._client.block.stat(str(cid), offline=True)
-        return True
-
-    def _is_pinned(self, cid: Cid) -> bool:
+    def _holds_true(self, command: str, cid: Cid, options: Mapping[str, str], *, unless: str) -> bool:
+        """Give the command; whether the node does it, or says that it cannot because of `unless`."""
         try:
-            with self._talking():
-                self._client.pin.ls(str(cid), type="recursive")
+            with self._call(command, options={**options, "arg": str(cid)}) as pieces:
+                for _ in _answers(pieces):
+                    pass
         except NodeFailed as refused:
-            if _NOT_PINNED not in refused.answer:
+            if unless not in refused.answer:
                 raise
             return False
         return True
@@ -197,9 +180,42 @@ class KuboStore(Blocks):
                 return False
         return False
 
+    # -- the wire ----------------------------------------------------------------------------------------------------
+
     @contextlib.contextmanager
-    def _talking(self, cid: Cid | None = None) -> Iterator[None]:
-        """The client's errors in the words of a store; `cid` is the block that was asked for."""
+    def _call(
+        self,
+        command: str,
+        cid: Cid | None = None,
+        *,
+        options: Mapping[str, str],
+        body: Iterator[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[Iterator[bytes]]:
+        """The node's answer to a command, piece by piece; `cid` is the block that the command asks for.
+
+        The client's own methods take in an answer as a whole, whatever length the node announces, and its JSON to any
+        depth: a node could end the process. So its transport is used, and no more.
+        """
+        arguments = [*options.items(), *([("arg", str(cid))] if cid else [])]
+        with self._talking(cid), contextlib.ExitStack() as closing:
+            closables, pieces = self._client._client._request(
+                "POST",
+                command,
+                arguments,
+                auth=None,
+                data=body,
+                headers=headers,
+                timeout=None,
+                chunk_size=_PIECE_BYTES,
+            )
+            for closable in closables:
+                closing.callback(closable.close)
+            yield pieces
+
+    @contextlib.contextmanager
+    def _talking(self, cid: Cid | None) -> Iterator[None]:
+        """The client's errors in the words of a store."""
         try:
             yield
         except exceptions.TimeoutError as error:
@@ -207,18 +223,58 @@ class KuboStore(Blocks):
                 raise NotStored(cid=str(cid), store=self._address) from error
             fault = f"silent for {self._timeout.total_seconds():g} s"
             raise NodeUnreachable(address=self._address, fault=fault) from error
-        except exceptions.StatusError as error:
+        except _NodeAnswered as error:
             answer = _plain(str(error))
-            if cid is not None and "not found" in answer:
-                raise NotStored(cid=str(cid), store=self._address) from error
-            raise NodeFailed(address=self._address, answer=answer) from error
-        except exceptions.EncoderError as error:
-            raise NodeFailed(address=self._address, answer="something that is not JSON") from error
+            if cid is not None and _NOT_FOUND in answer:
+                raise NotStored(cid=str(cid), store=self._address) from None
+            raise NodeFailed(address=self._address, answer=answer) from None
         except (exceptions.Error, OSError) as error:
             raise NodeUnreachable(address=self._address, fault=_fault(error)) from error
-        except (AssertionError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            # What the client runs into when an answer has another form; an aborted import ends without any.
-            raise NodeFailed(address=self._address, answer="something else than was asked") from error
+
+
+class _NodeAnswered(Exception):  # noqa: N818
+    """The node answered with something else than what was asked: its own words, as they came."""
+
+
+def _refuse_errors(response: Response, *_: object, **__: object) -> None:
+    """Stop at an answer other than 200, a redirect among them, before the client reads it whole or follows it."""
+    if response.status_code == 200:
+        return
+    with response:
+        text = response.raw.read(_ANSWER_BYTES, decode_content=True).decode("utf-8", errors="replace")
+    try:
+        message = json.loads(text)["Message"]
+    except (ValueError, LookupError, TypeError):
+        message = f"HTTP {response.status_code}"
+    raise _NodeAnswered(message)
+
+
+def _answers(pieces: Iterable[bytes]) -> Iterator[Mapping[str, object]]:
+    """The JSON objects of an answer, one a line, none longer than any that Kubo gives."""
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield _object(line)
+        if len(rest) > _ANSWER_BYTES:
+            raise _NodeAnswered("a line too long")
+    if rest.strip():
+        yield _object(rest)
+
+
+def _object(line: bytes) -> Mapping[str, object]:
+    # The length bounds the depth: the parser recurses, and a library that Ape loads allows it to overrun the stack.
+    if len(line) > _ANSWER_BYTES:
+        raise _NodeAnswered("a line too long")
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        raise _NodeAnswered("something that is not JSON") from None
+    if not isinstance(found, dict):
+        raise _NodeAnswered("something that is not an object")
+    if found.get("Type") == "error":
+        raise _NodeAnswered(str(found.get("Message")))
+    return found
 
 
 class _NoPeers(Blocks):
@@ -232,10 +288,10 @@ class _NoPeers(Blocks):
         return self._store.place
 
     def fetch(self, cid: Cid, *, limit: int) -> bytes:
-        return self._store._fetch(cid, limit=limit, peers=False)
+        return self._store._fetch(cid, limit=limit, offline="true")
 
     def holds(self, cid: Cid) -> bool:
-        return self._store._holds(cid)
+        return self._store._holds_true("block/stat", cid, {"offline": "true"}, unless=_NOT_FOUND)
 
 
 class _Source:

@@ -199,8 +199,8 @@ class LocalStore(Blocks):
         for folder in _folders_in(self._writing):
             try:
                 lock = _lock(folder / "lock", wait=False)
-            except BlockingIOError:
-                continue  # Its writer lives.
+            except (BlockingIOError, FileNotFoundError):
+                continue  # Its writer lives, or has just ended.
             shutil.rmtree(folder, ignore_errors=True)
             _unlock(lock)
 
