@@ -775,6 +775,13 @@ class DamagedKeystore(Broken):
         super().__init__(f"The keystore {path} is damaged ({fault}); restore it from its sealed backup.")
 
 
+class BadMnemonic(BadInput):
+    """The words are no BIP-39 mnemonic. The message never repeats them."""
+
+    def __init__(self) -> None:
+        super().__init__("These words are no mnemonic (BIP-39); check their spelling and order.")
+
+
 class WalletNotDeterministic(Refused):
     """A wallet signed one message in two ways, so that its signature cannot wrap a backup."""
 

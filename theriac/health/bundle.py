@@ -71,6 +71,14 @@ def inboxes_of(account: Account) -> Inboxes:
     return Inboxes(account.pseudonym, recipients, account.inbox_serial, account.certificate)
 
 
+def inboxes_from(pseudonym: str, values: Mapping[str, Any]) -> Inboxes:
+    """Inboxes as a document holds them; each must be a recipient."""
+    recipients = {level.name: str(values[level.name]) for level in Level}
+    for recipient in recipients.values():
+        parse_recipient(recipient)
+    return Inboxes(pseudonym, recipients, int(values["serial"]), str(values["signature"]))
+
+
 # -- rows and capsules -----------------------------------------------------------------------------------------------
 
 
@@ -140,6 +148,16 @@ class RecordKey:
 
 
 @dataclass(frozen=True)
+class IndexFile:
+    """Where the index of a class lies, and the hour that it is sealed to."""
+
+    source: str
+    cls: str
+    digest: str
+    hour: int
+
+
+@dataclass(frozen=True)
 class WriterFile:
     """What a bundle holds for one writer: its rows, and the records of its that the vault has filed since."""
 
@@ -163,8 +181,7 @@ class Capsule:
     reader: str
     openings: tuple[Opening, ...]
     keys: tuple[RecordKey, ...]
-    indexes: Mapping[str, str]
-    hour: int
+    indexes: tuple[IndexFile, ...]
 
 
 # -- composing -------------------------------------------------------------------------------------------------------
@@ -186,7 +203,15 @@ def compose(vault: Vault, account: Account, *, hour: int) -> Composed:
     indexes = {cls: _class_file(vault, account, cls, hour=hour) for cls in _indexed(vault, account)}
     digests = {cls: _digest(sealed).hex() for cls, (sealed, _) in indexes.items()}
 
-    capsules = list(_capsules(vault, account, digests=digests, hour=hour))
+    now = Publication(
+        version=version,
+        digest="",
+        starts=tuple(vault.starts(hour)),
+        until=vault.until(hour),
+        generations={cls: tree.newest.number for cls, tree in account.trees.items()},
+        indexes=digests,
+    )
+    capsules = list(_capsules(vault, account, now=now))
     letters = [*_writer_files(vault, account, hour=hour), *capsules]
     files = [documents.seal(letter, to=parse_recipient(recipient)) for letter, recipient in letters]
     files += _dummies([len(letter) for letter, _ in capsules], beside=len(files))
@@ -206,14 +231,8 @@ def compose(vault: Vault, account: Account, *, hour: int) -> Composed:
             "backup": account.backup,
         },
     )
-    publication = Publication(
-        version=version,
-        digest=_digest(document).hex(),
-        starts=tuple(vault.starts(hour)) if account.written else (),
-        until=vault.until(hour),
-        generations={cls: tree.newest.number for cls, tree in account.trees.items()},
-    )
-    return Composed(document, bytes.fromhex(publication.digest), tuple(blobs), publication)
+    digest = _digest(document)
+    return Composed(document, digest, tuple(blobs), replace(now, digest=digest.hex()))
 
 
 def _writer_files(vault: Vault, account: Account, *, hour: int) -> Iterable[tuple[bytes, str]]:
@@ -240,8 +259,9 @@ def rows_of(vault: Vault, account: Account, cls: str, *, hour: int) -> list[Row]
     return rows
 
 
-def _capsules(vault: Vault, account: Account, *, digests: Mapping[str, str], hour: int) -> Iterable[tuple[bytes, str]]:
+def _capsules(vault: Vault, account: Account, *, now: Publication) -> Iterable[tuple[bytes, str]]:
     """One for each reader: of all sources in the bundle of the account that granted, of this one's in its own."""
+    hour = now.hour
     delivered = [each for each in vault.sharings if each.delivered(hour)]
     singles = [each for each in vault.singles if each.pseudonym == account.pseudonym and hour < each.end]
     readers = {(each.pseudonym, each.reader): each.recipient for each in delivered}
@@ -262,14 +282,24 @@ def _capsules(vault: Vault, account: Account, *, digests: Mapping[str, str], hou
         ]
         if not openings and not keys:
             continue
-        held = {opening.cls for opening in openings if opening.source == account.pseudonym}
+        held = {(opening.source, opening.cls) for opening in openings}
+        latest = [
+            (source, now if source is account else source.publications[-1])
+            for source in sources
+            if source is account or source.publications
+        ]
+        indexes = [
+            {"source": source.pseudonym, "cls": cls, "digest": digest, "hour": publication.hour}
+            for source, publication in latest
+            for cls, digest in publication.indexes.items()
+            if (source.pseudonym, cls) in held
+        ]
         values = {
             "pseudonym": account.pseudonym,
             "reader": reader,
             "openings": [opening.values() for opening in openings],
             "keys": keys,
-            "indexes": {cls: digest for cls, digest in digests.items() if cls in held},
-            "hour": hour,
+            "indexes": indexes,
         }
         yield documents.encode("capsule", values), recipient
 
@@ -359,14 +389,11 @@ class Bundle:
         if values.get("pseudonym") != pseudonym or values.get("version") != version:
             raise BadDocument(kind="bundle", fault="it belongs to another pseudonym or version")
         try:
-            inboxes = values["inboxes"]
-            recipients = {level.name: str(inboxes[level.name]) for level in Level}
-            for recipient in recipients.values():
-                parse_recipient(recipient)
+            inboxes = inboxes_from(pseudonym, values["inboxes"])
             return cls(
                 pseudonym=pseudonym,
                 version=version,
-                inboxes=Inboxes(pseudonym, recipients, int(inboxes["serial"]), str(inboxes["signature"])),
+                inboxes=inboxes,
                 files=tuple(base64.b64decode(sealed, validate=True) for sealed in values["files"]),
                 classes=tuple(str(digest) for digest in values["classes"]),
                 backup=str(values["backup"]),
@@ -401,8 +428,10 @@ class Bundle:
                 reader=str(values["reader"]),
                 openings=tuple(Opening.of(each) for each in values["openings"]),
                 keys=tuple(RecordKey(str(k["source"]), str(k["digest"]), str(k["key"])) for k in values["keys"]),
-                indexes={str(cls): str(digest) for cls, digest in values["indexes"].items()},
-                hour=int(values["hour"]),
+                indexes=tuple(
+                    IndexFile(str(i["source"]), str(i["cls"]), str(i["digest"]), int(i["hour"]))
+                    for i in values["indexes"]
+                ),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             raise BadDocument(kind="capsule", fault="a part of it is missing or broken") from None
@@ -423,14 +452,15 @@ class Bundle:
         return None
 
 
-def read_index(sealed: bytes, openings: Sequence[Opening], *, source: str, cls: str, hour: int) -> list[Entry]:
-    """The entries of a class file, published in `hour`, that a reader's openings reach.
+def read_index(sealed: bytes, file: IndexFile, openings: Sequence[Opening]) -> list[Entry]:
+    """The entries of a class file that a reader's openings reach.
 
     :raises BadDocument: it is the index of another class, or broken.
     :raises NoMatchingIdentity: the openings do not reach that hour.
     """
+    source, cls = file.source, file.cls
     mine = [opening for opening in openings if opening.source == source and opening.cls == cls]
-    outer = [identity for opening in mine if (identity := opening.nodes.identity(hour))]
+    outer = [identity for opening in mine if (identity := opening.nodes.identity(file.hour))]
     values = documents.decode("index", documents.open_(sealed, identities=outer))
     if values.get("pseudonym") != source or values.get("cls") != cls:
         raise BadDocument(kind="index", fault="it belongs to another class")

@@ -6,6 +6,7 @@ nothing. The vault is plain data: it speaks to no chain and no store. `theriac.h
 `theriac.health.patient` carries them.
 """
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -67,13 +68,23 @@ class Writer:
 
 @dataclass(frozen=True)
 class Publication:
-    """A version of a bundle as it was published: where its rows began, when the last ended, and their generations."""
+    """A version of a bundle as it was published.
+
+    :param starts: the first hours of its rows, the publication's own hour first; `until` ends the last one.
+    :param generations: by class; `indexes` the digests of its class files.
+    """
 
     version: int
     digest: str
     starts: tuple[int, ...]
     until: int
     generations: Mapping[str, int]
+    indexes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def hour(self) -> int:
+        """The hour of the publication, which its class files are sealed to."""
+        return self.starts[0]
 
     def start_at(self, hour: int) -> int | None:
         """The first hour of the row that an hour lies in."""
@@ -87,6 +98,7 @@ class Account:
     """A pseudonym and what the patient keeps for it.
 
     :param place: its number in the wallet (m/44'/60'/0'/0/place).
+    :param counterparty: whom it is for: `writer:<member>`, `reader:<address>`, or nothing.
     :param home: it carries the backup; `own`: the patient's own records stand under it.
     :param inboxes: a seed for each level, `N`, `R` and `V`.
     :param certificate: the controller's signature over the inboxes, hexadecimal.
@@ -94,6 +106,7 @@ class Account:
 
     pseudonym: str
     place: int
+    counterparty: str = ""
     home: bool = False
     own: bool = False
     writers: list[Writer] = field(default_factory=list)
@@ -103,6 +116,7 @@ class Account:
     publisher_serial: int = 0
     trees: dict[str, Tree] = field(default_factory=dict)
     publications: list[Publication] = field(default_factory=list)
+    pending: Publication | None = None
     receipts: list[str] = field(default_factory=list)
     backup: str = ""
 
@@ -127,6 +141,7 @@ class Sharing:
     """What a reader was granted: classes, history from `since` on, in the window [start, end), all in hours.
 
     :param pseudonym: the account that granted; `reader`: the grantee on the chain; `recipient`: what to seal to.
+    :param granted: whether the chain has it; until then rows split for it, and no key goes out.
     """
 
     pseudonym: str
@@ -138,13 +153,14 @@ class Sharing:
     since: int
     start: int
     end: int
+    granted: bool = True
 
     def live(self, hour: int) -> bool:
         return hour < self.end
 
     def delivered(self, hour: int) -> bool:
         """Keys go out when the window opens; before it, only those that open nothing from before it."""
-        return self.live(hour) and (hour >= self.start or self.since >= self.start)
+        return self.granted and self.live(hour) and (hour >= self.start or self.since >= self.start)
 
 
 @dataclass(frozen=True)
@@ -194,8 +210,10 @@ class Vault:
     sharings: list[Sharing] = field(default_factory=list)
     singles: list[SingleShare] = field(default_factory=list)
     entries: dict[str, Entry] = field(default_factory=dict)
-    unsolicited: dict[str, int] = field(default_factory=dict)
-    backed_up: str = ""
+    unsolicited: dict[str, str] = field(default_factory=dict)
+    revoking: list[Sharing] = field(default_factory=list)
+    backed_up: list[str] = field(default_factory=list)
+    unread: list[tuple[str, int, str]] = field(default_factory=list)
     cursor: int = 0
 
     # -- accounts ----------------------------------------------------------------------------------------------------
@@ -224,6 +242,13 @@ class Vault:
     def written(self) -> list[Account]:
         """The accounts that records stand under."""
         return [account for account in self.accounts.values() if account.written]
+
+    def account_for(self, counterparty: str) -> Account | None:
+        """The account that was opened for a counterparty."""
+        for account in self.accounts.values():
+            if account.counterparty == counterparty:
+                return account
+        return None
 
     def next_place(self) -> int:
         return max((account.place for account in self.accounts.values()), default=-1) + 1
@@ -344,6 +369,15 @@ class Vault:
     def add(self, entry: Entry) -> None:
         self.entries[f"{entry.source}/{entry.author}/{entry.digest}"] = entry
 
+    def drop(self, entry: Entry) -> None:
+        self.entries.pop(f"{entry.source}/{entry.author}/{entry.digest}", None)
+
+    def knows(self, source: str, author: int, digest: str) -> bool:
+        """Whether a record is in the index, as it was anchored or sealed anew."""
+        if f"{source}/{author}/{digest}" in self.entries:
+            return True
+        return any(entry.resealed_from == digest for entry in self.entries.values())
+
     def listed(self, *, cls: str | None = None, source: str | None = None) -> list[Entry]:
         """The indexed records, in the order of their anchoring."""
         chosen = [
@@ -371,13 +405,28 @@ class Vault:
                 kind="vault", fault=f"a part of it is missing or broken ({type(fault).__name__})"
             ) from None
 
-    def seeds(self) -> set[bytes]:
-        """Every seed that rows or inboxes may use before the next backup."""
-        found = {tree.following for account in self.accounts.values() for tree in account.trees.values()}
-        for account in self.accounts.values():
-            found |= set(account.inboxes.values())
-            found |= {each.seed for tree in account.trees.values() for each in tree.generations}
-        return found
+    def unsaved_seeds(self) -> set[str]:
+        """Marks of the seeds that no stored backup holds yet: rows and inboxes must wait for one."""
+        return self._marks() - set(self.backed_up)
+
+    def mark_backed_up(self, marks: Iterable[str]) -> None:
+        """Notes that a backup with these seeds is stored and named on the chain."""
+        self.backed_up = sorted(set(marks) & self._marks())
+
+    def used_seeds(self) -> set[str]:
+        """Marks of the seeds in use: all but those of the next generations."""
+        used = {
+            each.seed
+            for account in self.accounts.values()
+            for tree in account.trees.values()
+            for each in tree.generations
+        }
+        used |= {seed for account in self.accounts.values() for seed in account.inboxes.values()}
+        return {_mark(seed) for seed in used}
+
+    def _marks(self) -> set[str]:
+        following = {tree.following for account in self.accounts.values() for tree in account.trees.values()}
+        return self.used_seeds() | {_mark(seed) for seed in following}
 
     def merge(self, other: "Vault") -> None:
         """Takes over what another device of the same patient knows, before this one publishes.
@@ -393,6 +442,11 @@ class Vault:
         known = {(each.pseudonym, each.reader, each.purpose) for each in self.sharings}
         self.sharings += [each for each in other.sharings if (each.pseudonym, each.reader, each.purpose) not in known]
         self.singles += [each for each in other.singles if each not in self.singles]
+
+
+def _mark(seed: bytes) -> str:
+    """Tells a seed from others and says nothing of it."""
+    return hashlib.sha256(b"theriac/v1/mark" + seed).hexdigest()[:16]
 
 
 def _plain(value: Any) -> Any:
@@ -414,13 +468,15 @@ def _vault_of(values: Mapping[str, Any]) -> Vault:
         singles=[SingleShare(**each) for each in values["singles"]],
         entries={key: Entry(**each) for key, each in values["entries"].items()},
         unsolicited=dict(values["unsolicited"]),
-        backed_up=values["backed_up"],
+        revoking=[Sharing(**{**each, "classes": tuple(each["classes"])}) for each in values["revoking"]],
+        backed_up=list(values["backed_up"]),
+        unread=[(str(source), int(author), str(digest)) for source, author, digest in values["unread"]],
         cursor=values["cursor"],
     )
 
 
 def _account_of(values: Mapping[str, Any]) -> Account:
-    account = Account(pseudonym=values["pseudonym"], place=values["place"])
+    account = Account(values["pseudonym"], values["place"], values["counterparty"])
     return replace(
         account,
         home=values["home"],
@@ -431,10 +487,15 @@ def _account_of(values: Mapping[str, Any]) -> Account:
         certificate=values["certificate"],
         publisher_serial=values["publisher_serial"],
         trees={cls: _tree_of(each) for cls, each in values["trees"].items()},
-        publications=[Publication(**{**each, "starts": tuple(each["starts"])}) for each in values["publications"]],
+        publications=[_publication_of(each) for each in values["publications"]],
+        pending=_publication_of(values["pending"]) if values["pending"] else None,
         receipts=list(values["receipts"]),
         backup=values["backup"],
     )
+
+
+def _publication_of(values: Mapping[str, Any]) -> Publication:
+    return Publication(**{**values, "starts": tuple(values["starts"])})
 
 
 def _tree_of(values: Mapping[str, Any]) -> Tree:

@@ -1,0 +1,284 @@
+"""What a health client asks of the chain, and how what a patient signed gets there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from eth_typing import ChecksumAddress
+from web3 import Web3
+
+from theriac.errors import BadDocument, NoBundle, NoProfile, NotStored
+from theriac.health import documents
+from theriac.health.bundle import Bundle, Profile
+from theriac.health.hours import hour_at
+from theriac.health.scope import Purpose
+from theriac.ledger.contracts import Contracts, Receipt
+from theriac.ledger.index import Handler, Index
+from theriac.ledger.node import Node
+from theriac.ledger.sender import Sender
+from theriac.ledger.signer import Signer
+from theriac.ledger.typed import Domain, Message
+from theriac.store import Store
+
+FOLLOWED = {
+    "Keys": ("Published", "PublisherSet", "EraRaised", "HandedOver"),
+    "Records": ("Anchored", "AnchoredMany", "Resealed", "RowAnchored", "Amended"),
+    "Grants": ("Granted", "Narrowed", "Revoked"),
+    "Letters": ("Sent",),
+}
+"""The events that health clients follow. Everyone follows all of them: a question about one pseudonym would tell it."""
+
+
+class Refusal(IntEnum):
+    """Why `Grants.explain` says no."""
+
+    NONE = 0
+    UNKNOWN_PURPOSE = 1
+    EMPTY_SCOPE = 2
+    NO_STANDING = 3
+    NO_GRANT = 4
+    ERA_RAISED = 5
+    PARENT_ENDED = 6
+    NOT_STARTED = 7
+    EXPIRED = 8
+    OUT_OF_SCOPE = 9
+
+    @property
+    def sentence(self) -> str:
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Refusal.NONE: "it is allowed",
+    Refusal.UNKNOWN_PURPOSE: "there is no such purpose",
+    Refusal.EMPTY_SCOPE: "no class was asked for",
+    Refusal.NO_STANDING: "the reader does not hold the role that this purpose asks for, or its member lost standing",
+    Refusal.NO_GRANT: "nothing is granted",
+    Refusal.ERA_RAISED: "the patient revoked everything",
+    Refusal.PARENT_ENDED: "what the grant stood under has ended",
+    Refusal.NOT_STARTED: "the window has not begun",
+    Refusal.EXPIRED: "the window is over",
+    Refusal.OUT_OF_SCOPE: "the grant does not name this class",
+}
+
+
+@dataclass(frozen=True)
+class Authority:
+    """Who speaks for a pseudonym now (`Keys.authorityOf`)."""
+
+    controller: ChecksumAddress
+    era: int
+    version: int
+    frozen: bool
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A record on the chain (`Records.recordOf`); `time` in seconds since 1970, zero where there is none."""
+
+    time: int
+    version: int
+    author: int
+    status: int
+    marks: int
+
+    @property
+    def inbox(self) -> bool:
+        return bool(self.marks & 1)
+
+
+class Chain:
+    """The chain as a health client sees it."""
+
+    def __init__(self, web3: Web3, contracts: Contracts, *, index: Path) -> None:
+        """`index` is the file that events are followed into."""
+        self.web3 = web3
+        self.contracts = contracts
+        self._node = Node(web3)
+        self._domains: dict[str, Domain] = {}
+        self._index_path = index
+        self._index: Index | None = None
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    def time(self) -> int:
+        """The second of the latest block, since 1970: the only clock that a writer may trust."""
+        return int(self._node.head().time.timestamp())
+
+    def hour(self) -> int:
+        return hour_at(datetime.fromtimestamp(self.time(), UTC))
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def domain(self, contract: str) -> Domain:
+        """Where signatures for a contract count, as the contract says itself."""
+        if contract not in self._domains:
+            named = self.contracts.call(self.contracts[contract].functions.eip712Domain())
+            self._domains[contract] = Domain(
+                named["name"], named["version"], named["chainId"], named["verifyingContract"]
+            )
+        return self._domains[contract]
+
+    def authority(self, pseudonym: str) -> Authority:
+        found = self._call("Keys", "authorityOf", pseudonym)
+        return Authority(found["controller"], found["era"], found["version"], found["frozen"])
+
+    def publisher(self, pseudonym: str) -> tuple[str, int]:
+        """The account that may publish, and its nonce."""
+        found = self._call("Keys", "publisherOf", pseudonym)
+        return found["account"], found["nonce"]
+
+    def digest(self, pseudonym: str) -> bytes:
+        """The digest of the current document; zeros before the first."""
+        return bytes(self._call("Keys", "digestOf", pseudonym))
+
+    def anchor(self, pseudonym: str, author: int, digest: bytes) -> Anchor:
+        """A record by who anchored it."""
+        found = self._call("Records", "recordOf", pseudonym, author, digest)
+        return Anchor(found["time"], found["version"], found["author"], found["status"], found["marks"])
+
+    def grant_nonce(self, pseudonym: str, reader: str, purpose: Purpose) -> int:
+        return int(self._call("Grants", "grantOf", pseudonym, reader, purpose.number)["nonce"])
+
+    def grant(self, pseudonym: str, reader: str, purpose: Purpose) -> dict[str, Any]:
+        """A grant as the chain has it, live or not."""
+        return dict(self._call("Grants", "grantOf", pseudonym, reader, purpose.number))
+
+    def explain(self, pseudonym: str, reader: str, scope: int, purpose: Purpose) -> Refusal:
+        return Refusal(self._call("Grants", "explain", pseudonym, reader, scope, purpose.number))
+
+    def member_of(self, account: str) -> int:
+        """The number of the member that an account belongs to, in standing or not; zero for none."""
+        return int(self._call("Consortium", "affiliationOf", account)["member"])
+
+    def standing(self, account: str, roles: int) -> int:
+        return int(self._call("Consortium", "standing", account, roles))
+
+    def member_account(self, number: int) -> str:
+        """The account that acts for a member."""
+        return str(self._call("Consortium", "memberOf", number)["account"])
+
+    def _call(self, contract: str, function: str, *arguments: Any) -> Any:
+        return self.contracts.call(self.contracts[contract].functions[function](*arguments))
+
+    # -- documents ---------------------------------------------------------------------------------------------------
+
+    def document(self, pseudonym: str, store: Store) -> tuple[bytes, int]:
+        """The current document of a pseudonym and its version.
+
+        :raises NoBundle: none was published, or the store does not have it.
+        """
+        version, digest = self.authority(pseudonym).version, self.digest(pseudonym)
+        if not version:
+            raise NoBundle(pseudonym=pseudonym)
+        try:
+            with store.get_digest(digest) as stream:
+                return documents.read_at_most(stream, documents.LARGEST), version
+        except NotStored:
+            raise NoBundle(pseudonym=pseudonym, fault="the store does not have it") from None
+
+    def bundle(self, pseudonym: str, store: Store) -> Bundle:
+        """The current bundle of a pseudonym, checked against the chain's digest and version.
+
+        :raises NoBundle: there is none that can be used.
+        """
+        data, version = self.document(pseudonym, store)
+        try:
+            return Bundle.decode(data, pseudonym=pseudonym, version=version)
+        except BadDocument as fault:
+            raise NoBundle(pseudonym=pseudonym, fault=fault.fault) from None
+
+    def profile(self, reader: str, store: Store) -> Profile:
+        """What a reader, an account or a member as an address, published of itself.
+
+        :raises NoProfile: nothing that can be used.
+        """
+        number = int(reader, 16)
+        account = self.member_account(number) if number < 1 << 32 else reader
+        try:
+            data, _ = self.document(account, store)
+            return Profile.decode(data, account=account)
+        except (NoBundle, BadDocument):
+            raise NoProfile(account=account) from None
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    @property
+    def index(self) -> Index:
+        """The events of the health contracts, followed up to the chain's head."""
+        if self._index is None:
+            handlers = [
+                Handler.of(self.contracts, contract, event) for contract, events in FOLLOWED.items() for event in events
+            ]
+            deployment = self.contracts.deployment
+            self._index_path.parent.mkdir(parents=True, exist_ok=True)
+            self._index = Index(
+                self._index_path,
+                self.web3,
+                handlers=handlers,
+                start_block=deployment.first_block,
+                depth=deployment.depth,
+            )
+        self._index.sync()
+        return self._index
+
+    def close(self) -> None:
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+
+
+# -- carrying --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A message and the signatures that it needs."""
+
+    message: Message
+    signatures: tuple[bytes, ...]
+
+
+def sign(chain: Chain, message: Message, *signers: Signer) -> Signed:
+    """Has a message signed, in the domain that its contract names."""
+    signable = message.signable(chain.domain(message.CONTRACT))
+    return Signed(message, tuple(signer.sign_message(signable) for signer in signers))
+
+
+class Relay(Protocol):
+    """Brings what a patient signed to the chain. It can delay, but neither forge nor change."""
+
+    def carry(self, *signed: Signed) -> Receipt:
+        """All of it or nothing, in one transaction, and waits for the network's depth. Raises Reverted."""
+
+
+class SenderRelay:
+    """A relay of one's own: an account that pays."""
+
+    def __init__(self, sender: Sender, contracts: Contracts) -> None:
+        self._sender = sender
+        self._contracts = contracts
+        self.receipts: list[Receipt] = []
+
+    def carry(self, *signed: Signed) -> Receipt:
+        if len(signed) == 1:
+            [one] = signed
+            function = self._contracts[one.message.CONTRACT].functions[one.message.FUNCTION]
+            receipt = self._sender.send(function(*one.message.arguments(*one.signatures)))
+        else:
+            receipt = self._sender.send(self._contracts.Carrier.functions.carry([self._call(one) for one in signed]))
+        self.receipts.append(receipt)
+        return receipt
+
+    def _call(self, one: Signed) -> tuple[str, bytes]:
+        contract = self._contracts[one.message.CONTRACT]
+        data = contract.encode_abi(one.message.FUNCTION, one.message.arguments(*one.signatures))
+        return contract.address, bytes.fromhex(data.removeprefix("0x"))
+
+
+def digests_of(arguments: Mapping[str, Any]) -> Sequence[bytes]:
+    """The digests that an Anchored or AnchoredMany event names."""
+    return [arguments["digest"]] if "digest" in arguments else list(arguments["digests"])
