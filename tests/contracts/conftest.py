@@ -1,0 +1,85 @@
+"""Accounts by the role of who holds them, and the contracts on Ape's embedded chain.
+
+The world is founded once; Ape sets the chain back to that moment before each test.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ape.api import TestAccountAPI
+from ape.contracts import ContractInstance
+from contracts_world import MEMBERS, PEOPLE, Clock, Members, World, found
+
+
+def _person(name: str) -> Any:
+    @pytest.fixture(scope="session", name=name)
+    def account(people: dict[str, TestAccountAPI]) -> TestAccountAPI:
+        return people[name]
+
+    return account
+
+
+# One fixture for each of PEOPLE, where it is said who they are.
+for _name in PEOPLE:
+    globals()[f"_{_name}"] = _person(_name)
+
+
+@pytest.fixture(scope="session")
+def people(accounts: Any) -> dict[str, TestAccountAPI]:
+    """Everyone's account by name."""
+    return {name: accounts[index] for index, name in enumerate(PEOPLE)}
+
+
+@pytest.fixture(scope="session")
+def world(people: dict[str, TestAccountAPI]) -> World:
+    """The contracts with four members and their staff."""
+    return found(people)
+
+
+@pytest.fixture(scope="session")
+def members() -> Members:
+    """The members' numbers."""
+    return MEMBERS
+
+
+@pytest.fixture(scope="session")
+def clock(world: World) -> Clock:
+    """The chain's time."""
+    return world.clock
+
+
+@pytest.fixture(scope="session")
+def sign(world: World) -> Callable[..., bytes]:
+    """`sign(message, by=patient)`: the signature in the domain of the contract that takes the message."""
+    return world.sign
+
+
+@pytest.fixture(scope="session")
+def consortium(world: World) -> ContractInstance:
+    return world.consortium
+
+
+@pytest.fixture(scope="session")
+def keys(world: World) -> ContractInstance:
+    return world.keys
+
+
+@pytest.fixture(scope="session")
+def records(world: World) -> ContractInstance:
+    return world.records
+
+
+@pytest.fixture(scope="session")
+def grants(world: World) -> ContractInstance:
+    return world.grants
+
+
+@pytest.fixture(scope="session")
+def letters(world: World) -> ContractInstance:
+    return world.letters
+
+
+@pytest.fixture(scope="session")
+def carrier(world: World) -> ContractInstance:
+    return world.carrier

@@ -1,0 +1,255 @@
+"""What the contracts' tests stand on: people by their roles, the contracts they use, time in full hours, signatures."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import ape
+from ape.api import ReceiptAPI, TestAccountAPI
+from ape.contracts import ContractInstance
+from ape.exceptions import ContractLogicError, CustomError
+from eth_account import Account
+from eth_utils import keccak
+
+from theriac.consortium import JOIN_WINDOW, Join, Role
+from theriac.ledger.typed import Domain, Message
+
+HOUR, DAY = 3600, 24 * 3600
+
+ZERO = "0x" + "00" * 20
+"""The address of nobody."""
+
+NOTHING = bytes(32)
+"""The digest of nothing."""
+
+PEOPLE = (
+    "board",  # decides who is a member
+    "recovery",  # stands where the recovery contract will: it may freeze a pseudonym and give it to another account
+    "relayer",  # sends what others signed; belongs to no member
+    "stranger",  # belongs to nothing
+    "hospital",  # acts for member 1
+    "clinic",  # acts for member 2
+    "insurer",  # acts for member 3
+    "authority",  # acts for member 4
+    "doctor",  # of the hospital: clinician and prescriber
+    "nurse",  # of the hospital: clinician
+    "technician",  # of the hospital: laboratory, so she writes and does not treat
+    "clerk",  # of the hospital: gateway, so she neither writes nor treats
+    "colleague",  # of the clinic: clinician
+    "adjuster",  # of the insurer: insurer
+    "auditor",  # of the authority: auditor
+    "patient",  # a pseudonym that controls itself
+    "sibling",  # another pseudonym
+    "publisher",  # the key that may publish for the patient once it is appointed
+    "new_phone",  # the wallet that the patient moves to
+    "newcomer",  # a person who is about to join a member
+)
+"""Who has an account in every test, in the order of Ape's test accounts."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """The numbers of the members that the board admitted, and what they are licensed as."""
+
+    hospital: int = 1
+    clinic: int = 2
+    insurer: int = 3
+    authority: int = 4
+
+
+MEMBERS = Members()
+
+LICENCES = {
+    "hospital": Role.CLINICIAN | Role.PRESCRIBER | Role.LABORATORY | Role.DEVICE | Role.GATEWAY,
+    "clinic": Role.CLINICIAN | Role.PHARMACIST,
+    "insurer": Role.INSURER,
+    "authority": Role.REGULATOR | Role.AUDITOR,
+}
+
+STAFF = {
+    "doctor": (MEMBERS.hospital, Role.CLINICIAN | Role.PRESCRIBER),
+    "nurse": (MEMBERS.hospital, Role.CLINICIAN),
+    "technician": (MEMBERS.hospital, Role.LABORATORY),
+    "clerk": (MEMBERS.hospital, Role.GATEWAY),
+    "colleague": (MEMBERS.clinic, Role.CLINICIAN),
+    "adjuster": (MEMBERS.insurer, Role.INSURER),
+    "auditor": (MEMBERS.authority, Role.AUDITOR),
+}
+
+TIER = 3
+LICENCE_DAYS = 365
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The chain's time, in whole seconds since 1970. Every test begins at `start`, a full hour."""
+
+    start: int
+
+    @property
+    def now(self) -> int:
+        """The time of the latest block, which is what a call sees. A transaction comes a second later."""
+        return ape.chain.blocks.head.timestamp
+
+    def hour(self, number: int) -> int:
+        """The full hour that lies `number` hours after the start."""
+        return self.start + number * HOUR
+
+    def day(self, number: int) -> int:
+        """The full hour that lies `number` days after the start."""
+        return self.start + number * DAY
+
+    def travel(self, to: int) -> None:
+        """Mines an empty block at `to`, so that calls see that time."""
+        ape.chain.pending_timestamp = to + 1
+        assert self.now == to
+
+    def next(self, at: int) -> None:
+        """Lets the next transaction be mined at `at`."""
+        ape.chain.pending_timestamp = at
+
+    def soon(self) -> int:
+        """A deadline that every message takes: ten minutes ahead."""
+        return self.now + 600
+
+
+@dataclass(frozen=True)
+class World:
+    """The contracts, the people by name, and the licences' common end."""
+
+    consortium: ContractInstance
+    keys: ContractInstance
+    records: ContractInstance
+    grants: ContractInstance
+    letters: ContractInstance
+    carrier: ContractInstance
+    people: dict[str, TestAccountAPI]
+    clock: Clock
+    licence_expiry: int
+
+    def contract(self, name: str) -> ContractInstance:
+        """The contract of that name, `Keys` say."""
+        found: ContractInstance = getattr(self, name.lower())
+        return found
+
+    def sign(self, message: Message, *, by: TestAccountAPI, contract: ContractInstance | None = None) -> bytes:
+        """The signature of an account's key over the message, in the domain of the contract that takes it."""
+        return sign(message, by=by, contract=contract or self.contract(message.CONTRACT))
+
+    def send(self, message: Message, *signatures: bytes, sender: TestAccountAPI) -> ReceiptAPI:
+        """Carries a signed message to its contract."""
+        return self._function(message)(*message.arguments(*signatures), sender=sender)
+
+    def try_sending(self, message: Message, *signatures: bytes, sender: TestAccountAPI) -> Any:
+        """The same as a call, which leaves no trace: for what is refused."""
+        return self._function(message).call(*message.arguments(*signatures), sender=sender)
+
+    def _function(self, message: Message) -> Any:
+        return getattr(self.contract(message.CONTRACT), message.FUNCTION)
+
+
+def sign(message: Message, *, by: TestAccountAPI, contract: ContractInstance) -> bytes:
+    """The signature of an account's key over the message, in the contract's domain."""
+    signed = Account.from_key(by.private_key).sign_message(message.signable(domain_of(contract)))
+    return bytes(signed.signature)
+
+
+@cache
+def _domain(address: str) -> Domain:
+    named = ape.Contract(address).eip712Domain()
+    return Domain(named.name, named.version, named.chainId, named.verifyingContract)
+
+
+def domain_of(contract: ContractInstance) -> Domain:
+    """The EIP-712 domain that the contract itself names."""
+    return _domain(contract.address)
+
+
+@contextmanager
+def refused(error: type[CustomError], **facts: Any) -> Iterator[None]:
+    """Expects exactly this error with exactly these facts.
+
+    `ape.reverts` alone lets pass a failure without an error of the contract's (out of gas, a panic), and a fact that
+    the error does not have or that the test does not name.
+    """
+    with ape.reverts(error, **{name: _plain(fact) for name, fact in facts.items()}) as info:
+        yield
+    assert isinstance(info.value, error), f"expected {error.__name__}, got {info.value!r}"
+    assert info.value.inputs == {name: _plain(fact) for name, fact in facts.items()}
+
+
+@contextmanager
+def refused_without_reason() -> Iterator[None]:
+    """Expects a revert that names no error of the contract's."""
+    with ape.reverts() as info:
+        yield
+    assert isinstance(info.value, ContractLogicError)
+    assert not isinstance(info.value, CustomError), f"expected no named error, got {info.value!r}"
+
+
+def _plain(fact: Any) -> Any:
+    return getattr(fact, "address", fact)
+
+
+def digest(text: str) -> bytes:
+    """32 bytes that stand for the digest of a sealed document."""
+    return bytes(keccak(text=text))
+
+
+def compile_if_changed() -> None:
+    """Compiles all contracts anew when any source changed since the tests last did.
+
+    Ape compares a contract's own file only, so that a change in an interface, a library or a type would leave the
+    contract as it was before, and the tests would be about code that is no longer there.
+    """
+    stamp = Path(ape.project.path, ".build", "tested-contracts.sha256")
+    if not stamp.exists() or stamp.read_text() != _fingerprint():
+        ape.project.load_contracts(use_cache=False)
+        stamp.write_text(_fingerprint())
+
+
+def _fingerprint() -> str:
+    """A digest of the sources and of what Ape holds as compiled from them."""
+    root = Path(ape.project.path)
+    sources = sorted(path for path in (root / "contracts").rglob("*.sol") if ".cache" not in path.parts)
+    lines = [f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in sources]
+    for name, compiled in sorted((ape.project.manifest.contract_types or {}).items()):
+        lines.append(f"{name} {hashlib.sha256(compiled.model_dump_json().encode()).hexdigest()}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def found(people: dict[str, TestAccountAPI]) -> World:
+    """Deploys the contracts, admits the members and takes on their staff; the start is the next full hour."""
+    compile_if_changed()
+    board, deployer = people["board"], people["relayer"]
+    dawn = (ape.chain.blocks.head.timestamp // HOUR + 2) * HOUR
+    clock = Clock(start=dawn + HOUR)
+    clock.next(at=dawn)
+
+    consortium = ape.project.Consortium.deploy(board, sender=deployer)
+    keys = ape.project.Keys.deploy(people["recovery"], sender=deployer)
+    world = World(
+        consortium=consortium,
+        keys=keys,
+        records=ape.project.Records.deploy(consortium, keys, sender=deployer),
+        grants=ape.project.Grants.deploy(consortium, keys, sender=deployer),
+        letters=ape.project.Letters.deploy(keys, sender=deployer),
+        carrier=ape.project.Carrier.deploy(sender=deployer),
+        people=people,
+        clock=clock,
+        licence_expiry=clock.day(LICENCE_DAYS),
+    )
+
+    for name, licence in LICENCES.items():
+        consortium.admit(people[name], int(licence), TIER, world.licence_expiry, sender=board)
+    for name, (member, roles) in STAFF.items():
+        join = Join(people[name].address, member, roles, 0, dawn + JOIN_WINDOW)
+        employer = consortium.memberOf(member).account
+        world.send(join, world.sign(join, by=people[name]), sender=ape.accounts.test_accounts[employer])
+
+    clock.travel(to=clock.start)
+    return world
