@@ -851,6 +851,15 @@ class BadIntroduction(Refused):
         super().__init__(f"This introduction of {pseudonym} does not count: {fault}; ask the patient for a new one.")
 
 
+class SpoolFull(Broken):
+    """The spool cannot take a record: a full disk, most likely."""
+
+    def __init__(self, *, path: str, fault: str) -> None:
+        self.path = path
+        self.fault = fault
+        super().__init__(f"The spool {path} cannot be written ({fault}); free some room and run it again.")
+
+
 class NotIntroduced(Refused):
     """A writer does not know this patient."""
 

@@ -7,10 +7,12 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from eth_typing import ChecksumAddress
+from eth_account.messages import SignableMessage, _hash_eip191_message
+from eth_typing import ABI, ChecksumAddress
+from eth_utils.address import to_checksum_address
 from web3 import Web3
 
-from theriac.errors import BadDocument, NoBundle, NoProfile, NotStored
+from theriac.errors import BadDocument, NoBundle, NoProfile, NotStored, TheriacError
 from theriac.health import documents
 from theriac.health.bundle import Bundle, Profile
 from theriac.health.hours import hour_at
@@ -22,6 +24,17 @@ from theriac.ledger.sender import Sender
 from theriac.ledger.signer import Signer
 from theriac.ledger.typed import Domain, Message
 from theriac.store import Store
+
+_ERC_1271: ABI = [
+    {
+        "type": "function",
+        "name": "isValidSignature",
+        "stateMutability": "view",
+        "inputs": [{"name": "hash", "type": "bytes32"}, {"name": "signature", "type": "bytes"}],
+        "outputs": [{"name": "magic", "type": "bytes4"}],
+    }
+]
+_ERC_1271_ACCEPTED = bytes.fromhex("1626ba7e")
 
 FOLLOWED = {
     "Keys": ("Published", "PublisherSet", "EraRaised", "HandedOver"),
@@ -160,6 +173,17 @@ class Chain:
     def member_account(self, number: int) -> str:
         """The account that acts for a member."""
         return str(self._call("Consortium", "memberOf", number)["account"])
+
+    def accepts(self, wallet: str, message: SignableMessage, signature: bytes) -> bool:
+        """Whether the code of a wallet contract accepts a signature (ERC-1271)."""
+        if not self._node.code(to_checksum_address(wallet)):
+            return False
+        contract = self.web3.eth.contract(address=to_checksum_address(wallet), abi=_ERC_1271)
+        try:
+            answer = self.contracts.call(contract.functions.isValidSignature(_hash_eip191_message(message), signature))
+        except TheriacError:
+            return False
+        return bytes(answer) == _ERC_1271_ACCEPTED
 
     def _call(self, contract: str, function: str, *arguments: Any) -> Any:
         return self.contracts.call(self.contracts[contract].functions[function](*arguments))

@@ -1,0 +1,381 @@
+"""The reader's client: learns keys from bundles, lists records without fetching them, opens what was granted.
+
+Two things must say yes: the chain, whose grant names this reader now, and a key that the reader was given. The first is
+asked because a reader should know when it may no longer look; the second is what enforces it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from theriac.crypto import age
+from theriac.crypto.recipients import FileKey, Identity, Recipient
+from theriac.errors import (
+    BadDocument,
+    NoBundle,
+    NoMatchingIdentity,
+    NotGranted,
+    NotOpened,
+    NotStored,
+    TheriacError,
+    UnknownRecord,
+)
+from theriac.health import documents, records
+from theriac.health.bundle import Bundle, Capsule, IndexFile, Opening, RecordKey, read_index
+from theriac.health.chain import Chain, Refusal, digests_of
+from theriac.health.hours import hour_of_seconds
+from theriac.health.keystore import write_private
+from theriac.health.messages import member_address
+from theriac.health.scope import PURPOSES, SINGLE_RECORDS, KeyClass, Purpose, bit_of
+from theriac.health.search import hours_back
+from theriac.health.vault import Entry
+from theriac.store import Store
+
+
+@dataclass(frozen=True)
+class Granted:
+    """A grant to this reader as it stands on the chain. Times in seconds since 1970."""
+
+    pseudonym: str
+    reader: str
+    purpose: Purpose
+    scope: int
+    start: int
+    expiry: int
+    refusal: Refusal
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A record in a reader's list. `filed` tells whether an index says what it is."""
+
+    source: str
+    digest: str
+    author: int
+    anchored: int
+    filed: bool
+    cls: str = ""
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def time(self) -> datetime:
+        return datetime.fromtimestamp(self.anchored, UTC)
+
+
+@dataclass
+class _Known:
+    """What a reader holds of one patient: everything it ever received."""
+
+    openings: dict[tuple[str, str, int], Opening] = field(default_factory=dict)
+    keys: dict[str, RecordKey] = field(default_factory=dict)
+    indexes: dict[tuple[str, str], IndexFile] = field(default_factory=dict)
+    places: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+
+
+class Reader:
+    """A person or a member's gateway that reads with an identity of its own."""
+
+    def __init__(
+        self, *, account: str, identity: Identity, chain: Chain, store: Store, folder: Path, recipient: Recipient
+    ) -> None:
+        """`account` is who asks on the chain; `recipient` what the reader's own notes are sealed to."""
+        self.account = account
+        self.chain = chain
+        self.store = store
+        self._identity = identity
+        self._recipient = recipient
+        self._folder = folder
+
+    # -- grants ------------------------------------------------------------------------------------------------------
+
+    def grants(self) -> list[Granted]:
+        """Everyone who ever granted to this reader or to its member, with what the chain says of it now."""
+        names = {self.account, member_address(self.chain.member_of(self.account))}
+        found: dict[tuple[str, str, int], None] = {}
+        for event in self.chain.index.events("Grants", "Granted"):
+            if event.arguments["reader"] in names:
+                key = (event.arguments["pseudonym"], event.arguments["reader"], event.arguments["purpose"])
+                found[key] = None
+        numbered = {purpose.number: purpose for purpose in PURPOSES}
+        return [self._granted(pseudonym, reader, numbered[number]) for pseudonym, reader, number in found]
+
+    def _granted(self, pseudonym: str, reader: str, purpose: Purpose) -> Granted:
+        grant = self.chain.grant(pseudonym, reader, purpose)
+        lowest = grant["scope"] & -grant["scope"]
+        refusal = self.chain.explain(pseudonym, self.account, lowest or 1, purpose)
+        return Granted(pseudonym, reader, purpose, grant["scope"], grant["start"], grant["expiry"], refusal)
+
+    def check(self, pseudonym: str, *, bit: int, purpose: Purpose, wanted: str) -> None:
+        """:raises NotGranted: the chain says no, and by which rule."""
+        refusal = self.chain.explain(pseudonym, self.account, 1 << bit, purpose)
+        if refusal is not Refusal.NONE:
+            raise NotGranted(reader=self.account, wanted=wanted, rule=refusal.sentence)
+
+    # -- learning ----------------------------------------------------------------------------------------------------
+
+    def learn(self, pseudonym: str) -> None:
+        """Reads the bundle of who granted, and of every pseudonym that it names; keeps what it finds.
+
+        :raises NoBundle: nothing was published.
+        """
+        known = self._load(pseudonym)
+        bundle = self.chain.bundle(pseudonym, self.store)
+        self._take(known, bundle, bundle.capsule(self._identity))
+        for source in sorted({opening.source for opening in known.openings.values()} - {pseudonym}):
+            try:
+                other = self.chain.bundle(source, self.store)
+            except (NoBundle, NotStored):
+                continue
+            self._take(known, other, other.capsule(self._identity))
+        self._save(pseudonym, known)
+
+    def _take(self, known: _Known, bundle: Bundle, capsule: Capsule | None) -> None:
+        """Only openings that their own pseudonym's publisher signed count: stolen, it forges for no other."""
+        if capsule is None:
+            return
+        for opening in capsule.openings:
+            if opening.source == bundle.pseudonym or opening.signed_by(self.chain.publisher(opening.source)[0]):
+                known.openings[opening.source, opening.cls, opening.generation] = opening
+        for key in capsule.keys:
+            known.keys[key.digest] = key
+        for file in capsule.indexes:
+            known.indexes[file.source, file.cls] = file
+
+    # -- listing -----------------------------------------------------------------------------------------------------
+
+    def listed(
+        self,
+        pseudonym: str,
+        *,
+        purpose: Purpose,
+        classes: Sequence[KeyClass] | None = None,
+        code: str = "",
+        within: timedelta | None = None,
+    ) -> list[Listed]:
+        """The records of a patient that this reader's keys reach, the latest first. No record is fetched.
+
+        :param code: only records with this in one of their codes; `within` only those anchored since then.
+        """
+        known = self._load(pseudonym)
+        wanted = {str(cls) for cls in classes} if classes is not None else None
+        found: dict[tuple[str, str], Listed] = {}
+        for (source, cls), file in known.indexes.items():
+            if wanted is not None and cls not in wanted:
+                continue
+            if self.chain.explain(pseudonym, self.account, 1 << bit_of(KeyClass.parse(cls)), purpose):
+                continue
+            for entry in self._entries(known, file):
+                found[source, entry.digest] = _listed(entry)
+        for digest, key in known.keys.items():
+            found.setdefault((key.source, digest), Listed(key.source, digest, 0, 0, filed=False))
+        chosen = [each for each in found.values() if _fits(each, code=code, within=within, now=self.chain.time())]
+        return sorted(chosen, key=lambda each: each.anchored, reverse=True)
+
+    def unfiled(self, pseudonym: str) -> list[Listed]:
+        """Records on the chain under a patient's pseudonyms that are in no index yet: perhaps not this reader's."""
+        known = self._load(pseudonym)
+        filed = {entry.digest for file in known.indexes.values() for entry in self._entries(known, file)}
+        sources = {opening.source for opening in known.openings.values()}
+        found = []
+        for name in ("Anchored", "AnchoredMany"):
+            for event in self.chain.index.events("Records", name):
+                source, author = event.arguments["pseudonym"], event.arguments["author"]
+                if source not in sources:
+                    continue
+                for raw in digests_of(event.arguments):
+                    if raw.hex() not in filed:
+                        anchor = self.chain.anchor(source, author, raw)
+                        found.append(Listed(source, raw.hex(), author, anchor.time, filed=False))
+        return found
+
+    def _entries(self, known: _Known, file: IndexFile) -> Iterable[Entry]:
+        try:
+            with self.store.get_digest(bytes.fromhex(file.digest)) as stream:
+                sealed = documents.read_at_most(stream, documents.LARGEST)
+            entries = read_index(sealed, file, tuple(known.openings.values()))
+        except (NoMatchingIdentity, NotStored):
+            return []
+        return entries
+
+    # -- opening -----------------------------------------------------------------------------------------------------
+
+    def open(self, pseudonym: str, digest: str, *, purpose: Purpose) -> records.Opened:
+        """Opens a record.
+
+        :raises NotGranted: the chain says no.
+        :raises NotOpened: no key of this reader's opens it: it is not filed yet, or not for this reader.
+        """
+        known = self._load(pseudonym)
+        if digest in known.keys:
+            self.check(pseudonym, bit=SINGLE_RECORDS, purpose=purpose, wanted=f"record {digest[:16]}")
+            opened = self._open_with_key(digest, bytes.fromhex(known.keys[digest].key))
+        else:
+            entry = self._entry(known, digest)
+            if entry is not None:
+                self._check_class(pseudonym, entry.cls, purpose)
+                opened = self._open_entry(known, entry)
+            else:
+                opened = self._open_unfiled(pseudonym, known, digest, purpose)
+        opened.check_author(digest=digest)
+        return opened
+
+    def unsafe_try(self, pseudonym: str, digest: str) -> records.Opened:
+        """Tries every key this reader ever received, whatever the chain says: what a dishonest reader can do.
+
+        :raises NotOpened: none opens it.
+        """
+        known = self._load(pseudonym)
+        if digest in known.keys:
+            return self._open_with_key(digest, bytes.fromhex(known.keys[digest].key))
+        entry = self._entry(known, digest)
+        if entry is not None:
+            return self._open_entry(known, entry)
+        return self._search(known, digest, known.openings.values())
+
+    def _check_class(self, pseudonym: str, cls: str, purpose: Purpose) -> None:
+        self.check(pseudonym, bit=bit_of(KeyClass.parse(cls)), purpose=purpose, wanted=cls)
+
+    def _entry(self, known: _Known, digest: str) -> Entry | None:
+        for file in known.indexes.values():
+            for entry in self._entries(known, file):
+                if entry.digest == digest:
+                    return entry
+        return None
+
+    def _open_entry(self, known: _Known, entry: Entry) -> records.Opened:
+        if entry.key:
+            return self._open_with_key(entry.digest, bytes.fromhex(entry.key))
+        opening = known.openings.get((entry.source, entry.cls, entry.generation))
+        identity = opening.nodes.identity(entry.first) if opening is not None else None
+        if identity is None:
+            raise NotOpened(digest=entry.digest)
+        return records.open_(self._fetch(entry.digest), identities=[identity])
+
+    def _open_with_key(self, digest: str, key: bytes) -> records.Opened:
+        return records.open_(self._fetch(digest), file_key=FileKey(key))
+
+    def _open_unfiled(self, pseudonym: str, known: _Known, digest: str, purpose: Purpose) -> records.Opened:
+        """A record newer than the index: the classes that the chain allows, at the hours where rows can begin."""
+        allowed = [
+            opening
+            for opening in known.openings.values()
+            if not self.chain.explain(pseudonym, self.account, 1 << bit_of(KeyClass.parse(opening.cls)), purpose)
+        ]
+        if not allowed:
+            grants = self.chain.grant(pseudonym, self.account, purpose)
+            lowest = grants["scope"] & -grants["scope"]
+            refusal = self.chain.explain(pseudonym, self.account, lowest or 1, purpose)
+            raise NotGranted(reader=self.account, wanted=f"record {digest[:16]}", rule=refusal.sentence)
+        opened = self._search(known, digest, allowed)
+        self._save(pseudonym, known)
+        return opened
+
+    def _search(self, known: _Known, digest: str, openings: Iterable[Opening]) -> records.Opened:
+        """Midnights first, then every hour, back as far as rows reach; what was found is remembered."""
+        if digest in known.places:
+            cls, generation, first = known.places[digest]
+            openings = [each for each in openings if (each.cls, each.generation) == (cls, generation)]
+            hours: Sequence[int] = (first,)
+        else:
+            hours = hours_back(hour_of_seconds(self._anchored(known, digest)))
+        openings = list(openings)
+        for first in hours:
+            for opening in openings:
+                identity = opening.nodes.identity(first)
+                if identity is None:
+                    continue
+                try:
+                    opened = records.open_(self._fetch(digest), identities=[identity])
+                except NoMatchingIdentity:
+                    continue
+                known.places[digest] = (opening.cls, opening.generation, first)
+                return opened
+        raise NotOpened(digest=digest)
+
+    def _anchored(self, known: _Known, digest: str) -> int:
+        """When a record was anchored under one of the pseudonyms that this reader knows."""
+        sources = {opening.source for opening in known.openings.values()}
+        for name in ("Anchored", "AnchoredMany"):
+            for event in self.chain.index.events("Records", name, newest_first=True):
+                source, author = event.arguments["pseudonym"], event.arguments["author"]
+                for raw in digests_of(event.arguments):
+                    if raw.hex() == digest and source in sources:
+                        return self.chain.anchor(source, author, raw).time
+        raise UnknownRecord(digest=digest)
+
+    def _fetch(self, digest: str) -> Any:
+        return self.store.get_digest(bytes.fromhex(digest))
+
+    def file_key(self, pseudonym: str, digest: str, *, purpose: Purpose) -> FileKey:
+        """The key of one record's file: what a member's gateway hands to one of its staff."""
+        self.open(pseudonym, digest, purpose=purpose).content.close()
+        known = self._load(pseudonym)
+        if digest in known.keys:
+            return FileKey(bytes.fromhex(known.keys[digest].key))
+        entry = self._entry(known, digest)
+        if entry is not None and entry.key:
+            return FileKey(bytes.fromhex(entry.key))
+        place = known.places[digest] if entry is None else (entry.cls, entry.generation, entry.first)
+        for opening in known.openings.values():
+            identity = opening.nodes.identity(place[2]) if (opening.cls, opening.generation) == place[:2] else None
+            if identity is not None:
+                try:
+                    return age.file_key_of(self._fetch(digest), identities=[identity])
+                except NoMatchingIdentity:
+                    continue
+        raise NotOpened(digest=digest)
+
+    # -- what is kept ------------------------------------------------------------------------------------------------
+
+    def _path(self, pseudonym: str) -> Path:
+        return self._folder / f"{pseudonym}.known"
+
+    def _save(self, pseudonym: str, known: _Known) -> None:
+        values = {
+            "openings": [opening.values() for opening in known.openings.values()],
+            "keys": [asdict(key) for key in known.keys.values()],
+            "indexes": [asdict(file) for file in known.indexes.values()],
+            "places": {digest: list(place) for digest, place in known.places.items()},
+        }
+        sealed = documents.seal(documents.encode("known", values), to=self._recipient)
+        write_private(self._path(pseudonym), sealed)
+
+    def _load(self, pseudonym: str) -> _Known:
+        path = self._path(pseudonym)
+        if not path.exists():
+            return _Known()
+        try:
+            values = documents.decode("known", documents.open_(path.read_bytes(), identities=[self._identity]))
+            openings = [Opening.of(each) for each in values["openings"]]
+            return _Known(
+                openings={(each.source, each.cls, each.generation): each for each in openings},
+                keys={each["digest"]: RecordKey(**each) for each in values["keys"]},
+                indexes={(each["source"], each["cls"]): IndexFile(**each) for each in values["indexes"]},
+                places={digest: (cls, int(gen), int(first)) for digest, (cls, gen, first) in values["places"].items()},
+            )
+        except (TheriacError, KeyError, TypeError, ValueError):
+            raise BadDocument(kind="reader's notes", fault=f"{path.name} is damaged; delete it to learn anew") from None
+
+
+def _listed(entry: Entry) -> Listed:
+    return Listed(entry.source, entry.digest, entry.author, entry.anchored, True, entry.cls, entry.summary)
+
+
+def _fits(listed: Listed, *, code: str, within: timedelta | None, now: int) -> bool:
+    if code and not any(code.lower() in each.lower() for each in listed.summary.get("codes", ())):
+        return False
+    if within is None:
+        return True
+    happened = _date(str(listed.summary.get("date", ""))) or listed.time
+    return happened >= datetime.fromtimestamp(now, UTC) - within
+
+
+def _date(text: str) -> datetime | None:
+    """The day that a FHIR date names, or None where it names none."""
+    try:
+        day = datetime.fromisoformat(text[:10])
+    except ValueError:
+        return None
+    return day.replace(tzinfo=UTC)
