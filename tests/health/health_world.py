@@ -1,0 +1,224 @@
+"""What the health tests stand on: a consortium on Ape's embedded chain, and clients with folders of their own."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import ape
+from eth_account import Account
+from web3 import Web3
+
+from theriac.consortium import Join, Role
+from theriac.crypto.recipients import HybridIdentity
+from theriac.health import records
+from theriac.health.bundle import profile
+from theriac.health.chain import Chain, SenderRelay
+from theriac.health.hours import seconds_of
+from theriac.health.keystore import Keystore, Lock
+from theriac.health.patient import Patient
+from theriac.health.reader import Reader
+from theriac.health.scope import ALL_CLASSES, KeyClass, Purpose
+from theriac.health.vault import Vault
+from theriac.health.wallet import MnemonicWallet, SingleWallet, Wallet, new_mnemonic
+from theriac.health.writer import Piece, Registered, Writer
+from theriac.ledger.contracts import Contracts
+from theriac.ledger.deployment import Deployment
+from theriac.ledger.sender import Sender
+from theriac.ledger.signer import KeySigner
+from theriac.ledger.typed import Domain
+from theriac.store import LocalStore
+
+HOUR, DAY = 3600, 24 * 3600
+LAB, VITALS, MENTAL = KeyClass.parse("laboratory/N"), KeyClass.parse("vitals/N"), KeyClass.parse("mental-health/R")
+CLASSES = (LAB, VITALS, MENTAL)
+TREAT = Purpose.parse("TREAT")
+
+
+@dataclass
+class Person:
+    """Somebody with a key on the chain and an identity to seal to."""
+
+    signer: KeySigner
+    identity: HybridIdentity = field(default_factory=HybridIdentity.generate)
+    member: int = 0
+
+    @property
+    def address(self) -> str:
+        return str(self.signer.address)
+
+
+@dataclass
+class HealthWorld:
+    """A consortium with a clinic and a hospital, their staff, a relay that pays for patients, one store."""
+
+    web3: Web3
+    contracts: Contracts
+    store: LocalStore
+    folder: Path
+    relay: SenderRelay
+    clinic: Person
+    hospital: Person
+    doctor: Person
+    colleague: Person
+    payer: Any
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    def now(self) -> int:
+        return int(ape.chain.blocks.head.timestamp)
+
+    def travel(self, seconds: int) -> None:
+        """Mines a block that much later."""
+        ape.chain.pending_timestamp = self.now() + seconds
+        ape.chain.mine()
+
+    def next_hour(self, *, plus: int = 60) -> None:
+        """Goes to the next full hour and a little beyond."""
+        self.travel(HOUR - self.now() % HOUR + plus)
+
+    def in_days(self, days: int) -> datetime:
+        """The UTC midnight that lies at least so many days ahead."""
+        midnight = datetime.fromtimestamp(self.now(), UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return midnight + timedelta(days=days + 1)
+
+    def in_hours(self, hours: int) -> datetime:
+        """The full hour that many hours after the current one."""
+        start = datetime.fromtimestamp(self.now(), UTC).replace(minute=0, second=0, microsecond=0)
+        return start + timedelta(hours=hours)
+
+    # -- people ------------------------------------------------------------------------------------------------------
+
+    def chain(self, name: str) -> Chain:
+        return Chain(self.web3, self.contracts, index=self.folder / name / "index.sqlite")
+
+    def patient(
+        self, name: str = "patient", *, single: bool = False, classes: tuple[KeyClass, ...] = CLASSES
+    ) -> Patient:
+        wallet: Wallet = SingleWallet(KeySigner(Account.create())) if single else MnemonicWallet(new_mnemonic())
+        vault = Vault()
+        keystore = Keystore.create(self.folder / name / "vault", vault.encode(), quick_lock())
+        patient = Patient(
+            vault,
+            keystore,
+            wallet=wallet,
+            chain=self.chain(name),
+            relay=self.relay,
+            store=self.store,
+            classes=classes,
+        )
+        patient.found()
+        return patient
+
+    def writer(self, person: Person, name: str = "clinic") -> Writer:
+        return Writer(
+            member=person.member,
+            identity=person.identity,
+            author=person.signer,
+            sender=Sender(self.web3, person.signer, outbox=None),
+            chain=self.chain(name),
+            store=self.store,
+            folder=self.folder / name,
+        )
+
+    def reader(self, person: Person, name: str) -> Reader:
+        return Reader(
+            account=person.address,
+            identity=person.identity,
+            recipient=person.identity.recipient,
+            chain=self.chain(name),
+            store=self.store,
+            folder=self.folder / name,
+        )
+
+    def person(self, *, publish: bool = True) -> Person:
+        """Somebody new with a funded key and, unless told otherwise, a published profile."""
+        found = Person(KeySigner(Account.create()))
+        self.payer.transfer(found.address, "1 ether")
+        if publish:
+            publish_profile(self, found)
+        return found
+
+    def join(self, person: Person, member: Person, roles: Role) -> Person:
+        """Has a person join a member."""
+        nonce = self.contracts.Consortium.functions.affiliationOf(person.address).call()[2]
+        message = Join(person.address, member.member, roles, nonce, self.now() + HOUR)
+        signature = person.signer.sign_message(message.signable(Domain.of(self.contracts.Consortium)))
+        call = self.contracts.Consortium.functions.join(*message.arguments(signature))
+        Sender(self.web3, member.signer, outbox=None).send(call)
+        person.member = member.member
+        return person
+
+
+def quick_lock() -> Lock:
+    """A lock without a passphrase: what the passphrase costs is tested with the keystore."""
+    return Lock(HybridIdentity.generate().recipient, {"by": "test"})
+
+
+def publish_profile(world: HealthWorld, person: Person) -> None:
+    document = profile(person.address, name="somebody", recipient=person.identity.recipient)
+    digest = world.store.put(io.BytesIO(document)).digest
+    version = world.contracts.Keys.functions.versionOf(person.address).call() + 1
+    call = world.contracts.Keys.functions.publish(person.address, version, digest)
+    Sender(world.web3, person.signer, outbox=None).send(call)
+
+
+def found_world(accounts: Any, project: Any, folder: Path) -> HealthWorld:
+    """Deploys the contracts, admits two members and lets their staff join."""
+    payer = accounts[0]
+    web3 = ape.chain.provider.web3
+    zero = "0x" + "00" * 20
+    consortium = payer.deploy(project.Consortium, payer.address)
+    keys = payer.deploy(project.Keys, zero)
+    deployed = {
+        "Consortium": consortium,
+        "Keys": keys,
+        "Records": payer.deploy(project.Records, consortium, keys),
+        "Grants": payer.deploy(project.Grants, consortium, keys),
+        "Letters": payer.deploy(project.Letters, keys),
+        "Carrier": payer.deploy(project.Carrier),
+    }
+    deployment = Deployment.of(web3, network="embedded", depth=0, lasting=False)
+    for name, contract in deployed.items():
+        deployment = deployment.with_contract(web3, name, contract.address, block=contract.creation_metadata.block)
+    contracts = Contracts(web3, deployment)
+    store = LocalStore(folder / "store")
+    relay = SenderRelay(Sender(web3, KeySigner(bytes.fromhex(accounts[1].private_key[2:])), outbox=None), contracts)
+    members = [Person(KeySigner(bytes.fromhex(accounts[number].private_key[2:]))) for number in (2, 3)]
+    people = [Person(KeySigner(bytes.fromhex(accounts[number].private_key[2:]))) for number in (4, 5)]
+    world = HealthWorld(web3, contracts, store, folder, relay, members[0], members[1], people[0], people[1], payer)
+    for number, member in enumerate(members, start=1):
+        roles = Role.CLINICIAN | Role.LABORATORY | Role.GATEWAY
+        consortium.admit(member.address, roles, 1, world.now() + 3650 * DAY, sender=payer)
+        member.member = number
+        publish_profile(world, member)
+    for person, member in zip(people, members, strict=True):
+        world.join(person, member, Role.CLINICIAN)
+        publish_profile(world, person)
+    return world
+
+
+def piece(content: bytes, *, cls: KeyClass = LAB, title: str = "a result", **facts: Any) -> Piece:
+    """Something to write."""
+    manifest = records.Manifest("", "", "text/plain", 0, "", 0, "", title=title, **facts)
+    return Piece(cls, io.BytesIO(content), manifest)
+
+
+def register(patient: Patient, writer: Writer, *, name: str = "Ms A") -> Registered:
+    """A patient introduces herself at a desk."""
+    return writer.register(patient.introduce(writer.member), name=name)
+
+
+def write(writer: Writer, patient: Registered, content: bytes, **facts: Any) -> str:
+    """Writes one record; its digest."""
+    [written] = writer.write(patient, [piece(content, **facts)])
+    return written.digest
+
+
+Opened = Callable[[], bytes]
+
+
+def seconds(hour: int) -> int:
+    return seconds_of(hour)
