@@ -244,7 +244,11 @@ class Outbox:
         """Opens what has this nonce again, because the chain has lost it; False where nothing has."""
         with self.lock, self._database.transaction():
             return bool(
-                self._database.run("UPDATE intents SET state = 'open', outcome = NULL WHERE nonce = ?", (nonce,))
+                self._database.run(
+                    "UPDATE intents SET state = 'open', outcome = NULL WHERE nonce = ? "
+                    "AND name IN (SELECT intent FROM transactions WHERE nonce = ?)",
+                    (nonce, nonce),
+                )
             )
 
     def _finish(self, name: str, state: str, outcome: str | None) -> None:
@@ -253,8 +257,9 @@ class Outbox:
 
     def _insert(self, name: str, signed: Signed) -> None:
         fees = signed.fees
+        # The same transaction can be signed twice only on a chain that was set back; then it is the new intent's.
         self._database.run(
-            "INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(signed.hash, name, signed.nonce, signed.raw),
                 *(fees.price, fees.tip, signed.void, signed.signed, signed.head),

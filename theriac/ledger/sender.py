@@ -548,6 +548,7 @@ class Sender:
 
     def _repriced(self, flight: Flight, newest: Signed) -> Signed | None:
         """The same with the same nonce, signed and kept at a price that replaces it; None where there is none."""
+        self._head = self._market = None
         fees = newest.fees.raised(self._fees()).capped(self._ceiling)
         if self._zero_fee or fees.price <= newest.fees.price:
             return None
