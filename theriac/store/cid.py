@@ -179,7 +179,7 @@ def _weight(block: bytes, node: Node) -> int:
 # -- bytes of a node -------------------------------------------------------------------------------------------------
 
 
-class _Malformed(Exception):  # noqa: N818
+class _Malformed(Exception):
     """The bytes stop being a node at some point; becomes a BadBlock where the block's name is known."""
 
 
@@ -307,10 +307,10 @@ class Tree:
 
     def write(self, content: bytes) -> None:
         """Add `content`, of any length, to the end of the file."""
-        self._pending += content
-        while len(self._pending) >= CHUNK_BYTES:
-            self._leaf(bytes(memoryview(self._pending)[:CHUNK_BYTES]))
-            del self._pending[:CHUNK_BYTES]
+        if not self._pending and len(content) == CHUNK_BYTES:
+            self._leaf(content)  # The common case, without a copy.
+        else:
+            self._collect(content)
 
     def finish(self) -> Cid:
         """End the file, hand over what is left, and give its identifier. Nothing may be written afterwards."""
@@ -323,6 +323,12 @@ class Tree:
                 self._close(height)
             height += 1
         return self._open[height][0].cid
+
+    def _collect(self, content: bytes) -> None:
+        self._pending += content
+        while len(self._pending) >= CHUNK_BYTES:
+            self._leaf(bytes(memoryview(self._pending)[:CHUNK_BYTES]))
+            del self._pending[:CHUNK_BYTES]
 
     def _leaf(self, content: bytes) -> None:
         cid = Cid.raw(hashlib.sha256(content).digest())

@@ -232,7 +232,7 @@ class KuboStore(Blocks):
             raise NodeUnreachable(address=self._address, fault=_fault(error)) from error
 
 
-class _NodeAnswered(Exception):  # noqa: N818
+class _NodeAnswered(Exception):
     """The node answered with something else than what was asked: its own words, as they came."""
 
 
