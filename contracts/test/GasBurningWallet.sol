@@ -5,6 +5,7 @@ pragma solidity 0.8.30;
 /// @notice It never answers. Used by tests only.
 contract GasBurningWallet {
     /// @notice Runs until the gas is gone.
+    // solhint-disable-next-line no-complex-fallback
     fallback() external {
         uint256 rounds;
         while (true) ++rounds;

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ape.api import TestAccountAPI
 from ape.contracts import ContractInstance
-from contracts_world import MEMBERS, PEOPLE, Clock, Members, World, found
+from contracts_world import MEMBERS, PEOPLE, Clock, Members, Way, World, found
 
 
 def _person(name: str) -> Any:
@@ -53,6 +53,12 @@ def clock(world: World) -> Clock:
 def sign(world: World) -> Callable[..., bytes]:
     """`sign(message, by=patient)`: the signature in the domain of the contract that takes the message."""
     return world.sign
+
+
+@pytest.fixture(params=["direct", "by_signature"])
+def way(request: pytest.FixtureRequest, world: World) -> Way:
+    """Each way in, in turn: `way.do(message, by=patient)`."""
+    return Way(world, signed=request.param == "by_signature")
 
 
 @pytest.fixture(scope="session")

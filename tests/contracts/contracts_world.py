@@ -15,7 +15,8 @@ from ape.exceptions import ContractLogicError, CustomError
 from eth_account import Account
 from eth_utils import keccak
 
-from theriac.consortium import JOIN_WINDOW, Join, Role
+from theriac.consortium import JOIN_WINDOW, Join, Leave, Role
+from theriac.health import messages
 from theriac.ledger.typed import Domain, Message
 
 HOUR, DAY = 3600, 24 * 3600
@@ -150,6 +151,67 @@ class World:
 
     def _function(self, message: Message) -> Any:
         return getattr(self.contract(message.CONTRACT), message.FUNCTION)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One of the two ways in: the controller sends the act itself, or signs it and the relayer sends it."""
+
+    world: World
+    signed: bool
+
+    def do(self, message: Message, *, by: TestAccountAPI) -> ReceiptAPI:
+        """Does what the message says, by the account's will."""
+        receipt: ReceiptAPI = self._prepared(message, by)(lambda function: function)
+        return receipt
+
+    def attempt(self, message: Message, *, by: TestAccountAPI) -> Any:
+        """The same as a call, which leaves no trace: for what is refused."""
+        return self._prepared(message, by)(lambda function: function.call)
+
+    def _prepared(self, message: Message, by: TestAccountAPI) -> Any:
+        contract = self.world.contract(message.CONTRACT)
+        if self.signed:
+            name, arguments = message.FUNCTION, message.arguments(self.world.sign(message, by=by))
+            sender = self.world.people["relayer"]
+        else:
+            name, arguments = directly(message)
+            sender = by
+        return lambda how: how(getattr(contract, name))(*arguments, sender=sender)
+
+
+def directly(message: Message) -> tuple[str, tuple[Any, ...]]:
+    """The function that its controller calls instead of signing the message, and what it is called with."""
+    match message:
+        case Leave():
+            return "leave", ()
+        case messages.Publish(pseudonym, version, bundle):
+            return "publish", (pseudonym, version, bundle)
+        case messages.Rotate(pseudonym, version, bundle, publisher):
+            return "rotate", (pseudonym, version, bundle, publisher)
+        case messages.SetPublisher(pseudonym, publisher):
+            return "setPublisher", (pseudonym, publisher)
+        case messages.RevokeEverything(pseudonym):
+            return "raiseEra", (pseudonym,)
+        case messages.Grant():
+            return "grant", (message.terms(),)
+        case messages.Narrow(pseudonym, reader, purpose, scope, expiry):
+            return "narrow", (pseudonym, reader, purpose.number, scope, expiry)
+        case messages.Revoke(pseudonym, reader, purpose):
+            return "revoke", (pseudonym, reader, purpose.number)
+        case messages.SetParent(pseudonym, by, holder, expiry):
+            return "setParent", (pseudonym, by, holder, expiry)
+        case messages.Report(pseudonym, digests, version, before):
+            return "report", (pseudonym, digests, version, before)
+        case messages.Reseal(pseudonym, _, version, before):
+            return "reseal", (pseudonym, message.rows(), version, before)
+        case messages.Amend(pseudonym, messages.DISOWN, old, _):
+            return "disown", (pseudonym, old)
+        case messages.Amend(pseudonym, act, old, new):
+            return ("supersede" if act == messages.SUPERSEDE else "correct"), (pseudonym, old, new)
+        case messages.Letter(sender, to, letter):
+            return "send", (sender, to, letter)
+    raise AssertionError(f"{message.TYPE} has no direct call")
 
 
 def sign(message: Message, *, by: TestAccountAPI, contract: ContractInstance) -> bytes:
