@@ -336,6 +336,21 @@ def test_put__node_that_ends_in_the_middle_and_comes_back(mortal: KuboNode) -> N
         assert store.get(cid).read() == LARGE
 
 
+def test_get__node_that_came_back_at_the_same_port(mortal: KuboNode) -> None:
+    # given
+    with KuboStore(mortal.api, timeout=PATIENCE) as store:
+        cid = put(store, LARGE)
+        port = int(mortal.api.rpartition("/")[2])
+        mortal.kill()
+
+        # when
+        with KuboNode(mortal.folder, api_port=port):
+            content = store.get(cid).read()
+
+    # then
+    assert content == LARGE
+
+
 @pytest.mark.parametrize("act", [KuboStore.get, KuboStore.pin, KuboStore.unpin, KuboStore.has])
 def test_any__node_that_does_not_run(act: Callable[[KuboStore, Cid], object]) -> None:
     # given

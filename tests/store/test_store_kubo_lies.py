@@ -361,6 +361,18 @@ def test_put__the_error_of_the_stream_comes_out_as_it_is(liar: Liar, store: Kubo
     assert raised.value is fault
 
 
+def test_get__after_close(liar: Liar) -> None:
+    # given
+    liar.answer = body(SMALL)
+    with KuboStore(liar.address) as store:
+        reader = store.get(CID)
+
+    # then: what was fetched is read, and nothing more is fetched
+    assert reader.read() == SMALL
+    with pytest.raises(ValueError, match="closed"):
+        store.get(CID)
+
+
 # -- the rest --------------------------------------------------------------------------------------------------------
 
 

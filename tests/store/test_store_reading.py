@@ -84,7 +84,7 @@ def test_get__each_leaf_is_fetched_once_when_read_from_start_to_end() -> None:
     assert len(blocks.fetched) == len(set(blocks.fetched)) == 4
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, len(CONTENT) + 50), st.integers(0, 2 * MIB)), max_size=6))
 def test_get__seeking_reads_what_a_file_in_memory_reads(steps: list[tuple[int, int]]) -> None:
     # given

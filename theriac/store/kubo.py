@@ -60,6 +60,7 @@ class KuboStore(Blocks):
     def __init__(self, address: str, *, timeout: timedelta = timedelta(seconds=30)) -> None:
         self._address = address
         self._timeout = timeout
+        self._closed = False
         try:
             # Not connect(): it warns of every node younger than the client, and calls before anything was asked.
             self._client = ipfshttpclient.Client(
@@ -87,7 +88,8 @@ class KuboStore(Blocks):
         self.close()
 
     def close(self) -> None:
-        """Let go of the connection; readers that are still open fail from then on."""
+        """Let go of the connection. The store and its readers raise ValueError from then on, as a closed file does."""
+        self._closed = True
         self._client.close()
 
     def put(self, stream: BinaryIO) -> Cid:
@@ -197,6 +199,10 @@ class KuboStore(Blocks):
         The client's own methods take in an answer as a whole, whatever length the node announces, and its JSON to any
         depth: a node could end the process. So its transport is used, and no more.
         """
+        # The client would open another session, without the checks that were put into this one.
+        if self._closed:
+            raise ValueError("the store was closed")
+
         arguments = [*options.items(), *([("arg", str(cid))] if cid else [])]
         with self._talking(cid), contextlib.ExitStack() as closing:
             closables, pieces = self._client._client._request(
