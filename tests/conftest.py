@@ -1,6 +1,8 @@
-"""What all tests share: the two marks of tests that need more than a set-up machine."""
+"""What all tests share: where they may write, and the marks of tests that need more than a set-up machine."""
 
+import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,12 @@ MARKS = {
 }
 
 
+# Where the tests' temporary folders go: into the repository, as everything does.
+TEMPORARY = Path(__file__).resolve().parent.parent / ".cache" / "tmp"
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    Path(os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(TEMPORARY))).mkdir(parents=True, exist_ok=True)
     for name, sentence in MARKS.items():
         config.addinivalue_line("markers", f"{name}: {sentence}")
 
