@@ -4,6 +4,7 @@ import datetime
 import importlib.util
 import io
 import tracemalloc
+import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -62,10 +63,10 @@ class Pipe(io.RawIOBase):
 
 
 class Slide(io.RawIOBase):
-    """The example with `size` pixels, made as they are read."""
+    """A file of `head` and `size` zeros, made as they are read; without a head, the example with so many pixels."""
 
-    def __init__(self, size: int) -> None:
-        self._head = IMAGE[: -PIXELS - 4] + size.to_bytes(4, "little")
+    def __init__(self, size: int, *, head: bytes = b"") -> None:
+        self._head = head or IMAGE[: -PIXELS - 4] + size.to_bytes(4, "little")
         self._left = size
 
     def readable(self) -> bool:
@@ -198,21 +199,68 @@ def test_open_dicom__with_an_unknown_sequence__reads_it_as_implicit_and_goes_on(
 
 
 @pytest.mark.parametrize(
-    "element",
+    ("element", "problem"),
     [
-        END,
-        ITEM,
-        SEQUENCE + ITEM[:-8] + END,
-        SEQUENCE + bytes.fromhex("0900011004000000") + b"abcd" + END,
-        SEQUENCE + bytes.fromhex("feff00e0ffffffff09001010ffffffff") * 40,
-        b"\x09\x00\x10\x10??\x00\x00",
-        bytes(8),
+        (END, "an end without its beginning"),
+        (ITEM, "an item outside of a sequence, or something else inside"),
+        (SEQUENCE + ITEM[:-8] + END, "an end without its beginning"),
+        (
+            SEQUENCE + bytes.fromhex("0900011004000000") + b"abcd" + END,
+            "an item outside of a sequence, or something else inside",
+        ),
+        (
+            SEQUENCE + bytes.fromhex("feff00e0ffffffff09001010ffffffff") * 40,
+            "sequences lie too deep in each other",
+        ),
+        (b"\x09\x00\x10\x10??\x00\x00", "a value of unknown kind"),
+        (bytes(8), "a value of unknown kind"),
     ],
     ids=["end alone", "item alone", "item not ended", "no item", "too deep", "unknown kind", "zeros"],
 )
-def test_open_dicom__of_a_broken_structure__is_refused(element: bytes) -> None:
-    with pytest.raises(DamagedDicom):
+def test_open_dicom__of_a_broken_structure__says_what_is_wrong(element: bytes, problem: str) -> None:
+    with pytest.raises(DamagedDicom) as caught:
         opened(with_private(element))
+
+    assert caught.value.problem == problem
+
+
+def test_open_dicom__with_a_beginning_without_end__is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("theriac.health.dicom.HEAD_LIMIT", 1000)
+    data = with_private(b"\x09\x00\x10\x10OB\x00\x00" + (2000).to_bytes(4, "little") + bytes(2000))
+
+    with pytest.raises(DamagedDicom) as caught:
+        opened(data)
+
+    assert caught.value.problem == "study and series are not near its beginning"
+
+
+def test_open_dicom__with_endless_meta_information__is_refused_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("theriac.health.dicom.HEAD_LIMIT", 1 << 20)
+    start = IMAGE[:132] + b"\x02\x00\x10\x00UN\x00\x00\xff\xff\xff\x7f"
+    tracemalloc.start()
+
+    with pytest.raises(DamagedDicom):
+        open_dicom(cast(BinaryIO, Slide(32 * 1024 * 1024, head=start)))
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * 1024 * 1024
+
+
+def test_open_dicom__with_a_deflated_stream_that_never_ends__is_truncated() -> None:
+    deflated = dcmread(io.BytesIO(IMAGE))
+    deflated.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    file = io.BytesIO()
+    dcmwrite(file, deflated, force_encoding=False)
+    meta = file.getvalue()[: 132 + 12 + int.from_bytes(file.getvalue()[140:144], "little")]
+    squeeze = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    dataset = IMAGE[132 + 12 + int.from_bytes(IMAGE[140:144], "little") :]
+    endless = meta + squeeze.compress(dataset) + squeeze.flush(zlib.Z_SYNC_FLUSH)
+
+    with pytest.raises(TruncatedDicom):
+        opened(endless)
+
+    assert opened(endless + squeeze.flush())[0].study == FACTS.study
 
 
 @pytest.mark.parametrize(

@@ -412,6 +412,35 @@ def test_records_of__resources_about_others__are_as_restricted_as_those() -> Non
     assert len(found) == len(WRAPPED) + 2
 
 
+def test_classify__a_malformed_label__says_so() -> None:
+    assert scope.classify(resource(resourceType="Condition", meta={"security": [{"code": "R"}]})) == Classified(
+        scope.UNSORTED, "one of its security labels is malformed", certain=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "cls"),
+    [
+        ({"extension": [{"url": "urn:x", "valueMeta": labelled("V")}]}, "conditions/V"),
+        ({"securityLabel": [{"coding": [{"system": CONFIDENTIALITY, "code": "V"}]}]}, "conditions/V"),
+        ({"securityLabel": [{"coding": [], "text": "for her eyes only"}]}, "unsorted/V"),
+        ({"securityLabel": [{"text": "for her eyes only"}]}, "unsorted/V"),
+        (
+            {
+                "securityLabel": {
+                    "coding": [{"system": CONFIDENTIALITY, "code": "N"}],
+                    "system": CONFIDENTIALITY,
+                    "code": "V",
+                }
+            },
+            "conditions/V",
+        ),
+    ],
+)
+def test_classify__a_label_in_an_odd_place__counts(fields: dict[str, object], cls: str) -> None:
+    assert class_of(resourceType="Condition", **fields) == cls
+
+
 def test_classify__a_list_alone__cannot_know_what_it_lists() -> None:
     found = scope.classify(resource(resourceType="List", entry=[{"item": {"reference": "Condition/1"}}]))
 
@@ -490,6 +519,53 @@ def test_records_of__a_bundle__has_an_envelope_as_restricted_as_its_strictest(
 
     assert envelope is not None
     assert str(envelope.classified.cls) == cls
+
+
+def test_records_of__a_bundle_within__with_something_unknown__is_unsorted() -> None:
+    inner = {"resourceType": "Bundle", "entry": [CONDITION, {"resource": {"resourceType": "Observation"}}]}
+
+    assert classes_of(bundle({"resource": inner})) == ["unsorted/V"]
+
+
+def test_records_of__what_is_about_a_restricted_person_too__is_restricted() -> None:
+    patient = {"resource": {"resourceType": "Patient", "id": "p", "meta": labelled("R")}}
+    condition = {"resource": {"resourceType": "Condition", "id": "c"}}
+    provenance = {
+        "resource": {
+            "resourceType": "Provenance",
+            "target": [{"reference": "Condition/c"}, {"reference": "Patient/p"}],
+        }
+    }
+
+    assert classes_of(bundle(provenance, condition, patient)) == ["conditions/R", "conditions/N", "administrative/R"]
+
+
+def test_records_of__lists_of_lists_of_the_unknown__are_all_unsorted() -> None:
+    unknown = {"resource": {"resourceType": "Observation", "id": "0"}}
+    lists: list[dict[str, object]] = [
+        {"resource": {"resourceType": "List", "id": str(n), "entry": [{"item": {"reference": f"List/{n - 1}"}}]}}
+        for n in (3, 2)
+    ]
+    first = {"resource": {"resourceType": "List", "id": "1", "entry": [{"item": {"reference": "Observation/0"}}]}}
+
+    assert classes_of(bundle(*lists, first, unknown)) == ["unsorted/V"] * 4
+
+
+@pytest.mark.parametrize("strict", [0, 1])
+def test_records_of__two_versions__are_both_as_restricted_as_the_stricter(strict: int) -> None:
+    versions: list[dict[str, object]] = [
+        {"resource": {"resourceType": "Condition", "id": "c", "meta": labelled("V" if number == strict else "N")}}
+        for number in range(2)
+    ]
+
+    assert classes_of(bundle(*versions)) == ["conditions/V", "conditions/V"]
+
+
+def test_records_of__a_reference_to_what_nobody_knows__restricts_nothing() -> None:
+    unknown = {"resource": {"resourceType": "Spell", "id": "s"}}
+    procedure = {"resource": {"resourceType": "Procedure", "reasonReference": [{"reference": "Spell/s"}]}}
+
+    assert classes_of(bundle(unknown, procedure)) == ["unsorted/V", "procedures/N"]
 
 
 def test_records_of__a_reference_to_a_version__finds_the_resource() -> None:

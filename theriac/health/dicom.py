@@ -34,6 +34,7 @@ HEAD_LIMIT = 64 * 1024 * 1024
 """Bytes that may stand before the patient, study and series are known; real files need some kilobytes."""
 
 _CHUNK = 256 * 1024
+_NO_BEGINNING = "study and series are not near its beginning"
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ def open_dicom(stream: BinaryIO) -> ImagingRecord:
             break
         read += chunk
         walk.feed(chunk)
+        if len(read) > HEAD_LIMIT and not walk.head_is_whole:
+            raise DamagedDicom(position=len(read), problem=_NO_BEGINNING)
 
     dataset = _dataset_of(walk)
     facts = _facts_of(dataset, walk.transfer_syntax)
@@ -261,7 +264,7 @@ class _Walk:
         if self._in_dataset and not self.head_is_whole:
             self.head += data
             if len(self.head) > HEAD_LIMIT:
-                raise DamagedDicom(position=self._position, problem="study and series are not near its beginning")
+                raise DamagedDicom(position=self._position, problem=_NO_BEGINNING)
 
     def _broken(self, problem: str) -> DamagedDicom:
         return DamagedDicom(position=self._position, problem=problem)

@@ -474,7 +474,7 @@ class _Finding:
     def seen_through(self, type_: str) -> "_Finding":
         """What of this a resource takes over that refers to it without being about it."""
         sensitive = self.categories & SENSITIVE
-        level = Level.V if self.doubt else max(self.level, Level.R if sensitive else Level.N)
+        level = max(self.level, Level.R if sensitive else Level.N)
         return _Finding(sensitive, level, why=(f"refers to {type_}",))
 
     def decided(self) -> Classified:
