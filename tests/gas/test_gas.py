@@ -1,0 +1,114 @@
+"""What every act costs: whole transactions, `receipt.gasUsed`, on anvil with the Cancun rules that the contracts are
+compiled for, each on a chain where only its preparations happened.
+
+`tests/gas.json` is what the project says its acts cost. `make gas` measures anew and rewrites it.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from gas_acts import ACTS, World
+from real_anvil import ROOT, Contracts, anvil
+
+TABLE = Path(__file__).resolve().parent.parent / "gas.json"
+WRITE = os.environ.get("THERIAC_GAS") == "write"
+
+# What the design sets out to reach, in gas a transaction.
+REACH = {
+    "grant by signature": 70_000,
+    "revoke": 37_000,
+    "revoke by signature": 46_000,
+    "publish a bundle": 46_000,
+    "revoke and publish in one": 76_000,
+    "anchor a record": 61_000,
+    "anchor a record, each of 100": 25_500,
+    "allowed, with the call": 40_000,
+}
+
+# The carrier calls this one itself, inside carryEach.
+NOT_FOR_OTHERS = {("Carrier", "carryGroup")}
+
+
+class Measured(dict[str, int]):
+    """Gas by act, and the functions that were sent meanwhile."""
+
+    functions: set[tuple[str, str]]
+
+
+@pytest.fixture(scope="module")
+def measured(request: pytest.FixtureRequest) -> Measured:
+    """Every act's gas, as measured now; in writing mode it becomes the table."""
+    figures = Measured()
+    with anvil(hardfork="cancun") as chain:
+        world = World(chain, Contracts.deploy(chain))
+        for words, act in ACTS.items():
+            with chain.undone():
+                figures[words] = act(world)
+        figures.functions = world.sent
+
+    if WRITE:
+        TABLE.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        capture = request.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            print("\n\n" + _printed(figures))
+    return figures
+
+
+def _printed(figures: dict[str, int]) -> str:
+    """The table as text, with the design's figure beside those that have one."""
+    width = max(len(words) for words in figures)
+    lines = [f"{'act':{width}}  {'gas':>9}  {'reach':>9}"]
+    for words, gas in figures.items():
+        reach = f"{REACH[words]:,}" if words in REACH else ""
+        lines.append(f"{words:{width}}  {gas:>9,}  {reach:>9}".rstrip())
+    return "\n".join(lines)
+
+
+def _differences(table: dict[str, int], figures: dict[str, int]) -> list[str]:
+    """What the table says otherwise than was measured, an act a line."""
+    lines = [
+        f"{words}: {figures[words]:,} measured, {table[words]:,} in the table ({figures[words] - table[words]:+,})"
+        for words in figures
+        if words in table and figures[words] != table[words]
+    ]
+    lines += [f"{words}: {figures[words]:,} measured, not in the table" for words in figures if words not in table]
+    lines += [f"{words}: in the table, but there is no such act" for words in table if words not in figures]
+    return lines
+
+
+def test_gas__is_what_the_table_says(measured: Measured) -> None:
+    # given
+    table = json.loads(TABLE.read_text(encoding="utf-8"))
+
+    # when
+    differences = _differences(table, measured)
+
+    # then
+    assert not differences, "Run 'make gas' if this is meant:\n" + "\n".join(differences)
+
+
+@pytest.mark.parametrize("words", REACH)
+def test_gas__within_what_the_design_reaches_for(measured: Measured, words: str) -> None:
+    assert measured[words] <= REACH[words]
+
+
+def test_gas__of_a_suspension_does_not_grow_with_the_staff(measured: Measured) -> None:
+    assert measured["suspend a member with 3,000 staff"] == measured["suspend a member"]
+
+
+def test_gas__every_function_that_changes_state_is_measured(measured: Measured) -> None:
+    # given the functions that the contracts' ABIs name
+    changing = {
+        (path.stem, entry["name"])
+        for path in (ROOT / "theriac" / "abi").glob("*.json")
+        for entry in json.loads(path.read_text(encoding="utf-8"))
+        if entry["type"] == "function" and entry["stateMutability"] not in ("view", "pure")
+    }
+
+    # when
+    missing = changing - measured.functions - NOT_FOR_OTHERS
+
+    # then
+    assert missing == set()

@@ -1,0 +1,189 @@
+"""A real anvil with this project's contracts on it. Its chain id, time, keys and addresses are the same at every run.
+
+For tests that need more than Ape's embedded chain: gas that is the same to the unit, transactions of other types, and
+signatures that were made long ago for these addresses.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+from ape import project
+from eth_abi import encode
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_utils import keccak
+from eth_utils.abi import function_abi_to_4byte_selector, get_abi_input_types
+from web3 import HTTPProvider, Web3
+from web3.contract import Contract
+from web3.contract.contract import ContractFunction
+from web3.types import TxReceipt
+
+ROOT = Path(__file__).resolve().parent.parent
+ANVIL = ROOT / "node_modules" / ".bin" / "anvil"
+CHAIN_ID = 8437422
+START = int(datetime(2030, 1, 7, 9, 0, tzinfo=UTC).timestamp())
+"""The time of the first block; every later block comes a second after the one before."""
+
+# How long anvil may take to start, and to answer.
+STARTED_WITHIN, ANSWERED_WITHIN = 60.0, 60.0
+
+# More than any transaction of these tests uses; a block holds as much.
+GAS = 30_000_000
+
+
+def person(name: str) -> LocalAccount:
+    """The account of someone in a test, always the same for the same name."""
+    return Account.from_key(keccak(text=f"theriac test: {name}"))
+
+
+DEPLOYER = person("deployer")
+BOARD = person("board")
+RELAYER = person("relayer")
+
+
+def encoded(call: ContractFunction) -> bytes:
+    """A call's data. What web3 itself would do takes ten times as long."""
+    types = get_abi_input_types(call.abi)
+    return function_abi_to_4byte_selector(call.abi) + encode(types, call.arguments)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A running anvil."""
+
+    web3: Web3
+
+    def ask(self, method: str, *parameters: Any) -> Any:
+        """What anvil answers to a request of its own, such as `evm_snapshot`."""
+        answer = self.web3.provider.make_request(method, list(parameters))
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def now(self) -> int:
+        """The time of the latest block."""
+        return int(self.web3.eth.get_block("latest")["timestamp"])
+
+    def at(self, moment: int) -> None:
+        """Mines a block of that time; those that follow come a second after each other."""
+        self.ask("evm_setNextBlockTimestamp", moment)
+        self.ask("evm_mine")
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Takes back whatever happens inside."""
+        snapshot = self.ask("evm_snapshot")
+        try:
+            yield
+        finally:
+            assert self.ask("evm_revert", snapshot) is True
+
+    def transact(self, sender: LocalAccount, transaction: Mapping[str, Any]) -> TxReceipt:
+        """Signs and sends a transaction, and returns its receipt whether it failed or not."""
+        filled = {
+            "chainId": CHAIN_ID,
+            "nonce": self.web3.eth.get_transaction_count(sender.address),
+            "gas": GAS,
+            "value": 0,
+            **({} if "type" in transaction else {"gasPrice": 0}),
+            **transaction,
+        }
+        sent = self.web3.eth.send_raw_transaction(sender.sign_transaction(filled).raw_transaction)
+        return self.web3.eth.wait_for_transaction_receipt(sent, timeout=ANSWERED_WITHIN, poll_latency=0.005)
+
+    def send(self, sender: LocalAccount, call: ContractFunction) -> TxReceipt:
+        """Sends a call that must succeed. Where it fails, the contract's own error is raised."""
+        receipt = self.transact(sender, {"to": call.address, "data": encoded(call)})
+        if receipt["status"] == 0:
+            call.call({"from": sender.address, "gas": GAS})
+            raise AssertionError(f"{call.fn_name} failed as a transaction, and yet not as a call")
+        return receipt
+
+    def deploy(self, name: str, *arguments: Any, sender: LocalAccount = DEPLOYER) -> Contract:
+        """Deploys a contract of this project, as Ape compiles it."""
+        kind = getattr(project, name).contract_type
+        blank = self.web3.eth.contract(
+            abi=[entry.model_dump(by_alias=True) for entry in kind.abi],
+            bytecode=kind.deployment_bytecode.bytecode,
+        )
+        receipt = self.transact(sender, {"data": blank.constructor(*arguments).data_in_transaction})
+        assert receipt["status"] == 1, f"{name} could not be deployed"
+        return self.web3.eth.contract(address=receipt["contractAddress"], abi=blank.abi)
+
+
+@dataclass(frozen=True)
+class Contracts:
+    """The project's contracts, deployed by DEPLOYER in this order; BOARD is the consortium's board."""
+
+    consortium: Contract
+    keys: Contract
+    records: Contract
+    grants: Contract
+    letters: Contract
+    carrier: Contract
+
+    @classmethod
+    def deploy(cls, chain: Chain) -> "Contracts":
+        consortium = chain.deploy("Consortium", BOARD.address)
+        keys = chain.deploy("Keys", f"0x{0:040x}")
+        return cls(
+            consortium=consortium,
+            keys=keys,
+            records=chain.deploy("Records", consortium.address, keys.address),
+            grants=chain.deploy("Grants", consortium.address, keys.address),
+            letters=chain.deploy("Letters", keys.address),
+            carrier=chain.deploy("Carrier"),
+        )
+
+
+@contextmanager
+def anvil(*, hardfork: str) -> Iterator[Chain]:
+    """An anvil of its own on a free port, with blocks a second apart and transactions that cost nothing."""
+    if not ANVIL.exists() or shutil.which("node") is None:
+        pytest.skip("anvil from npm is missing: run 'make setup' (Node 20 or newer) and try again.")
+    options = {
+        "--port": 0,
+        "--hardfork": hardfork,
+        "--chain-id": CHAIN_ID,
+        "--timestamp": START,
+        "--gas-limit": GAS,
+        "--base-fee": 0,
+        "--gas-price": 0,
+    }
+    # anvil tells every transaction on its output; a pipe that nobody empties would stop it.
+    with tempfile.TemporaryFile() as printed:
+        process = subprocess.Popen(
+            [str(ANVIL), "--disable-min-priority-fee", *(str(part) for pair in options.items() for part in pair)],
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            provider = HTTPProvider(_url_of(process, printed), request_kwargs={"timeout": ANSWERED_WITHIN})
+            chain = Chain(Web3(provider))
+            chain.ask("anvil_setBlockTimestampInterval", 1)
+            yield chain
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _url_of(process: "subprocess.Popen[bytes]", printed: BinaryIO) -> str:
+    """Where anvil listens, as it prints it."""
+    deadline = time.monotonic() + STARTED_WITHIN
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := re.search(rb"Listening on (\S+)\n", os.pread(printed.fileno(), 65536, 0)):
+            return f"http://{found.group(1).decode()}"
+        time.sleep(0.02)
+    raise AssertionError(f"anvil did not start: {os.pread(printed.fileno(), 65536, 0).decode(errors='replace')[-500:]}")
