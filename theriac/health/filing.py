@@ -1,5 +1,7 @@
 """Filing: what writers anchored under a patient's pseudonyms finds its place in the index of its class."""
 
+import io
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from theriac.crypto import age
@@ -14,6 +16,10 @@ from theriac.store import Store
 
 _RECEIPTS = 1000
 """The latest records that a writer is told were filed."""
+
+
+_HEAD = 64 * 1024
+"""Bytes that surely hold the header of a file with one reader."""
 
 
 @dataclass
@@ -98,27 +104,29 @@ class Filing:
         known = published.start_at(hour) if published is not None else None
         # A vault restored from a backup does not know when rows began, and looks for it as a reader would.
         hours = (known,) if known is not None else hours_back(hour)
-        for cls, tree in account.trees.items():
-            for generation in reversed(tree.generations):
-                for first in hours:
-                    entry = self._try(account, author, digest, time, cls, generation.number, first)
-                    if entry is not None:
-                        return entry
+        with self._store.get_digest(bytes.fromhex(digest)) as stream:
+            head = io.BytesIO(stream.read(_HEAD))
+        for first in hours:
+            for cls, generation in _candidates(account, first):
+                identity = self._vault.identity(account.pseudonym, cls, generation=generation, hour=first)
+                head.seek(0)
+                try:
+                    key = age.file_key_of(head, identities=[identity] if identity else [])
+                except NoMatchingIdentity:
+                    continue
+                with self._store.get_digest(bytes.fromhex(digest)) as stream:
+                    opened = records.open_(stream, file_key=key)
+                _check(opened, account, author, digest)
+                return Entry(account.pseudonym, digest, author, cls, generation, first, time, opened.manifest.summary())
         raise NoMatchingIdentity(tried=len(hours) * len(account.trees))
 
-    def _try(
-        self, account: Account, author: int, digest: str, time: int, cls: str, generation: int, first: int
-    ) -> Entry | None:
-        identity = self._vault.identity(account.pseudonym, cls, generation=generation, hour=first)
-        if identity is None:
-            return None
-        try:
-            with self._store.get_digest(bytes.fromhex(digest)) as stream:
-                opened = records.open_(stream, identities=[identity])
-        except NoMatchingIdentity:
-            return None
-        _check(opened, account, author, digest)
-        return Entry(account.pseudonym, digest, author, cls, generation, first, time, opened.manifest.summary())
+
+def _candidates(account: Account, first: int) -> Iterator[tuple[str, int]]:
+    """The trees that a row which begins in this hour can be of: no row begins before its generation."""
+    for cls, tree in account.trees.items():
+        for generation in reversed(tree.generations):
+            if generation.first <= first:
+                yield cls, generation.number
 
 
 def _check(opened: records.Opened, account: Account, author: int, digest: str) -> None:

@@ -4,6 +4,7 @@ Two things must say yes: the chain, whose grant names this reader now, and a key
 asked because a reader should know when it may no longer look; the second is what enforces it.
 """
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,9 @@ from theriac.health.scope import PURPOSES, SINGLE_RECORDS, KeyClass, Purpose, bi
 from theriac.health.search import hours_back
 from theriac.health.vault import Entry
 from theriac.store import Store
+
+_HEAD = 64 * 1024
+"""Bytes that surely hold the header of a file with one reader."""
 
 
 @dataclass(frozen=True)
@@ -280,18 +284,22 @@ class Reader:
             hours: Sequence[int] = (first,)
         else:
             hours = hours_back(hour_of_seconds(self._anchored(known, digest)))
-        openings = list(openings)
+            openings = list(openings)
+        with self._fetch(digest) as stream:
+            head = io.BytesIO(stream.read(_HEAD))
         for first in hours:
             for opening in openings:
-                identity = opening.nodes.identity(first)
+                # No row of a generation begins before the generation does.
+                identity = opening.nodes.identity(first) if first >= opening.first else None
                 if identity is None:
                     continue
+                head.seek(0)
                 try:
-                    opened = records.open_(self._fetch(digest), identities=[identity])
+                    key = age.file_key_of(head, identities=[identity])
                 except NoMatchingIdentity:
                     continue
                 known.places[digest] = (opening.cls, opening.generation, first)
-                return opened
+                return records.open_(self._fetch(digest), file_key=key)
         raise NotOpened(digest=digest)
 
     def _anchored(self, known: _Known, digest: str) -> int:
