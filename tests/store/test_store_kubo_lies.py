@@ -141,7 +141,7 @@ def liar() -> Iterator[Liar]:
 
 @pytest.fixture
 def store(liar: Liar) -> Iterator[KuboStore]:
-    with KuboStore(liar.address, timeout=timedelta(seconds=0.5)) as store:
+    with KuboStore(liar.address, timeout=timedelta(seconds=0.3)) as store:
         yield store
 
 

@@ -514,7 +514,7 @@ def test_get__reader_of_a_collected_file(store: LocalStore) -> None:
 
 
 def test_collect_garbage__while_processes_put_and_unpin(store: LocalStore, folder: Path) -> None:
-    # given: three processes that each put twelve files and unpin every third
+    # given: three processes that each put eight files and unpin every third
     writers = [fork(partial(put_many, folder, number)) for number in range(3)]
 
     # when
@@ -524,7 +524,7 @@ def test_collect_garbage__while_processes_put_and_unpin(store: LocalStore, folde
     store.collect_garbage()
 
     # then
-    expected = [file_number(writer, number) for writer in range(3) for number in range(12) if number % 3]
+    expected = [file_number(writer, number) for writer in range(3) for number in range(8) if number % 3]
     assert endings == [0, 0]
     assert set(store.pins()) == {compute(io.BytesIO(content)) for content in expected}
     assert all(store.get(compute(io.BytesIO(content))).read() == content for content in expected)
@@ -537,7 +537,7 @@ def file_number(writer: int, number: int) -> bytes:
 
 def put_many(folder: Path, writer: int) -> None:
     store = LocalStore(folder)
-    for number in range(12):
+    for number in range(8):
         cid = put(store, file_number(writer, number))
         if number % 3 == 0:
             store.unpin(cid)
