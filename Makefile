@@ -22,6 +22,8 @@ CONTRACTS_READY := .build/.contracts-ready
 SOLIDITY := $(shell find contracts -name '*.sol' -not -path '*/.cache/*' 2>/dev/null)
 CHAIN_FOLDER := .theriac/dev
 CHAIN_ID := 8437422
+# A block for each transaction, and one every so many seconds, so that the chain's clock goes on.
+BLOCK_TIME ?= 5
 
 ##@ Use
 
@@ -35,8 +37,8 @@ demo: setup ## Run the story from founding to revoking; BUNDLE=path seals your o
 .PHONY: chain
 chain: $(NODE_READY) ## Start the development chain on 127.0.0.1:8545; it keeps its state in .theriac/dev
 	@mkdir -p $(CHAIN_FOLDER)
-	@HOME="$(CURDIR)/$(CHAIN_FOLDER)" $(NPM_BIN)/anvil --host 127.0.0.1 --port 8545 --chain-id $(CHAIN_ID) \
-		--block-time 1 --prune-history 256 --state $(CHAIN_FOLDER)/state.json --state-interval 30
+	@$(NPM_BIN)/anvil --host 127.0.0.1 --port 8545 --chain-id $(CHAIN_ID) \
+		--block-time $(BLOCK_TIME) --mixed-mining --prune-history 256 --state $(CHAIN_FOLDER)/state.json --state-interval 30
 
 ##@ Test
 

@@ -45,10 +45,8 @@ def test_set_up__is_of_the_committed_file() -> None:
     "command",
     [
         [".venv/bin/ape", "accounts", "list", "--all"],
-        [".venv/bin/ape", "compile"],
         [".venv/bin/mypy", "--version"],
         [".venv/bin/pip", "cache", "dir"],
-        ["node_modules/.bin/prettier", "--check", "contracts/Carrier.sol"],
     ],
     ids=lambda command: Path(command[0]).name + " " + command[1],
 )
