@@ -422,6 +422,7 @@ def test_classify__a_malformed_label__says_so() -> None:
     ("fields", "cls"),
     [
         ({"extension": [{"url": "urn:x", "valueMeta": labelled("V")}]}, "conditions/V"),
+        ({"extension": [{"url": "urn:x", "valueMeta": labelled("secret")}]}, "unsorted/V"),
         ({"securityLabel": [{"coding": [{"system": CONFIDENTIALITY, "code": "V"}]}]}, "conditions/V"),
         ({"securityLabel": [{"coding": [], "text": "for her eyes only"}]}, "unsorted/V"),
         ({"securityLabel": [{"text": "for her eyes only"}]}, "unsorted/V"),
@@ -430,10 +431,10 @@ def test_classify__a_malformed_label__says_so() -> None:
                 "securityLabel": {
                     "coding": [{"system": CONFIDENTIALITY, "code": "N"}],
                     "system": CONFIDENTIALITY,
-                    "code": "V",
+                    "code": "secret",
                 }
             },
-            "conditions/V",
+            "unsorted/V",
         ),
     ],
 )
@@ -549,6 +550,36 @@ def test_records_of__lists_of_lists_of_the_unknown__are_all_unsorted() -> None:
     first = {"resource": {"resourceType": "List", "id": "1", "entry": [{"item": {"reference": "Observation/0"}}]}}
 
     assert classes_of(bundle(*lists, first, unknown)) == ["unsorted/V"] * 4
+
+
+def test_records_of__a_list_of_the_known_and_of_a_list_of_the_unknown__is_unsorted() -> None:
+    def listed(name: str, *targets: str) -> dict[str, object]:
+        items = [{"item": {"reference": target}} for target in targets]
+        return {"resource": {"resourceType": "List", "id": name, "entry": items}}
+
+    unknown = {"resource": {"resourceType": "Observation", "id": "o"}}
+    known = {"resource": {"resourceType": "Condition", "id": "c"}}
+
+    assert classes_of(bundle(listed("2", "List/1", "Condition/c"), listed("1", "Observation/o"), known, unknown)) == [
+        "unsorted/V",
+        "unsorted/V",
+        "conditions/N",
+        "unsorted/V",
+    ]
+
+
+def test_records_of__a_document_of_a_restricted_binary__is_as_restricted() -> None:
+    note = {"coding": [{"system": "http://loinc.org", "code": "11506-3"}]}
+    document = {
+        "resource": {
+            "resourceType": "DocumentReference",
+            "type": note,
+            "content": [{"attachment": {"url": "Binary/b"}}],
+        }
+    }
+    binary = {"resource": {"resourceType": "Binary", "id": "b", "meta": labelled("V")}}
+
+    assert classes_of(bundle(document, binary)) == ["encounters/V", "encounters/V"]
 
 
 @pytest.mark.parametrize("strict", [0, 1])

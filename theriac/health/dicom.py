@@ -279,7 +279,7 @@ class _Walk:
                 (length,) = struct.unpack("<I", (yield _Take(4)))
             elif vr not in _SHORT_FORM:
                 raise self._broken("a value of unknown kind in its meta information")
-            if group << 16 | element == _TRANSFER_SYNTAX and length <= MAX_TEXT:
+            if group << 16 | element == _TRANSFER_SYNTAX:
                 self.transfer_syntax = (yield _Take(length)).decode("latin-1").strip("\0 ")
             else:
                 yield _Skip(length)
