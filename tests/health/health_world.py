@@ -1,7 +1,6 @@
 """What the health tests stand on: a consortium on Ape's embedded chain, and clients with folders of their own."""
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,14 +15,14 @@ from theriac.crypto.recipients import HybridIdentity
 from theriac.health import records
 from theriac.health.bundle import profile
 from theriac.health.chain import Chain, SenderRelay
-from theriac.health.hours import seconds_of
+from theriac.health.intake import Piece
 from theriac.health.keystore import Keystore, Lock
 from theriac.health.patient import Patient
 from theriac.health.reader import Reader
-from theriac.health.scope import ALL_CLASSES, KeyClass, Purpose
+from theriac.health.scope import Classified, KeyClass, Purpose
 from theriac.health.vault import Vault
 from theriac.health.wallet import MnemonicWallet, SingleWallet, Wallet, new_mnemonic
-from theriac.health.writer import Piece, Registered, Writer
+from theriac.health.writer import Registered, Writer
 from theriac.ledger.contracts import Contracts
 from theriac.ledger.deployment import Deployment
 from theriac.ledger.sender import Sender
@@ -203,7 +202,7 @@ def found_world(accounts: Any, project: Any, folder: Path) -> HealthWorld:
 def piece(content: bytes, *, cls: KeyClass = LAB, title: str = "a result", **facts: Any) -> Piece:
     """Something to write."""
     manifest = records.Manifest("", "", "text/plain", 0, "", 0, "", title=title, **facts)
-    return Piece(cls, io.BytesIO(content), manifest)
+    return Piece(Classified(cls, "", True), io.BytesIO(content), manifest)
 
 
 def register(patient: Patient, writer: Writer, *, name: str = "Ms A") -> Registered:
@@ -215,10 +214,3 @@ def write(writer: Writer, patient: Registered, content: bytes, **facts: Any) -> 
     """Writes one record; its digest."""
     [written] = writer.write(patient, [piece(content, **facts)])
     return written.digest
-
-
-Opened = Callable[[], bytes]
-
-
-def seconds(hour: int) -> int:
-    return seconds_of(hour)

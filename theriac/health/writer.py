@@ -31,6 +31,7 @@ from theriac.health import documents, records
 from theriac.health.bundle import Bundle, Inboxes, inboxes_from
 from theriac.health.chain import Chain
 from theriac.health.hours import hour_of_seconds, midnight_after, seconds_of
+from theriac.health.intake import Piece
 from theriac.health.introduction import Introduction
 from theriac.health.keystore import write_private
 from theriac.health.requests import Answer, Request
@@ -61,15 +62,6 @@ class Registered:
         values = documents.decode("registered", data)
         pseudonym = str(values["pseudonym"])
         return cls(str(values["name"]), pseudonym, inboxes_from(pseudonym, values["inboxes"]))
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One thing to write: its class, its content, and what its manifest says beside."""
-
-    cls: KeyClass
-    content: BinaryIO
-    manifest: records.Manifest
 
 
 @dataclass(frozen=True)
