@@ -552,7 +552,7 @@ def test_records_of__lists_of_lists_of_the_unknown__are_all_unsorted() -> None:
     assert classes_of(bundle(*lists, first, unknown)) == ["unsorted/V"] * 4
 
 
-def test_records_of__a_list_of_the_known_and_of_a_list_of_the_unknown__is_unsorted() -> None:
+def test_records_of__a_list_of_a_list_of_the_known_and_the_unknown__is_unsorted() -> None:
     def listed(name: str, *targets: str) -> dict[str, object]:
         items = [{"item": {"reference": target}} for target in targets]
         return {"resource": {"resourceType": "List", "id": name, "entry": items}}
@@ -560,7 +560,7 @@ def test_records_of__a_list_of_the_known_and_of_a_list_of_the_unknown__is_unsort
     unknown = {"resource": {"resourceType": "Observation", "id": "o"}}
     known = {"resource": {"resourceType": "Condition", "id": "c"}}
 
-    assert classes_of(bundle(listed("2", "List/1", "Condition/c"), listed("1", "Observation/o"), known, unknown)) == [
+    assert classes_of(bundle(listed("2", "List/1"), listed("1", "Observation/o", "Condition/c"), known, unknown)) == [
         "unsorted/V",
         "unsorted/V",
         "conditions/N",
