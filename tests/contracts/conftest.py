@@ -6,6 +6,7 @@ The world is founded once; Ape sets the chain back to that moment before each te
 from collections.abc import Callable
 from typing import Any
 
+import ape
 import pytest
 from ape.api import TestAccountAPI
 from ape.contracts import ContractInstance
@@ -89,3 +90,9 @@ def letters(world: World) -> ContractInstance:
 @pytest.fixture(scope="session")
 def carrier(world: World) -> ContractInstance:
     return world.carrier
+
+
+@pytest.fixture(scope="session")
+def questions(world: World) -> ContractInstance:
+    """Asks a contract many questions in one call."""
+    return ape.project.Questions.deploy(sender=world.people["relayer"])

@@ -231,6 +231,40 @@ def domain_of(contract: ContractInstance) -> Domain:
     return _domain(contract.address)
 
 
+def ask(questions: ContractInstance, target: ContractInstance, asked: list[bytes], *, at_once: int = 300) -> list[int]:
+    """The answers of `target` to encoded questions, each a number, in few calls."""
+    answers: list[bytes] = []
+    for first in range(0, len(asked), at_once):
+        answers += questions.ask(target, asked[first : first + at_once])
+    return [int.from_bytes(answer) for answer in answers]
+
+
+def borrow_code(account: TestAccountAPI, lender: ContractInstance, *, payer: TestAccountAPI) -> None:
+    """Lets an account with a key borrow a contract's code (EIP-7702); the payer sends the transaction.
+
+    Ape knows no such transactions, so this one goes to the embedded chain past it.
+    """
+    web3, chain = ape.chain.provider.web3, ape.chain.provider.tester.ethereum_tester
+    permission = Account.from_key(account.private_key).sign_authorization(
+        {"chainId": web3.eth.chain_id, "address": lender.address, "nonce": account.nonce}
+    )
+    transaction = {
+        "chainId": web3.eth.chain_id,
+        "nonce": payer.nonce,
+        "gas": 100_000,
+        "maxFeePerGas": 10**10,
+        "maxPriorityFeePerGas": 0,
+        "to": account.address,
+        "value": 0,
+        "data": b"",
+        "authorizationList": [permission],
+    }
+    signed = Account.from_key(payer.private_key).sign_transaction(transaction)
+    chain.backend.send_raw_transaction(signed.raw_transaction)
+    chain.mine_block()
+    assert web3.eth.get_code(account.address) == bytes.fromhex("ef0100" + lender.address[2:])
+
+
 @contextmanager
 def refused(error: type[CustomError], **facts: Any) -> Iterator[None]:
     """Expects exactly this error with exactly these facts.

@@ -257,9 +257,7 @@ def test_replace_account__of_a_suspended_member_gives_no_standing(consortium, bo
     assert consortium.standing(newcomer, EVERY_ROLE) == 0
 
 
-def test_replace_account__refuses_in_the_order_of_its_checks(
-    consortium, board, stranger, hospital, doctor, members
-):
+def test_replace_account__refuses_in_the_order_of_its_checks(consortium, board, stranger, hospital, doctor, members):
     call = consortium.replaceAccount.call
 
     with refused(consortium.WrongStatus, member=9, status=Status.NONE):

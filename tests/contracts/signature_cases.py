@@ -1,0 +1,252 @@
+"""The table of messages: each one that a contract takes by signature, ready to be sent, and what it then tells.
+
+The table knows nothing of a chain. Whoever uses it deploys the contracts, admits the member, carries the preparation in
+its order, and then has every message of the table ready at once: each counts, whichever of the others was sent or not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eth_utils import keccak
+
+from theriac.consortium import Join, Leave, Role
+from theriac.health.messages import (
+    CORRECT,
+    Amend,
+    Freshness,
+    Grant,
+    HandOver,
+    Letter,
+    Narrow,
+    Publish,
+    Report,
+    Reseal,
+    Resealing,
+    Revoke,
+    RevokeEverything,
+    Rotate,
+    SetParent,
+    SetPublisher,
+)
+from theriac.health.scope import Category, KeyClass, Level, Purpose, mask_of
+from theriac.ledger.typed import Message
+
+DAY = 24 * 3600
+WINDOW = 1800
+
+TREATMENT = Purpose.parse("TREAT")
+FAMILY = Purpose.parse("FAMRQT")
+LABORATORY = mask_of([KeyClass(Category.LABORATORY, Level.N)])
+WIDE = mask_of(KeyClass(category, Level.N) for category in (Category.LABORATORY, Category.IMAGING, Category.CONDITIONS))
+
+# The status of a record that was put right, as the chain numbers it.
+CORRECTED = 3
+
+ZERO = f"0x{0:040x}"
+
+
+def digest(name: str) -> bytes:
+    """The digest of a document or a file in a test."""
+    return keccak(text=f"theriac test: {name}")
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who is who, by address, and when: `now` is the time of the preparation, in seconds since 1970.
+
+    :param controller: who signs for the pseudonym.
+    :param joiner: who is about to join the member.
+    :param leaver: who has joined it, no more and no less than once, and is about to leave.
+    :param appointments: how often the pseudonym's publisher was set when the table's messages count.
+    """
+
+    pseudonym: str
+    controller: str
+    publisher: str
+    successor: str
+    reader: str
+    daughter: str
+    joiner: str
+    leaver: str
+    member: int
+    now: int
+    appointments: int = 1
+
+    @property
+    def deadline(self) -> int:
+        return self.now + WINDOW
+
+    def midnight(self, days: int) -> int:
+        """The UTC midnight that many days ahead; one day ahead is the next."""
+        return (self.now // DAY + days) * DAY
+
+    def fresh(self, nonce: int) -> Freshness:
+        return Freshness(nonce, 0, self.deadline)
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A message and who signs it, by the names of the cast."""
+
+    message: Message
+    signers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a contract tells: the event's name and its arguments."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case(Signed):
+    """A message that is ready to be sent, and what the contract tells when it counts."""
+
+    events: Sequence[Event]
+
+    @property
+    def signer(self) -> str:
+        """Whose signature the contract asks for first."""
+        return self.signers[0]
+
+
+def preparation(cast: Cast) -> list[Signed]:
+    """What must have been carried before the table's messages count; then a writer anchors `digest("record")`."""
+    pseudonym, deadline = cast.pseudonym, cast.deadline
+    own = [digest("own record"), digest("newer own record")]
+    grant = Grant(pseudonym, cast.reader, TREATMENT, WIDE, 0, cast.midnight(30), cast.fresh(0))
+    return [
+        Signed(Rotate(pseudonym, 1, digest("bundle 1"), cast.publisher, 0, 0, deadline), ("controller",)),
+        Signed(Report(pseudonym, own, 1, cast.midnight(1), 0, deadline), ("controller",)),
+        Signed(grant, ("controller",)),
+    ]
+
+
+def cases(cast: Cast) -> dict[str, Case]:
+    """The table, by the name of the message's type; variants of a type have a word more."""
+    pseudonym, deadline, nonce = cast.pseudonym, cast.deadline, cast.appointments
+    until, earlier, tonight = cast.midnight(60), cast.midnight(10), cast.midnight(1)
+    bundle, publisher = digest("bundle 2"), cast.reader
+    found: dict[str, Case] = {}
+
+    def case(name: str, message: Message, *events: Event, signers: tuple[str, ...] = ("controller",)) -> None:
+        found[name] = Case(message, signers, events)
+
+    # -- keys
+    def published(by: str) -> Event:
+        return Event("Published", {"pseudonym": pseudonym, "version": 2, "bundle": bundle, "by": by})
+
+    appointed = Event("PublisherSet", {"pseudonym": pseudonym, "publisher": publisher})
+    raised = Event("EraRaised", {"pseudonym": pseudonym, "era": 1})
+    handed = Event("HandedOver", {"pseudonym": pseudonym, "controller": cast.successor, "former": cast.controller})
+    both = ("controller", "successor")
+
+    publish = Publish(pseudonym, 2, bundle, 0, deadline)
+    case("Publish", publish, published(cast.controller))
+    case("Publish by the publisher", publish, published(cast.publisher), signers=("publisher",))
+    rotate = Rotate(pseudonym, 2, bundle, publisher, nonce, 0, deadline)
+    case("Rotate", rotate, published(cast.controller), appointed)
+    case("SetPublisher", SetPublisher(pseudonym, publisher, nonce, 0, deadline), appointed)
+    case("RevokeEverything", RevokeEverything(pseudonym, 0, deadline), raised)
+    hand_over = HandOver(pseudonym, cast.successor, publisher, False, nonce, 0, deadline)
+    case("HandOver", hand_over, raised, appointed, handed, signers=both)
+    keeping = HandOver(pseudonym, cast.successor, publisher, True, nonce, 0, deadline)
+    case("HandOver keeping the grants", keeping, appointed, handed, signers=both)
+
+    # -- grants
+    granted = {"pseudonym": pseudonym, "reader": cast.daughter, "purpose": FAMILY.number}
+    to_reader = {"pseudonym": pseudonym, "reader": cast.reader, "purpose": TREATMENT.number}
+    case(
+        "Grant",
+        Grant(pseudonym, cast.daughter, FAMILY, WIDE, tonight, until, cast.fresh(0)),
+        Event("Granted", {**granted, "scope": WIDE, "start": tonight, "expiry": until, "by": 0}),
+    )
+    case(
+        "Narrow",
+        Narrow(pseudonym, cast.reader, TREATMENT, LABORATORY, earlier, cast.fresh(1)),
+        Event("Narrowed", {**to_reader, "scope": LABORATORY, "expiry": earlier}),
+    )
+    case("Revoke", Revoke(pseudonym, cast.reader, TREATMENT, cast.fresh(1)), Event("Revoked", to_reader))
+    case(
+        "SetParent",
+        SetParent(pseudonym, 3, cast.daughter, until, cast.fresh(0)),
+        Event(
+            "ParentSet",
+            {"pseudonym": pseudonym, "by": 3, "holder": cast.daughter, "generation": 1, "expiry": until},
+        ),
+    )
+
+    # -- records
+    diary = [digest("diary, Monday"), digest("diary, Tuesday")]
+    own, newer = digest("own record"), digest("newer own record")
+    old, new = digest("record"), digest("record, sealed anew")
+    case(
+        "Report",
+        Report(pseudonym, diary, 1, tonight, 0, deadline),
+        Event("AnchoredMany", {"pseudonym": pseudonym, "author": 0, "version": 1, "digests": diary}),
+    )
+    case(
+        "Reseal",
+        Reseal(pseudonym, [Resealing(cast.member, old, new)], 1, tonight, 0, deadline),
+        Event(
+            "Resealed",
+            {
+                "pseudonym": pseudonym,
+                "author": cast.member,
+                "version": 1,
+                "anchoredBy": cast.member,
+                "old": old,
+                "digest": new,
+            },
+        ),
+    )
+    case(
+        "Amend",
+        Amend(pseudonym, CORRECT, own, newer, 0, deadline),
+        Event("Amended", {"pseudonym": pseudonym, "author": 0, "act": CORRECTED, "old": own, "digest": newer}),
+    )
+
+    # -- letters
+    case(
+        "Letter",
+        Letter(pseudonym, cast.reader, digest("letter"), 0, 0, deadline),
+        Event("Sent", {"to": cast.reader, "from": pseudonym, "letter": digest("letter")}),
+    )
+
+    # -- members
+    joined = Role.PRESCRIBER | Role.LABORATORY
+    case(
+        "Join",
+        Join(cast.joiner, cast.member, joined, 0, deadline),
+        Event("Joined", {"member": cast.member, "account": cast.joiner, "roles": int(joined)}),
+        signers=("joiner",),
+    )
+    case(
+        "Leave",
+        Leave(cast.leaver, cast.member, 1, deadline),
+        Event("Left", {"member": cast.member, "account": cast.leaver}),
+        signers=("leaver",),
+    )
+    return found
+
+
+NAMES = tuple(
+    cases(
+        Cast(
+            pseudonym=ZERO,
+            controller=ZERO,
+            publisher=ZERO,
+            successor=ZERO,
+            reader=ZERO,
+            daughter=ZERO,
+            joiner=ZERO,
+            leaver=ZERO,
+            member=1,
+            now=0,
+        )
+    )
+)
+"""The names of the table's rows, for tests that are made from them."""
