@@ -1,0 +1,192 @@
+"""What the commands look like from outside: common options, one sentence for every failure, lists and JSON.
+
+`ape run` executes every script at each call, so this module imports nothing but click; the rest is imported inside.
+"""
+
+import errno
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+DEVELOPMENT = "ethereum:dev:node"
+
+
+class Failure(click.ClickException):
+    """One sentence on standard error and an exit code: 2 bad input, 3 refused, 4 try again, 5 tampered, 6 broken."""
+
+    def __init__(self, sentence: str, exit_code: int = 2) -> None:
+        super().__init__(" ".join(sentence.split()))
+        self.exit_code = exit_code
+
+    def show(self, file: Any = None) -> None:
+        click.echo(self.message, err=True)
+
+
+def failure_of(trouble: BaseException) -> Failure:
+    """What a person is told of an error of any kind."""
+    from theriac.errors import TheriacError
+
+    if isinstance(trouble, TheriacError):
+        return Failure(str(trouble), trouble.exit_code)
+    if isinstance(trouble, OSError) and trouble.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Failure("The disk is full; free some space and run the command again, nothing was lost.", 6)
+    module = type(trouble).__module__.split(".")[0]
+    said = " ".join(str(trouble).split())[:300] or type(trouble).__name__
+    if module in ("requests", "urllib3", "web3") or isinstance(trouble, ConnectionError | TimeoutError):
+        return Failure(f"The chain or the store does not answer ({type(trouble).__name__}); try again later.", 4)
+    if module.startswith("ape"):
+        return _failure_of_ape(type(trouble), said)
+    if isinstance(trouble, OSError):
+        where = trouble.filename if trouble.filename is not None else "A file"
+        return Failure(f"{where} cannot be used: {trouble.strerror or said}.", 6 if _writing(trouble) else 2)
+    return Failure(f"Something unforeseen happened ({type(trouble).__name__}: {said}); please report it.", 1)
+
+
+def _failure_of_ape(kind: type[BaseException], said: str) -> Failure:
+    names = {each.__name__ for each in kind.__mro__}
+    said = said.rstrip(".")
+    if "NetworkError" in names:
+        return Failure(f"This network cannot be used: {said}; name another with --network.", 2)
+    if names & {"AccountsError", "SignatureError", "InvalidPasswordError"}:
+        return Failure(f"The account did not sign: {said}; check its passphrase or device and try again.", 3)
+    if "ProviderError" in names or "RPCTimeoutError" in names:
+        return Failure(f"The chain does not answer: {said}; start it ('make chain') or name another by --network.", 4)
+    return Failure(f"Ape cannot do this: {said}.", 1)
+
+
+def _writing(trouble: OSError) -> bool:
+    return trouble.errno in (errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
+
+
+class _InSentences:
+    """Turns whatever is raised inside into a Failure, so that no traceback reaches a user."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)  # type: ignore[misc]
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except (click.Abort, KeyboardInterrupt, EOFError):
+            raise Failure("Stopped before it was done; run the same command again to go on.", 1) from None
+        except Exception as trouble:
+            raise failure_of(trouble) from None
+
+
+class Act(_InSentences, click.Command):
+    """A script of one command."""
+
+
+class Actor(_InSentences, click.Group):
+    """A script with a command for each act."""
+
+
+def example(*lines: str) -> str:
+    """The part of a command's help that shows how it is called."""
+    return "\b\nExample:\n" + "\n".join(f"  ape run {line}" for line in lines)
+
+
+# -- options ---------------------------------------------------------------------------------------------------------
+
+
+def network_options(function: Function) -> Function:
+    """`--network` and `--store`."""
+    network = click.option(
+        "--network",
+        envvar="THERIAC_NETWORK",
+        default=DEVELOPMENT,
+        show_default=True,
+        show_envvar=True,
+        help="Ecosystem:network:provider as Ape names them; an http address as the provider will do.",
+    )
+    store = click.option(
+        "--store",
+        envvar="THERIAC_STORE",
+        default=None,
+        show_envvar=True,
+        help="A folder, or an IPFS node such as /ip4/127.0.0.1/tcp/5001. A folder of the project unless said.",
+    )
+    return network(store(function))
+
+
+def as_option(default: str) -> Callable[[Function], Function]:
+    return click.option(
+        "--as", "who", envvar="THERIAC_AS", default=default, show_default=True, help="Whose folder to use."
+    )
+
+
+def account_option(meaning: str) -> Callable[[Function], Function]:
+    return click.option(
+        "--account",
+        envvar="THERIAC_ACCOUNT",
+        default=None,
+        help=f"{meaning}: an account of Ape, TEST::0 to TEST::9 too.",
+    )
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask before going on.")
+
+
+def confirmed(question: str, *, yes: bool) -> None:
+    """Asks before something that cannot be taken back, or that lets somebody in."""
+    if not yes and not click.confirm(question, err=True):
+        raise Failure("Nothing was done.", 1)
+
+
+def passphrase(*, new: bool = False, whose: str) -> str:
+    """From THERIAC_PASSPHRASE, else asked for on the terminal."""
+    if given := os.environ.get("THERIAC_PASSPHRASE"):
+        return given
+    asked: str = click.prompt(f"Passphrase of {whose}", hide_input=True, confirmation_prompt=new, err=True)
+    return asked
+
+
+# -- output ----------------------------------------------------------------------------------------------------------
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def table(rows: Sequence[Sequence[Any]], *heads: str, empty: str) -> None:
+    """Columns of text, as wide as what stands in them."""
+    if not rows:
+        click.echo(empty)
+        return
+    cells = [list(heads), *([_printable(str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(heads))]
+    for row in cells:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _printable(text: str) -> str:
+    """What a stranger wrote into a record must not steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)[:120]
+
+
+def write_out(content: Any, to: str) -> None:
+    """Writes an opened record to a file or, for `-`, to standard output: whole and checked, or not at all."""
+    import shutil
+    import tempfile
+
+    if to == "-":
+        with tempfile.SpooledTemporaryFile(max_size=8 << 20) as spool:
+            content.copy_to(spool)
+            spool.seek(0)
+            shutil.copyfileobj(spool, click.get_binary_stream("stdout"))
+        return
+    target = Path(to)
+    handle, draft = tempfile.mkstemp(dir=target.absolute().parent, prefix=".theriac-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            content.copy_to(file)
+        os.replace(draft, target)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,182 @@
+"""Where a command works: a network, what is deployed on it, a store, and the folder of whoever it works for."""
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from web3 import HTTPProvider, Web3
+
+from scripts._accounts import ApeSigner, find
+from scripts._cli import Failure
+from theriac.errors import DamagedKeystore
+from theriac.health.chain import Chain
+from theriac.health.keystore import write_private
+from theriac.ledger.contracts import Contracts
+from theriac.ledger.deployment import Deployment
+from theriac.ledger.node import Node
+from theriac.ledger.sender import Sender
+from theriac.store import LocalStore, Store
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
+_TAKEN = ("store", "outbox")
+
+
+def home() -> Path:
+    """Everything a user keeps: in the project, unless THERIAC_HOME names another folder."""
+    return Path(os.environ.get("THERIAC_HOME") or PROJECT / ".theriac")
+
+
+@dataclass
+class Site:
+    """A network that answers.
+
+    `play` says that nothing on it lasts: the embedded chain and the development chain.
+    """
+
+    name: str
+    web3: Web3
+    ecosystem: Any
+    depth: int
+    lasting: bool
+    play: bool
+    place: str | None
+    _open: ExitStack = field(default_factory=ExitStack)
+    _senders: dict[str, Sender] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        return home() / self.name
+
+    @property
+    def deployments(self) -> Path:
+        return home() / "deployments"
+
+    @cached_property
+    def contracts(self) -> Contracts:
+        """What is deployed, after a look whether it stands there unchanged."""
+        deployment = Deployment.load(Deployment.path(self.deployments, self.name))
+        deployment.verify(self.web3)
+        return Contracts(self.web3, deployment)
+
+    @cached_property
+    def store(self) -> Store:
+        if self.place is None:
+            return LocalStore(self.folder / "store")
+        if re.match(r"/(ip4|ip6|dns|dns4|dns6|unix)/", self.place):
+            from theriac.store.kubo import KuboStore
+
+            return self._open.enter_context(KuboStore(self.place))
+        return LocalStore(self.place)
+
+    def chain(self, folder: Path) -> Chain:
+        """The chain as a health client sees it; events are followed into a file for this deployment."""
+        genesis = self.contracts.deployment.genesis
+        chain = Chain(self.web3, self.contracts, index=folder / f"events-{genesis[2:10]}.sqlite")
+        self._open.callback(chain.close)
+        return chain
+
+    def alias(self, account: str | None) -> str:
+        """The account that was named; the first test account where nothing lasts."""
+        if account is None and not self.play:
+            raise Failure("Name the account that signs with --account; 'ape accounts list' shows them.")
+        return account or "TEST::0"
+
+    def signer(self, alias: str) -> ApeSigner:
+        return ApeSigner(find(alias, play=self.play), ecosystem=self.ecosystem, alias=alias)
+
+    def sender(self, alias: str) -> Sender:
+        """Sends for an account of Ape. What was sent is kept, so that a crash sends nothing twice."""
+        signer = self.signer(alias)
+        if signer.address not in self._senders:
+            genesis = Node(self.web3).genesis()
+            outbox = self.folder / "outbox" / f"{genesis[2:10]}-{signer.address}.sqlite"
+            outbox.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            sender = Sender(self.web3, signer, outbox=outbox, depth=self.depth)
+            self._senders[signer.address] = sender
+            self._open.callback(sender.close)
+        return self._senders[signer.address]
+
+    @contextmanager
+    def person(self, who: str, *, new: bool = False) -> Iterator["Person"]:
+        """The folder of somebody; one command at a time works in it."""
+        if not _NAME.fullmatch(who) or who in _TAKEN:
+            raise Failure(f"{who[:60]!r} is no name for a folder: give --as a name of a-z, 0-9 and '-'.")
+        folder = self.folder / who
+        if not new and not (folder / "settings.json").exists():
+            raise Failure(f"Nobody called {who} is set up on the network {self.name}; begin with 'setup' or 'init'.")
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as fault:
+            raise DamagedKeystore(path=str(folder), fault=fault.strerror or "it cannot be written") from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            raise Failure(f"Another command is at work for {who}; wait until it is done and try again.", 4) from None
+        try:
+            yield Person(who, folder)
+        finally:
+            os.close(handle)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody's folder and what is remembered in it between commands."""
+
+    who: str
+    folder: Path
+
+    @property
+    def settings(self) -> dict[str, str]:
+        path = self.folder / "settings.json"
+        try:
+            values = json.loads(path.read_bytes())
+            return {str(key): str(value) for key, value in values.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, AttributeError):
+            raise DamagedKeystore(path=str(path), fault="it is not JSON") from None
+
+    def remember(self, **settings: str) -> None:
+        text = json.dumps({**self.settings, **settings}, indent=2) + "\n"
+        write_private(self.folder / "settings.json", text.encode())
+
+
+@contextmanager
+def connected(network: str, store: str | None = None) -> Iterator[Site]:
+    """The network by Ape's name for it, connected.
+
+    Ape says what networks there are and checks the chain's id; what is asked of a node over HTTP goes by a connection
+    of our own, which never waits for ever.
+    """
+    import ape
+    from ape.logging import LogLevel, logger
+
+    if logger.level == LogLevel.INFO:
+        logger.set_level(LogLevel.WARNING)
+    with ape.networks.parse_network_choice(network) as provider:
+        name, ecosystem = provider.network.name, provider.network.ecosystem
+        uri = str(getattr(provider, "uri", "") or "")
+        embedded = name == "local" and not uri.startswith("http")
+        web3 = provider.web3 if embedded or not uri.startswith("http") else Web3(HTTPProvider(uri))
+        site = Site(
+            name=name if ecosystem.name == "ethereum" else f"{ecosystem.name}-{name}",
+            web3=web3,
+            ecosystem=ecosystem,
+            depth=int(provider.network.required_confirmations),
+            lasting=name != "local",
+            play=name in ("local", "dev"),
+            place=store,
+        )
+        with site._open:
+            yield site
