@@ -210,6 +210,7 @@ def compose(vault: Vault, account: Account, *, hour: int) -> Composed:
         until=vault.until(hour),
         generations={cls: tree.newest.number for cls, tree in account.trees.items()},
         indexes=digests,
+        records=len(vault.listed(source=account.pseudonym)),
     )
     capsules = list(_capsules(vault, account, now=now))
     letters = [*_writer_files(vault, account, hour=hour), *capsules]

@@ -1,6 +1,7 @@
 """Documents: RFC 8785 JSON with a kind and a version, sealed, and padded so that their length says little."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any, BinaryIO
@@ -12,6 +13,9 @@ from theriac.crypto.recipients import FileKey, Identity, Recipient
 from theriac.errors import BadDocument
 
 FORMAT = 1
+_DEEPEST = 32
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+
 LARGEST = 256 * 1024 * 1024
 """No document is read beyond this many bytes."""
 
@@ -26,6 +30,8 @@ def decode(kind: str, data: bytes) -> dict[str, Any]:
 
     :raises BadDocument: not canonical JSON, of another kind, or of a format that this version does not know.
     """
+    if _depth(data) > _DEEPEST:
+        raise BadDocument(kind=kind, fault=f"it is nested more than {_DEEPEST} deep")
     try:
         values = json.loads(data)
     except (ValueError, RecursionError):
@@ -41,6 +47,19 @@ def decode(kind: str, data: bytes) -> dict[str, Any]:
     if canonical != data:
         raise BadDocument(kind=kind, fault="it is not in canonical form (RFC 8785)")
     return values
+
+
+def _depth(data: bytes) -> int:
+    """How deep JSON nests. Python's parser recurses, and where a library raised the recursion limit it would crash."""
+    deepest = depth = 0
+    for token in _TOKENS.finditer(data):
+        mark = token.group()
+        if mark in (b"[", b"{"):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in (b"]", b"}"):
+            depth -= 1
+    return deepest
 
 
 def padme(size: int) -> int:

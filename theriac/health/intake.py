@@ -1,4 +1,4 @@
-"""From files to records: what a FHIR resource or bundle, a DICOM object or any other file becomes before it is sealed."""
+"""From files to records: what a FHIR document, a DICOM object or any other file becomes before it is sealed."""
 
 import io
 import mimetypes
@@ -130,7 +130,8 @@ def rejoin(opened: Iterable[tuple[Manifest, bytes]]) -> bytes:
 
 def _spooled(stream: BinaryIO) -> BinaryIO:
     """A copy that can be read more than once, on disk where it is large."""
-    spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
+    # The piece that is made of it closes it.
+    spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
     while chunk := stream.read(1 << 20):
         spool.write(chunk)
     spool.seek(0)

@@ -650,7 +650,8 @@ class Patient:
                 for each in self.vault.sharings
             )
             unsaved = account.home and bool(self.vault.unsaved_seeds())
-            if account.pseudonym in changed or opens or unsaved or self.vault.lagging(account, hour):
+            changes = account.pseudonym in changed or self.vault.unlisted(account)
+            if changes or opens or unsaved or self.vault.lagging(account, hour):
                 self._publish(account)
                 published.append(account.pseudonym)
         return published

@@ -91,6 +91,7 @@ class Reader:
         self._identity = identity
         self._recipient = recipient
         self._folder = folder
+        self._read: dict[tuple[str, int], list[Entry]] = {}
 
     # -- grants ------------------------------------------------------------------------------------------------------
 
@@ -195,13 +196,16 @@ class Reader:
         return found
 
     def _entries(self, known: _Known, file: IndexFile) -> Iterable[Entry]:
-        try:
-            with self.store.get_digest(bytes.fromhex(file.digest)) as stream:
-                sealed = documents.read_at_most(stream, documents.LARGEST)
-            entries = read_index(sealed, file, tuple(known.openings.values()))
-        except (NoMatchingIdentity, NotStored):
-            return []
-        return entries
+        """What an index says, read once for what the reader holds of it."""
+        place = (file.digest, len(known.openings))
+        if place not in self._read:
+            try:
+                with self.store.get_digest(bytes.fromhex(file.digest)) as stream:
+                    sealed = documents.read_at_most(stream, documents.LARGEST)
+                self._read[place] = read_index(sealed, file, tuple(known.openings.values()))
+            except (NoMatchingIdentity, NotStored):
+                return []
+        return self._read[place]
 
     # -- opening -----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ nothing. The vault is plain data: it speaks to no chain and no store. `theriac.h
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -71,7 +71,7 @@ class Publication:
     """A version of a bundle as it was published.
 
     :param starts: the first hours of its rows, the publication's own hour first; `until` ends the last one.
-    :param generations: by class; `indexes` the digests of its class files.
+    :param generations: by class; `indexes` the digests of its class files, which list so many `records`.
     """
 
     version: int
@@ -80,6 +80,7 @@ class Publication:
     until: int
     generations: Mapping[str, int]
     indexes: Mapping[str, str] = field(default_factory=dict)
+    records: int = 0
 
     @property
     def hour(self) -> int:
@@ -154,6 +155,11 @@ class Sharing:
     start: int
     end: int
     granted: bool = True
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Where the chain keeps it: one grant for each pseudonym, reader and purpose."""
+        return self.pseudonym, self.reader, self.purpose
 
     def live(self, hour: int) -> bool:
         return hour < self.end
@@ -289,35 +295,42 @@ class Vault:
 
     # -- sharing -----------------------------------------------------------------------------------------------------
 
-    def sharing(self, pseudonym: str, purpose: str) -> Sharing:
-        """:raises UnknownGrant: nothing is granted by this pseudonym for this purpose."""
-        for each in self.sharings:
-            if each.pseudonym == pseudonym and each.purpose == purpose:
-                return each
-        raise UnknownGrant(reader=pseudonym, purpose=purpose)
+    def sharing(self, pseudonym: str, reader: str, purpose: str) -> Sharing:
+        """:raises UnknownGrant: nothing is granted by this pseudonym to this reader for this purpose."""
+        found = [each for each in self.sharings if each.place == (pseudonym, reader, purpose)]
+        if not found:
+            raise UnknownGrant(reader=reader, purpose=purpose)
+        return max(found, key=lambda each: each.granted)
 
     def share(self, sharing: Sharing) -> None:
-        """Writes a grant down; an earlier one to the same reader for the same purpose is replaced."""
-        self._drop(sharing)
+        """Writes a grant down.
+
+        One that the chain has takes the place of all earlier ones to the same reader for the same purpose. One that it
+        may get stands beside them: rows split for both, whatever becomes of it.
+        """
+        self.sharings = [
+            each
+            for each in self.sharings
+            if each != sharing and not (sharing.granted and each.place == sharing.place)
+        ]
         self.sharings.append(sharing)
 
     def unshare(self, sharing: Sharing, *, hour: int) -> list[Account]:
         """Strikes a grant out and starts a generation of all it held: the accounts to publish now."""
-        self._drop(sharing)
-        self.singles = [
-            each for each in self.singles if (each.pseudonym, each.reader) != (sharing.pseudonym, sharing.reader)
-        ]
-        touched = [account for account in self.written() if set(sharing.classes) & set(account.trees)]
+        struck = [sharing, *(each for each in self.sharings if each.place == sharing.place)]
+        self.sharings = [each for each in self.sharings if each.place != sharing.place]
+        return self.lock(sorted({cls for each in struck for cls in each.classes}), hour=hour)
+
+    def lock(self, classes: Iterable[str], *, hour: int) -> list[Account]:
+        """Starts a generation of classes wherever records stand under them: the accounts to publish now."""
+        touched = [account for account in self.written() if set(classes) & set(account.trees)]
         for account in touched:
-            self.rotate(account, classes=[cls for cls in sharing.classes if cls in account.trees], hour=hour)
+            self.rotate(account, classes=[cls for cls in classes if cls in account.trees], hour=hour)
         return touched
 
-    def _drop(self, sharing: Sharing) -> None:
-        self.sharings = [
-            each
-            for each in self.sharings
-            if (each.pseudonym, each.reader, each.purpose) != (sharing.pseudonym, sharing.reader, sharing.purpose)
-        ]
+    def unshare_singles(self, pseudonym: str, reader: str) -> None:
+        """Strikes out the single records that a reader was given."""
+        self.singles = [each for each in self.singles if (each.pseudonym, each.reader) != (pseudonym, reader)]
 
     def boundaries(self, hour: int, *, until: int) -> list[int]:
         """The hours in (hour, until) at which rows split: every end and every start of history of any reader."""
@@ -342,19 +355,36 @@ class Vault:
         behind = any(tree.newest.number != latest.generations.get(cls) for cls, tree in account.trees.items())
         return account.written and (bool(missing) or behind or latest.until - hour < RENEW_DAYS * 24)
 
+    def unlisted(self, account: Account) -> bool:
+        """Whether records were added that no published index lists yet."""
+        return bool(account.publications) and account.publications[-1].records != len(
+            self.listed(source=account.pseudonym)
+        )
+
     def nodes(self, account: Account, cls: str, sharing: Sharing) -> Iterator[tuple[Generation, Nodes]]:
         """What a reader gets of a class: exactly its hours, of every generation that has any of them."""
         generations = account.trees[cls].generations
         for place, generation in enumerate(generations):
-            if place + 1 == len(generations):
+            closed = self._closed(account, cls, generations[place + 1 :])
+            if closed is None:
+                # Writers may still seal to it: a phone can break before the next generation is on the chain.
                 found = cover(generation.seed, since=sharing.since, end=sharing.end)
             elif sharing.since == 0:
                 found = (root(generation.seed),)
             else:
-                last = min(sharing.end, generations[place + 1].first + 1)
+                last = min(sharing.end, closed)
                 found = cover(generation.seed, since=sharing.since, end=max(last, sharing.since))
             if found:
                 yield generation, Nodes(found)
+
+    @staticmethod
+    def _closed(account: Account, cls: str, later: Sequence[Generation]) -> int | None:
+        """The hour from which no row begins in a generation, once a later one was published; None before."""
+        for publication in account.publications:
+            if later and publication.generations.get(cls, 0) >= later[0].number:
+                # A publication is carried within an hour of its own.
+                return publication.hour + 2
+        return None
 
     # -- records -----------------------------------------------------------------------------------------------------
 

@@ -49,7 +49,8 @@ class Message:
     def values(self) -> dict[str, Any]:
         """The fields of the signed message by name, words as words."""
         names = (name for _, name in self.FIELDS)
-        return dict(zip(names, (getattr(self, own.name) for own in dataclasses.fields(self)), strict=True))
+        values = (getattr(self, own.name) for own in dataclasses.fields(self))
+        return {name: _listed(value) for name, value in zip(names, values, strict=True)}
 
     def arguments(self, *signatures: bytes) -> tuple[Any, ...]:
         """What the contract's function is called with."""
@@ -74,6 +75,11 @@ class Message:
     def signable(self, domain: Domain) -> SignableMessage:
         """What a key signs."""
         return encode_typed_data(full_message=self.full(domain))
+
+
+def _listed(value: Any) -> Any:
+    """Arrays are lists to those who encode them."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _fields(fields: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
