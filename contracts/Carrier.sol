@@ -30,14 +30,16 @@ contract Carrier is ICarrier {
         _carry(calls);
     }
 
-    /// @dev A group is only tried with all the gas it asks for: whoever sends the transaction cannot starve it.
+    /// @dev A group is only tried with all the gas it asks for: whoever sends the transaction cannot starve it. The
+    /// gas is compared after the calls are copied, since copying long ones takes more than a margin would leave.
     function _try(uint256 index, Group calldata group) private returns (bool done) {
+        bytes memory data = abi.encodeCall(this.carryGroup, (group.calls));
+
         uint256 gasLimit = group.gasLimit == 0 ? gasleft() : group.gasLimit;
         if (group.gasLimit != 0 && gasleft() - gasleft() / 64 < gasLimit + 5_000) {
             revert TooLittleGas(index, group.gasLimit);
         }
 
-        bytes memory data = abi.encodeCall(this.carryGroup, (group.calls));
         bytes memory reason;
         (done, reason) = _call(address(this), gasLimit, data);
 

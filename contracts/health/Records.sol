@@ -228,6 +228,7 @@ contract Records is IRecords, ByPseudonym {
         mapping(bytes32 digest => RecordSlot) storage records = _recordOf[_owner(pseudonym, author)];
         Record memory record = records[old].unpack();
         if (record.time == 0) revert NotAnchored(pseudonym, author, old);
+        if (record.author != author) revert NotTheAuthor(pseudonym, record.author, old);
         if (act == RecordStatus.Disowned) {
             if (digest != bytes32(0)) revert SameRecord(digest);
         } else {

@@ -145,6 +145,9 @@ interface IRecords {
     /// @notice The author has not anchored this.
     error NotAnchored(address pseudonym, uint32 author, bytes32 digest);
 
+    /// @notice A member wrote this record: the patient, who sealed it anew, does not say what became of it.
+    error NotTheAuthor(address pseudonym, uint32 author, bytes32 digest);
+
     /// @notice A record's status does not allow this.
     error WrongStatus(bytes32 digest, RecordStatus status, RecordStatus wanted);
 
