@@ -38,7 +38,7 @@ def run(tool: str, folder: Path, **variables: str) -> subprocess.CompletedProces
 
 def test_find_python__shim_that_fails__takes_the_next(tmp_path: Path) -> None:
     place(tmp_path, "python3.12", "echo 'python3.12: command not found' >&2; exit 127")
-    place(tmp_path, "python3.11", f'exec {sys.executable} "$@"')
+    place(tmp_path, "python3.11", f'exec "{sys.executable}" "$@"')
 
     answer = run("find-python", tmp_path)
 
@@ -49,7 +49,7 @@ def test_find_python__shim_that_fails__takes_the_next(tmp_path: Path) -> None:
 def test_find_python__version_that_does_not_fit__is_passed_over(tmp_path: Path) -> None:
     # A Python 3.13 answers the question with exit code 1 and no word.
     place(tmp_path, "python3", "exit 1")
-    place(tmp_path, "python", f'exec {sys.executable} "$@"')
+    place(tmp_path, "python", f'exec "{sys.executable}" "$@"')
 
     answer = run("find-python", tmp_path)
 
@@ -58,9 +58,9 @@ def test_find_python__version_that_does_not_fit__is_passed_over(tmp_path: Path) 
 
 def test_find_python__one_named_by_the_caller__is_asked_first(tmp_path: Path) -> None:
     place(tmp_path, "python3.12", "echo /the/wrong/one")
-    place(tmp_path, "mine", f'exec {sys.executable} "$@"')
+    place(tmp_path, "my python", f'exec "{sys.executable}" "$@"')
 
-    answer = run("find-python", tmp_path, PYTHON=str(tmp_path / "mine"))
+    answer = run("find-python", tmp_path, PYTHON=str(tmp_path / "my python"))
 
     assert os.path.samefile(answer.stdout.strip(), sys.executable)
 
