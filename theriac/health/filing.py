@@ -9,7 +9,6 @@ from theriac.errors import BadRecord, NoMatchingIdentity, TheriacError, Unavaila
 from theriac.health import records
 from theriac.health.chain import Chain, digests_of
 from theriac.health.hours import hour_of_seconds
-from theriac.health.scope import Level
 from theriac.health.search import hours_back
 from theriac.health.vault import Account, Entry, Vault
 from theriac.store import Store
@@ -86,7 +85,7 @@ class Filing:
 
     def _from_inbox(self, account: Account, author: int, digest: str, time: int) -> Entry:
         """Refiling: the file key goes into the index of the right class, in the part of the anchoring time."""
-        identities = [account.inbox(level) for level in Level]
+        identities = account.all_inboxes()
         with self._store.get_digest(bytes.fromhex(digest)) as stream:
             key = age.file_key_of(stream, identities=identities)
         with self._store.get_digest(bytes.fromhex(digest)) as stream:

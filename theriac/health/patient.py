@@ -5,6 +5,7 @@ not be half done is written down before it begins: after a crash, `resume` goes 
 """
 
 import io
+import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -51,7 +52,7 @@ from theriac.ledger.signer import Signer
 from theriac.store import Store
 
 _PATIENCE = 1800
-"""Seconds that a signature counts."""
+"""Seconds that a signature counts at least; a random part comes on top, so that no two pseudonyms share a deadline."""
 
 _RECEIPTS = 1000
 """The latest records that a writer is told were filed."""
@@ -98,13 +99,11 @@ class Patient:
         """Opens the first accounts: home, which names the backup, and one for the patient's own records."""
         if self.vault.accounts:
             self.resume()
-            return
-        if self._wallet.single:
-            self._open(home=True, own=True)
-        else:
-            self._open(home=True)
+        if not any(account.home for account in self.vault.accounts.values()):
+            self._open(home=True, own=self._wallet.single)
+        if not any(account.own for account in self.vault.accounts.values()):
             self._open(own=True)
-        self._publish_all(self.vault.accounts.values())
+        self._publish_all([account for account in self.vault.accounts.values() if not account.version])
 
     def _open(self, *, counterparty: str = "", home: bool = False, own: bool = False) -> Account:
         place = self.vault.next_place()
@@ -141,11 +140,13 @@ class Patient:
         for account in list(accounts):
             self._publish(account)
 
-    def _publish(self, account: Account, *first: Signed) -> None:
-        """Publishes the next version of an account, after what else belongs to the same act."""
+    def _publish(self, account: Account, *first: Signed, granting: Sharing | None = None) -> None:
+        """Publishes the next version of an account, after what else belongs to the same act, such as a grant."""
         self._back_up(unless=account)
+        backup = account.backup
         marks = self._prepare_backup(account)
-        composed = compose(self.vault, account, hour=self.chain.hour())
+        view = self.vault if granting is None else self.vault.granting(granting)
+        composed = compose(view, account, hour=self.chain.hour())
         account.pending = composed.publication
         self._save()
         self._put(composed)
@@ -155,11 +156,15 @@ class Patient:
         former = account.publications[-1] if account.publications else None
         account.publications.append(composed.publication)
         account.pending = None
+        if granting is not None:
+            self.vault.share(granting)
         if marks is not None:
             self.vault.mark_backed_up(marks)
         self._save()
         if former is not None:
             self._unpin_bundle(former)
+        if backup not in ("", account.backup):
+            self._unpin(backup)
 
     def _put(self, composed: Composed) -> None:
         for blob in (*composed.files, composed.document):
@@ -170,7 +175,7 @@ class Patient:
         authority = self.chain.authority(account.pseudonym)
         publisher, nonce = self.chain.publisher(account.pseudonym)
         ours = self.vault.publisher(account)
-        deadline = self.chain.time() + _PATIENCE
+        deadline = self._deadline()
         version, digest = composed.publication.version, composed.digest
         if publisher == ours.address and era is None:
             message = Publish(account.pseudonym, version, digest, authority.era, deadline)
@@ -203,13 +208,19 @@ class Patient:
     def _unpin_bundle(self, publication: Publication) -> None:
         """Earlier versions are needed by nobody: history is in the newest."""
         for digest in (publication.digest, *publication.indexes.values()):
-            try:
-                self.store.unpin(self.store.resolve(bytes.fromhex(digest)))
-            except NotStored:
-                continue
+            self._unpin(digest)
+
+    def _unpin(self, digest: str) -> None:
+        try:
+            self.store.unpin(self.store.resolve(bytes.fromhex(digest)))
+        except NotStored:
+            return
 
     def _save(self) -> None:
         self._keystore.save(self.vault.encode())
+
+    def _deadline(self) -> int:
+        return self.chain.time() + _PATIENCE + secrets.randbelow(_PATIENCE // 2)
 
     def _signer(self, account: Account) -> Signer:
         return self._wallet.signer(account.place)
@@ -226,19 +237,45 @@ class Patient:
             latest = account.publications[-1] if account.publications else None
             if version and (latest is None or (latest.version, latest.digest) != (version, digest.hex())):
                 alarms.append(ForeignPublication(pseudonym=account.pseudonym, version=version))
-        self.vault.sharings = [each for each in self.vault.sharings if each.granted and self._stands(each)]
+        for sharing in list(self.vault.sharings):
+            self._settle(sharing)
         self._save()
-        for sharing in list(self.vault.revoking):
+        # With a foreign publication on the chain the next version is not ours to count: that comes first.
+        for sharing in list(self.vault.revoking) if not alarms else ():
             self._finish_revoke(sharing)
         return tuple(alarms)
 
-    def _stands(self, sharing: Sharing) -> bool:
-        """Whether the chain has a grant; an expired one is kept until it is revoked or replaced."""
+    def _settle(self, sharing: Sharing) -> None:
+        """Compares a grant with the chain's.
+
+        Its keys may have reached the reader whatever became of it, so one that the chain never got still splits the
+        rows until its end, and one that was revoked by other means is locked out here.
+        """
         found = self.chain.grant(sharing.pseudonym, sharing.reader, Purpose.parse(sharing.purpose))
-        return bool(found["scope"])
+        hour, scope = self.chain.hour(), mask_of(classes_of(sharing.classes))
+        window = (seconds_of(sharing.start), seconds_of(sharing.end))
+        if sharing.granted:
+            if not found["scope"] and sharing.live(hour):
+                self.vault.unshare(sharing, hour=hour)
+        elif found["scope"] & scope == scope and (found["start"], found["expiry"]) == window:
+            self.vault.share(replace(sharing, granted=True))
+        elif not sharing.live(hour):
+            self.vault.sharings.remove(sharing)
+
+    def recover(self) -> None:
+        """After a restore from a backup: fresh seeds, inboxes and publishers, published for every pseudonym."""
+        hour = self.chain.hour()
+        for account in self.vault.accounts.values():
+            self.adopt(account)
+            self.vault.recover(account, hour=hour)
+            self._certify(account)
+        self._save()
+        self._publish(self.vault.home())
+        self._publish_all(each for each in self.vault.written() if not each.home)
+        self._publish_all(each for each in self.vault.accounts.values() if not each.home and not each.written)
 
     def adopt(self, account: Account) -> None:
-        """Takes the chain's version as the one to go on from, after a restore or an alarm was looked at."""
+        """Takes the chain's version as the one to go on from, before fresh keys are published."""
         version, digest = self.chain.authority(account.pseudonym).version, self.chain.digest(account.pseudonym)
         if version > account.version:
             hour = self.chain.hour()
@@ -252,6 +289,8 @@ class Patient:
         self._certify(account)
         self._save()
         self._publish(account)
+        # Capsules elsewhere hold openings that the former publisher signed.
+        self._publish_remaining(without=account)
 
     # -- granting ----------------------------------------------------------------------------------------------------
 
@@ -304,16 +343,13 @@ class Patient:
         return known if known is not None else self._open(counterparty=f"reader:{reader}")
 
     def _replace(self, sharing: Sharing) -> None:
-        former = [
-            each
-            for each in self.vault.sharings
-            if (each.pseudonym, each.reader, each.purpose) == (sharing.pseudonym, sharing.reader, sharing.purpose)
-        ]
         # (1) what the reader loses is locked first: an end made earlier, a class taken away, a shorter history
-        for each in former:
-            lost = _lost(each, sharing)
-            if lost:
-                self._lock_out(replace(each, classes=lost), keep=sharing)
+        hour = self.chain.hour()
+        former = [each for each in self.vault.sharings if each.place == sharing.place]
+        lost = {cls for each in former for cls in _lost(each, sharing, hour=hour)}
+        if lost:
+            standing = next((each for each in former if each.granted), None)
+            self._lock_out(sharing, lost=lost, keep=_common(standing, sharing) if standing is not None else None)
 
         # (2) every pseudonym whose rows must split, seen at depth
         self.vault.share(replace(sharing, granted=False))
@@ -325,7 +361,6 @@ class Patient:
                 self._publish(source)
 
         # (3) the grant and its capsule, in one transaction
-        self.vault.share(sharing)
         purpose = Purpose.parse(sharing.purpose)
         scope = mask_of(classes_of(sharing.classes)) | self._single_bit(sharing)
         message = Grant(
@@ -337,12 +372,7 @@ class Patient:
             seconds_of(sharing.end),
             self._freshness(sharing.pseudonym, sharing.reader, purpose),
         )
-        try:
-            self._publish(account, sign(self.chain, message, self._signer(account)))
-        except TheriacError:
-            self.vault.share(replace(sharing, granted=False))
-            self._save()
-            raise
+        self._publish(account, sign(self.chain, message, self._signer(account)), granting=sharing)
 
     def _single_bit(self, sharing: Sharing) -> int:
         shared = any(
@@ -352,7 +382,7 @@ class Patient:
 
     def _freshness(self, pseudonym: str, reader: str, purpose: Purpose) -> Freshness:
         nonce = self.chain.grant_nonce(pseudonym, reader, purpose)
-        return Freshness(nonce, self.chain.authority(pseudonym).era, self.chain.time() + _PATIENCE)
+        return Freshness(nonce, self.chain.authority(pseudonym).era, self._deadline())
 
     def narrow(
         self, sharing: Sharing, *, classes: Sequence[KeyClass] | None = None, end: datetime | None = None
@@ -363,9 +393,7 @@ class Patient:
         narrowed = replace(sharing, classes=kept, end=min(_full_hour(end), sharing.end) if end else sharing.end)
         if not kept or narrowed.end <= self.chain.hour():
             raise BadWindow(fault="nothing would be left; revoke the grant instead")
-        lost = _lost(sharing, narrowed)
-        self._lock_out(replace(sharing, classes=lost), keep=narrowed)
-        self.vault.share(narrowed)
+        self._lock_out(sharing, lost=_lost(sharing, narrowed, hour=self.chain.hour()), keep=narrowed)
 
         account = self.vault.accounts[sharing.pseudonym]
         purpose = Purpose.parse(sharing.purpose)
@@ -397,14 +425,19 @@ class Patient:
         standing = [
             each
             for each in self.vault.sharings
-            if (each.pseudonym, each.reader, each.purpose) == (account.pseudonym, reader, purpose.code)
+            if each.place == (account.pseudonym, reader, purpose.code) and each.granted
         ]
         scope = mask_of(classes_of(name for each in standing for name in each.classes)) | 1 << SINGLE_RECORDS
         start = min((each.start for each in standing), default=self.chain.hour())
         ends = max([share.end, *(each.end for each in standing)])
         freshness = self._freshness(account.pseudonym, reader, purpose)
         message = Grant(account.pseudonym, reader, purpose, scope, seconds_of(start), seconds_of(ends), freshness)
-        self._publish(account, sign(self.chain, message, self._signer(account)))
+        try:
+            self._publish(account, sign(self.chain, message, self._signer(account)))
+        except TheriacError:
+            self.vault.singles.remove(share)
+            self._save()
+            raise
         return share
 
     # -- revoking ----------------------------------------------------------------------------------------------------
@@ -415,20 +448,22 @@ class Patient:
         account = self.vault.home() if self._wallet.single else self.vault.account_for(f"reader:{reader}")
         pseudonym = account.pseudonym if account is not None else reader
         singles = [each for each in self.vault.singles if (each.pseudonym, each.reader) == (pseudonym, reader)]
-        if singles and all((each.pseudonym, each.purpose) != (pseudonym, purpose.code) for each in self.vault.sharings):
+        if singles and all(each.place != (pseudonym, reader, purpose.code) for each in self.vault.sharings):
             hour = self.chain.hour()
             one = singles[0]
             sharing = Sharing(pseudonym, reader, one.name, one.recipient, purpose.code, (), hour, hour, one.end)
         else:
-            sharing = self.vault.sharing(pseudonym, purpose.code)
+            sharing = self.vault.sharing(pseudonym, reader, purpose.code)
+        held = {cls for each in self.vault.sharings if each.place == sharing.place for cls in each.classes}
         self.vault.revoking.append(sharing)
-        self._lock_out(sharing)
+        self.vault.unshare_singles(pseudonym, reader)
+        self._lock_out(sharing, lost=held)
         self._finish_revoke(sharing)
 
-    def _lock_out(self, sharing: Sharing, *, keep: Sharing | None = None) -> None:
-        """The next generation of all that the reader held, published for every pseudonym: that is the lock-out."""
-        hour = self.chain.hour()
-        touched = self.vault.unshare(sharing, hour=hour)
+    def _lock_out(self, sharing: Sharing, *, lost: Iterable[str], keep: Sharing | None = None) -> None:
+        """The next generation of what the reader loses, published for every pseudonym: that is the lock-out."""
+        self.vault.strike(sharing)
+        touched = self.vault.lock(sorted(lost), hour=self.chain.hour())
         if keep is not None:
             self.vault.share(keep)
         self._save()
@@ -478,7 +513,7 @@ class Patient:
         self._save()
         self._put(composed)
         era = self.chain.authority(account.pseudonym).era
-        end = RevokeEverything(account.pseudonym, era, self.chain.time() + _PATIENCE)
+        end = RevokeEverything(account.pseudonym, era, self._deadline())
         publication = self._publication(account, composed, era=era + 1)
 
         self._relay.carry(sign(self.chain, end, self._signer(account)), publication)
@@ -515,6 +550,7 @@ class Patient:
     def add(self, content: BinaryIO, manifest: records.Manifest) -> Entry:
         """Adds a record of the patient's own, marked as reported by her."""
         account = self.vault.own()
+        self.vault.grow(account, classes=[manifest.cls], hour=self.chain.hour())
         if self.vault.lagging(account, self.chain.hour()):
             self._publish(account)
         whole = replace(manifest, pseudonym=account.pseudonym, member=0, reported=True)
@@ -529,9 +565,7 @@ class Patient:
             sealed = records.seal(draft, to=identity.recipient, spool=cast(BinaryIO, spool))
             before = _before(publication, first, seconds)
             era = self.chain.authority(account.pseudonym).era
-            report = Report(
-                account.pseudonym, (sealed.cid.digest,), publication.version, before, era, seconds + _PATIENCE
-            )
+            report = Report(account.pseudonym, (sealed.cid.digest,), publication.version, before, era, self._deadline())
             self._relay.carry(sign(self.chain, report, self._signer(account)))
             self.store.put(cast(BinaryIO, spool))
         anchored = self.chain.anchor(account.pseudonym, 0, sealed.cid.digest).time
@@ -613,15 +647,25 @@ class Patient:
         era = self.chain.authority(account.pseudonym).era
         before = _before(publication, publication.hour, seconds)
         for some in (rows[at : at + 50] for at in range(0, len(rows), 50)):
-            reseal = Reseal(account.pseudonym, some, publication.version, before, era, seconds + _PATIENCE)
+            reseal = Reseal(account.pseudonym, some, publication.version, before, era, self._deadline())
             self._relay.carry(sign(self.chain, reseal, self._signer(account)))
         for former, new in moved:
             self.vault.drop(former)
             self.vault.add(new)
+        self._reshare_singles(moved)
         self._save()
         for former, _ in moved:
             self.store.unpin(self.store.resolve(bytes.fromhex(former.digest)))
         return True
+
+    def _reshare_singles(self, moved: Sequence[tuple[Entry, Entry]]) -> None:
+        """Whoever was given a single record is given it as it lies now: the old file is unpinned."""
+        anew = {(former.source, former.digest): new for former, new in moved}
+        for at, single in enumerate(self.vault.singles):
+            new = anew.get((single.source, single.digest))
+            if new is not None:
+                key = self.file_key(new).unsafe_export_secret().hex()
+                self.vault.singles[at] = replace(single, digest=new.digest, key=key)
 
     # -- watching ----------------------------------------------------------------------------------------------------
 
@@ -694,7 +738,7 @@ class Patient:
         digest = self.store.put(io.BytesIO(sealed)).digest
         nonce = int(self.chain.contracts.call(self.chain.contracts.Letters.functions.nonceOf(account.pseudonym)))
         era = self.chain.authority(account.pseudonym).era
-        letter = Letter(account.pseudonym, profile.account, digest, nonce, era, self.chain.time() + _PATIENCE)
+        letter = Letter(account.pseudonym, profile.account, digest, nonce, era, self._deadline())
         self._relay.carry(sign(self.chain, letter, self._signer(account)))
 
     # -- looking -----------------------------------------------------------------------------------------------------
@@ -712,11 +756,22 @@ class Patient:
         return len(entries)
 
 
-def _lost(former: Sharing, sharing: Sharing) -> tuple[str, ...]:
+def _lost(former: Sharing, sharing: Sharing, *, hour: int) -> tuple[str, ...]:
     """The classes in which a reader loses something when one grant takes the place of another."""
-    if sharing.end < former.end or sharing.since > former.since:
+    paused = sharing.start > max(former.start, hour)
+    if sharing.end < former.end or sharing.since > former.since or paused:
         return former.classes
     return tuple(cls for cls in former.classes if cls not in sharing.classes)
+
+
+def _common(former: Sharing, sharing: Sharing) -> Sharing | None:
+    """What a reader keeps while one grant takes the place of another, or None."""
+    classes = tuple(cls for cls in former.classes if cls in sharing.classes)
+    since, start = max(former.since, sharing.since), max(former.start, sharing.start)
+    end = min(former.end, sharing.end)
+    if not classes or end <= max(since, start):
+        return None
+    return replace(former, classes=classes, since=since, start=start, end=end)
 
 
 def _full_hour(time: datetime) -> int:

@@ -113,6 +113,7 @@ class Account:
     writers: list[Writer] = field(default_factory=list)
     inboxes: dict[str, bytes] = field(default_factory=dict)
     inbox_serial: int = 0
+    former_inboxes: list[bytes] = field(default_factory=list)
     certificate: str = ""
     publisher_serial: int = 0
     trees: dict[str, Tree] = field(default_factory=dict)
@@ -135,6 +136,10 @@ class Account:
 
     def inbox(self, level: Level) -> HybridIdentity:
         return HybridIdentity.from_seed(self.inboxes[level.name])
+
+    def all_inboxes(self) -> list[HybridIdentity]:
+        """What opens the inboxes, the present and the former ones."""
+        return [HybridIdentity.from_seed(seed) for seed in (*self.inboxes.values(), *self.former_inboxes)]
 
 
 @dataclass(frozen=True)
@@ -282,9 +287,21 @@ class Vault:
         for tree in account.trees.values():
             tree.following = os.urandom(32)
         self.rotate(account, classes=account.trees, hour=hour)
+        # What writers sealed to the former inboxes, and will until they learn of the new ones, is still to be filed.
+        account.former_inboxes += account.inboxes.values()
         account.inboxes = {level.name: os.urandom(32) for level in Level}
         account.inbox_serial += 1
         account.publisher_serial += 1
+
+    def recover(self, account: Account, *, hour: int) -> None:
+        """Fresh secrets after a restore from a backup.
+
+        The lost device may have begun one more generation of each class since, with the seed that the backup held in
+        advance: it is taken into the history, so that what was written to it opens.
+        """
+        for tree in account.trees.values():
+            tree.generations.append(Generation(tree.newest.number + 1, tree.following, tree.newest.first))
+        self.refresh(account, hour=hour)
 
     def forget(self, account: Account, cls: str, *, hour: int) -> None:
         """Erases a class: its seeds are dropped, and what was sealed to them opens for nobody who holds no copy."""
@@ -309,17 +326,26 @@ class Vault:
         may get stands beside them: rows split for both, whatever becomes of it.
         """
         self.sharings = [
-            each
-            for each in self.sharings
-            if each != sharing and not (sharing.granted and each.place == sharing.place)
+            each for each in self.sharings if each != sharing and not (sharing.granted and each.place == sharing.place)
         ]
         self.sharings.append(sharing)
 
+    def granting(self, sharing: Sharing) -> "Vault":
+        """The vault as it will be once the chain has a grant; this one stays as it is."""
+        view = replace(self)
+        view.share(sharing)
+        return view
+
     def unshare(self, sharing: Sharing, *, hour: int) -> list[Account]:
         """Strikes a grant out and starts a generation of all it held: the accounts to publish now."""
-        struck = [sharing, *(each for each in self.sharings if each.place == sharing.place)]
+        struck = self.strike(sharing)
+        return self.lock(sorted({cls for each in (sharing, *struck) for cls in each.classes}), hour=hour)
+
+    def strike(self, sharing: Sharing) -> list[Sharing]:
+        """Strikes out all that a reader was granted for a purpose, and says what that was."""
+        struck = [each for each in self.sharings if each.place == sharing.place]
         self.sharings = [each for each in self.sharings if each.place != sharing.place]
-        return self.lock(sorted({cls for each in struck for cls in each.classes}), hour=hour)
+        return struck
 
     def lock(self, classes: Iterable[str], *, hour: int) -> list[Account]:
         """Starts a generation of classes wherever records stand under them: the accounts to publish now."""
@@ -514,6 +540,7 @@ def _account_of(values: Mapping[str, Any]) -> Account:
         writers=[Writer(**{**each, "classes": tuple(each["classes"])}) for each in values["writers"]],
         inboxes={level: bytes.fromhex(seed) for level, seed in values["inboxes"].items()},
         inbox_serial=values["inbox_serial"],
+        former_inboxes=[bytes.fromhex(seed) for seed in values["former_inboxes"]],
         certificate=values["certificate"],
         publisher_serial=values["publisher_serial"],
         trees={cls: _tree_of(each) for cls, each in values["trees"].items()},
