@@ -6,6 +6,7 @@ itself, until the patient's vault says that it has filed it.
 """
 
 import io
+import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,9 @@ from eth_account import Account as EthAccount
 from theriac.crypto import age
 from theriac.crypto.recipients import HybridIdentity, Recipient, parse_recipient
 from theriac.errors import (
+    BadDocument,
     BadIntroduction,
+    BadRecipient,
     InboxChanged,
     NoBundle,
     NoRow,
@@ -163,7 +166,8 @@ class Writer:
                 return
             except StaleBundle:
                 continue
-            except (NoBundle, NoRow):
+            except (NoBundle, NoRow, InboxChanged, BadDocument, BadRecipient):
+                # Whatever is wrong with the bundle, the record is not refused.
                 break
         yield from self._write_to_inbox(patient, drafts, jobs)
 
@@ -268,7 +272,8 @@ class Writer:
 
     def _keep(self, draft: records.Draft) -> Path:
         """A copy sealed to this desk, to seal again from, until the patient's vault has filed the record."""
-        path = self._spool_folder() / f"{draft.manifest.digest[:32]}-{draft.manifest.cls.replace('/', '-')}.spooled"
+        # A random name: two patients' records can be the same, and a digest of a short result can be guessed from.
+        path = self._spool_folder() / f"{secrets.token_hex(16)}.spooled"
         temporary = path.with_suffix(".part")
         try:
             with temporary.open("wb") as file:
@@ -290,12 +295,27 @@ class Writer:
     def resume(self) -> Iterator[Written]:
         """Writes what an earlier run left unfinished."""
         for manifest, path in self.unfinished():
-            patient = self.patient(manifest.pseudonym)
-            with path.open("rb") as file, tempfile.SpooledTemporaryFile(max_size=8 << 20) as plain:
-                records.open_(file, identities=[self._identity]).copy_to(cast(BinaryIO, plain))
-                drafts = [records.Draft(manifest, cast(BinaryIO, plain))]
-                yield from self._write(patient, drafts)
-            path.unlink(missing_ok=True)
+            yield from self._write_again(self.patient(manifest.pseudonym), path)
+
+    def seal_again(self, patient: Registered) -> Iterator[Written]:
+        """Writes once more what the patient's vault has not said it filed.
+
+        For records that were sealed to rows which a thief of her publisher key had published, once she replaced it.
+        """
+        self.settle()
+        for path in sorted(self._spool.glob("*.written")):
+            with path.open("rb") as file:
+                manifest = records.open_(file, identities=[self._identity]).manifest
+            if manifest.pseudonym == patient.pseudonym:
+                yield from self._write_again(patient, path)
+
+    def _write_again(self, patient: Registered, path: Path) -> Iterator[Written]:
+        with path.open("rb") as file, tempfile.SpooledTemporaryFile(max_size=8 << 20) as plain:
+            opened = records.open_(file, identities=[self._identity])
+            opened.copy_to(cast(BinaryIO, plain))
+            written = list(self._write(patient, [records.Draft(opened.manifest, cast(BinaryIO, plain))]))
+        path.unlink(missing_ok=True)
+        yield from written
 
     def settle(self) -> list[str]:
         """Drops from the spool what patients' vaults say they have filed; the digests."""
