@@ -6,7 +6,7 @@ asked because a reader should know when it may no longer look; the second is wha
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from theriac.errors import (
 from theriac.health import documents, records
 from theriac.health.bundle import Bundle, Capsule, IndexFile, Opening, RecordKey, read_index
 from theriac.health.chain import Chain, Refusal, digests_of
-from theriac.health.hours import hour_of_seconds
+from theriac.health.hours import Nodes, hour_of_seconds
 from theriac.health.keystore import write_private
 from theriac.health.messages import member_address
 from theriac.health.scope import PURPOSES, SINGLE_RECORDS, KeyClass, Purpose, bit_of
@@ -76,6 +76,17 @@ class _Known:
     keys: dict[str, RecordKey] = field(default_factory=dict)
     indexes: dict[tuple[str, str], IndexFile] = field(default_factory=dict)
     places: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+
+    def take(self, opening: Opening) -> None:
+        """Adds an opening: two grants can open different hours of one generation, and what was held stays held."""
+        place = (opening.source, opening.cls, opening.generation)
+        held = self.openings.get(place)
+        nodes = (*(held.nodes.nodes if held is not None else ()), *opening.nodes.nodes)
+        self.openings[place] = replace(opening, nodes=Nodes(tuple(dict.fromkeys(nodes))))
+
+    def size(self) -> int:
+        """How many nodes there are: with more of them, an index may say more."""
+        return sum(len(opening.nodes.nodes) for opening in self.openings.values())
 
 
 class Reader:
@@ -142,7 +153,7 @@ class Reader:
             return
         for opening in capsule.openings:
             if opening.source == bundle.pseudonym or opening.signed_by(self.chain.publisher(opening.source)[0]):
-                known.openings[opening.source, opening.cls, opening.generation] = opening
+                known.take(opening)
         for key in capsule.keys:
             known.keys[key.digest] = key
         for file in capsule.indexes:
@@ -197,7 +208,7 @@ class Reader:
 
     def _entries(self, known: _Known, file: IndexFile) -> Iterable[Entry]:
         """What an index says, read once for what the reader holds of it."""
-        place = (file.digest, len(known.openings))
+        place = (file.digest, known.size())
         if place not in self._read:
             try:
                 with self.store.get_digest(bytes.fromhex(file.digest)) as stream:
