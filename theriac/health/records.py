@@ -89,8 +89,13 @@ class Manifest:
             manifest = cls(**{**values, "codes": tuple(values["codes"])})
         except (BadDocument, KeyError, TypeError) as fault:
             raise BadRecord(fault=f"its manifest is broken ({type(fault).__name__})") from None
-        if not isinstance(manifest.size, int) or manifest.size < 0:
-            raise BadRecord(fault="its manifest says no size")
+        texts = [getattr(manifest, name) for name, kind in cls.__annotations__.items() if kind is str]
+        if not all(isinstance(text, str) for text in (*texts, *manifest.codes)):
+            raise BadRecord(fault="its manifest has something else where words belong")
+        if not isinstance(manifest.details, dict) or not isinstance(manifest.reported, bool):
+            raise BadRecord(fault="its manifest is broken (details)")
+        if type(manifest.member) is not int or type(manifest.size) is not int or manifest.size < 0:
+            raise BadRecord(fault="its manifest says no size or no author")
         KeyClass.parse(manifest.cls)
         return manifest
 
