@@ -70,7 +70,8 @@ class _InSentences:
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)  # type: ignore[misc]
-        except (click.ClickException, click.exceptions.Exit):
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            # Click itself knows what to do when nobody reads on.
             raise
         except (click.Abort, KeyboardInterrupt, EOFError):
             raise Failure("Stopped before it was done; run the same command again to go on.", 1) from None

@@ -29,7 +29,7 @@ from theriac.health.reader import Reader
 from theriac.health.scope import ALL_CLASSES, KeyClass, Level, Purpose
 from theriac.health.vault import Vault
 from theriac.health.wallet import MnemonicWallet, new_mnemonic
-from theriac.health.writer import Registered, Writer
+from theriac.health.writer import Writer
 from theriac.ledger.contracts import Contracts
 from theriac.ledger.deployment import Deployment
 from theriac.ledger.sender import Sender
@@ -355,29 +355,31 @@ class Story:
             step.told.append("what was read before stays read: a revoke never claims to take that back")
 
 
-def tell(bundle: Path | None, *, keep: Path | None, as_json: bool) -> Story:
+def tell(bundle: Path | None, *, keep: Path | None, console: Console, as_json: bool = False) -> Story:
     """Tells the whole story; gives its world to whoever wants to look at it."""
-    console = Console(stderr=as_json, soft_wrap=True)
-    try:
-        data = (bundle or BUNDLE).read_bytes()
-    except OSError as fault:
-        raise _Failed(f"The bundle {bundle} cannot be read ({fault.strerror}); name a FHIR JSON file.", 2) from None
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="theriac-") as temporary:
         story = Story(keep or Path(temporary), console=console)
         try:
-            _tell(story, data)
+            _tell(story, _read(bundle or BUNDLE))
         except TheriacError as error:
             raise _Failed(str(error), error.exit_code) from None
-        if as_json:
-            json.dump([asdict(step) for step in story.steps], sys.stdout, indent=2)
-            sys.stdout.write("\n")
+    if as_json:
+        json.dump([asdict(step) for step in story.steps], sys.stdout, indent=2)
+        sys.stdout.write("\n")
     total = sum(gas for step in story.steps for gas in step.gas)
     console.print(
         f"\n[bold]{time.perf_counter() - begun:.0f} s, {total:,} gas, the patient paid nothing.[/bold] "
         "Next: docs/using.md runs the same on a chain of your own; docs/architecture.md says why it holds."
     )
     return story
+
+
+def _read(bundle: Path) -> bytes:
+    try:
+        return bundle.read_bytes()
+    except OSError as fault:
+        raise _Failed(f"The bundle {bundle} cannot be read ({fault.strerror}); name a FHIR JSON file.", 2) from None
 
 
 def _tell(story: Story, data: bytes) -> None:
@@ -402,6 +404,3 @@ class _Failed(click.ClickException):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
-
-
-__all__ = ["Registered", "Story", "tell"]

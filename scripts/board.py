@@ -217,8 +217,14 @@ def list_(keyless: bool, network: str, store: str | None, as_json: bool) -> None
         return
     table(
         [
-            (each["member"], each["name"] or "(no key)", each["account"], ",".join(each["roles"]), each["until"])
-            + (each["status"] if each["standing"] or each["status"] != "admitted" else "run out",)
+            (
+                each["member"],
+                each["name"] or "(no key)",
+                each["account"],
+                ",".join(each["roles"]),
+                each["until"],
+                each["status"] if each["standing"] or each["status"] != "admitted" else "run out",
+            )
             for each in found
         ],
         *("member", "name", "account", "roles", "until", "status"),

@@ -27,6 +27,8 @@ def cli(bundle: Path | None, keep: Path | None, as_json: bool) -> None:
 
     Example: ape run demo --network ethereum:local:test --bundle my-bundle.json
     """
+    from rich.console import Console
+
     from scripts._demo import tell
 
-    tell(bundle, keep=keep, as_json=as_json)
+    tell(bundle, keep=keep, console=Console(stderr=as_json, soft_wrap=True), as_json=as_json)

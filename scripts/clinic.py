@@ -1,0 +1,503 @@
+"""`ape run clinic`: a clinic's desk and its staff."""
+
+from typing import Any
+
+import click
+
+from scripts._cli import (
+    Actor,
+    Failure,
+    account_option,
+    as_option,
+    confirmed,
+    example,
+    json_option,
+    network_options,
+    print_json,
+    table,
+    write_out,
+    yes_option,
+)
+
+
+@click.group(
+    cls=Actor,
+    epilog=example(
+        'clinic setup --account TEST::1 --name "North Clinic"', "clinic seal ann bundle.json", "clinic list ann"
+    ),
+)
+def cli() -> None:
+    """Register patients, seal their records, ask for access, read what was granted."""
+
+
+_WHO = as_option("clinic")
+_PURPOSE = click.option("--purpose", default="TREAT", show_default=True, help="A code of HL7 v3 PurposeOfUse.")
+_CLASSES = click.option("--class", "classes", multiple=True, help="Such as laboratory/N; more than one, or `all`.")
+
+
+# -- beginning -------------------------------------------------------------------------------------------------------
+
+
+@cli.command(
+    epilog=example(
+        'clinic setup --account TEST::1 --name "North Clinic"',
+        'clinic setup --as dr-jones --account TEST::3 --name "Dr Jones"',
+    )
+)
+@click.option("--name", required=True, help="The name that patients see. It is public.")
+@_WHO
+@account_option("Who acts for the clinic, or the person")
+@network_options
+def setup(name: str, who: str, account: str | None, network: str, store: str | None) -> None:
+    """Make an identity to be sealed to and publish it; again to change the name or the account."""
+    from scripts._member import found_desk
+    from scripts._progress import working
+    from scripts._site import connected
+
+    with connected(network, store) as site, site.person(who, new=True) as person:
+        alias = account or person.settings.get("account")
+        if alias is None:
+            raise Failure("Name the account that signs with --account; 'ape accounts list' shows them.")
+        with working("Publishing"):
+            desk, published = found_desk(site, person, alias=alias, name=name)
+        member = desk.member
+    click.echo(f"{name} is {desk.address}" + (f", of member {member}." if member else ", of no member yet."))
+    click.echo("Its profile is published." if published else "Its profile was published before; nothing was changed.")
+
+
+@cli.command(
+    "join-request", epilog=example("clinic join-request --as dr-jones --member 1 --roles clinician -o jones.join")
+)
+@click.option("--member", required=True, type=click.IntRange(1, (1 << 32) - 1))
+@click.option("--roles", required=True, help="Such as clinician,prescriber.")
+@click.option("-o", "--out", required=True, type=click.Path(dir_okay=False), help="The file to write.")
+@_WHO
+@account_option("Who joins")
+@network_options
+def join_request(
+    member: int, roles: str, out: str, who: str, account: str | None, network: str, store: str | None
+) -> None:
+    """Sign that you join a member; it takes you on with that file within 7 days."""
+    from scripts._joining import request
+    from scripts._site import connected
+    from theriac.consortium import Role
+    from theriac.health.keystore import write_private
+
+    wanted = Role.parse(roles)
+    with connected(network, store) as site:
+        if account is None:
+            with site.person(who) as person:
+                account = person.settings["account"]
+        from pathlib import Path
+
+        write_private(Path(out).absolute(), request(site, account, member=member, roles=wanted))
+    click.echo(f"Signed to join member {member} as {', '.join(wanted.words())}; hand in {out} within 7 days.")
+
+
+@cli.command("take-on", epilog=example("clinic take-on jones.join"))
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+@_WHO
+@account_option("Who acts for the member")
+@network_options
+def take_on(files: tuple[str, ...], who: str, account: str | None, network: str, store: str | None) -> None:
+    """Take on those who signed to join."""
+    from scripts._joining import take_on
+    from scripts._site import connected
+
+    with connected(network, store) as site:
+        if account is None:
+            with site.person(who) as person:
+                account = person.settings["account"]
+        for message in take_on(site, account, files):
+            click.echo(f"{message.account} joined member {message.member} as {', '.join(message.roles.words())}.")
+
+
+@cli.command("dismiss", epilog=example("clinic dismiss TEST::3"))
+@click.argument("staff")
+@_WHO
+@account_option("Who acts for the member")
+@network_options
+@yes_option
+def dismiss(staff: str, who: str, account: str | None, network: str, store: str | None, yes: bool) -> None:
+    """End somebody's place with the member: she reads and writes nothing more for it."""
+    from scripts._accounts import address_of
+    from scripts._site import connected
+
+    confirmed(f"Dismiss {staff}?", yes=yes)
+    with connected(network, store) as site:
+        if account is None:
+            with site.person(who) as person:
+                account = person.settings["account"]
+        call = site.contracts.Consortium.functions.dismiss(address_of(staff, play=site.play))
+        site.sender(account).send(call)
+    click.echo(f"{staff} is dismissed.")
+
+
+# -- patients --------------------------------------------------------------------------------------------------------
+
+
+@cli.command(epilog=example("clinic register ann.introduction --name ann"))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--name", required=True, help="What this desk calls her. It never leaves this desk.")
+@_WHO
+@network_options
+def register(file: str, name: str, who: str, network: str, store: str | None) -> None:
+    """Take a patient in by the introduction that she signed."""
+    from pathlib import Path
+
+    from scripts._member import desk_of
+    from theriac.health.introduction import Introduction
+
+    with desk_of(who, network=network, store=store) as desk:
+        writer = desk.writer()
+        introduction = Introduction.decode(Path(file).read_bytes(), member=desk.member)
+        taken = [each for each in writer.patients() if each.name == name and each.pseudonym != introduction.pseudonym]
+        if taken:
+            raise Failure(f"Somebody else is called {name} here already; choose another name.")
+        writer.register(introduction, name=name)
+    click.echo(f"Registered {name}.")
+
+
+@cli.command(epilog=example("clinic patients"))
+@_WHO
+@network_options
+@json_option
+def patients(who: str, network: str, store: str | None, as_json: bool) -> None:
+    """List who is registered here, and who granted something to this desk."""
+    from scripts._member import desk_of
+    from scripts._options import day, shown_reader
+    from theriac.health.scope import words_of
+
+    with desk_of(who, network=network, store=store) as desk:
+        registered = [{"name": each.name, "pseudonym": each.pseudonym} for each in desk.writer().patients()]
+        grants = [
+            {
+                "pseudonym": each.pseudonym,
+                "to": shown_reader(each.reader),
+                "purpose": each.purpose.code,
+                "classes": words_of(each.scope),
+                "from": day(each.start),
+                "until": day(each.expiry),
+                "now": each.refusal.sentence if each.refusal else "open",
+            }
+            for each in desk.reader().grants()
+        ]
+    if as_json:
+        print_json({"registered": registered, "grants": grants})
+        return
+    table(
+        [(each["name"], each["pseudonym"]) for each in registered], "name", "pseudonym", empty="Nobody is registered."
+    )
+    click.echo()
+    table(
+        [
+            (each["pseudonym"], each["purpose"], ", ".join(each["classes"]) or "-", each["until"], each["now"])
+            for each in grants
+        ],
+        *("granted by", "purpose", "classes", "until", "now"),
+        empty="Nothing was granted.",
+    )
+
+
+# -- writing ---------------------------------------------------------------------------------------------------------
+
+
+@cli.command(
+    epilog=example("clinic seal ann examples/fhir/synthea-r4-a.json", "clinic seal ann letter.pdf --class documents/N")
+)
+@click.argument("patient")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True))
+@click.option("--class", "cls", default=None, help="The class of files that do not say it, such as documents/N.")
+@click.option("--place", default=None, help="Where it was done; this desk's name unless said.")
+@_WHO
+@network_options
+@json_option
+def seal(
+    patient: str,
+    paths: tuple[str, ...],
+    cls: str | None,
+    place: str | None,
+    who: str,
+    network: str,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """Seal files, folders, FHIR bundles or DICOM images for a patient, each record in its class.
+
+    All files are checked before the first is sealed. What nothing says the class of goes into the most restrictive
+    one and is listed.
+    """
+    from scripts._member import desk_of
+    from scripts._options import classes_of
+    from scripts._progress import counted, working
+    from scripts._sealing import files_in, pieces_of
+
+    [chosen] = classes_of([cls]) if cls else [None]
+    with desk_of(who, network=network, store=store) as desk:
+        writer = desk.writer()
+        registered = writer.patient(patient)
+        with working("Checking the files"):
+            pieces = pieces_of(files_in(paths), cls=chosen, place=place or desk.person.settings.get("name", ""))
+        written = list(counted(writer.write(registered, pieces), "Sealing", total=len(pieces)))
+        gas = sum(receipt.gas_used for receipt in writer.receipts)
+    doubtful = [piece for piece in pieces if not piece.classified.certain]
+    if as_json:
+        print_json(
+            {
+                "gas": gas,
+                "records": [
+                    {"digest": each.digest, "class": each.cls, "title": each.title, "inbox": each.inbox}
+                    for each in written
+                ],
+                "unsure": [{"title": each.manifest.title, "why": each.classified.reason} for each in doubtful],
+            }
+        )
+        return
+    counts: dict[str, int] = {}
+    for each in written:
+        counts[each.cls] = counts.get(each.cls, 0) + 1
+    table(sorted(counts.items()), "class", "records", empty="Nothing was sealed.")
+    inbox = sum(each.inbox for each in written)
+    click.echo(f"Sealed {len(written)} records for {gas:,} gas{f', {inbox} into the inbox' if inbox else ''}.")
+    for piece in doubtful:
+        click.echo(f"In the most restrictive class: {piece.manifest.title} ({piece.classified.reason}).")
+
+
+@cli.command(epilog=example("clinic resume"))
+@_WHO
+@network_options
+def resume(who: str, network: str, store: str | None) -> None:
+    """Seal what an interrupted run took in and did not finish."""
+    from scripts._member import desk_of
+    from scripts._progress import counted
+
+    with desk_of(who, network=network, store=store) as desk:
+        done = len(list(counted(desk.writer().resume(), "Sealing")))
+    click.echo(f"Sealed {done} records that were left over." if done else "Nothing was left over.")
+
+
+@cli.command(epilog=example("clinic settle"))
+@_WHO
+@network_options
+def settle(who: str, network: str, store: str | None) -> None:
+    """Drop the copies of what patients say they have filed."""
+    from scripts._member import desk_of
+
+    with desk_of(who, network=network, store=store) as desk:
+        filed = desk.writer().settle()
+    click.echo(f"{len(filed)} records are filed by their patients; their copies are dropped.")
+
+
+# -- asking ----------------------------------------------------------------------------------------------------------
+
+
+@cli.command(epilog=example('clinic ask ann --class laboratory/N --days 30 --reason "Your appointment in May"'))
+@click.argument("patient")
+@_CLASSES
+@_PURPOSE
+@click.option("--until", default=None, help="The window ends on this day at 00:00 UTC, or at a full hour.")
+@click.option("--days", type=click.IntRange(1, 3650), default=None, help="The window ends so many days ahead.")
+@click.option("--no-history", is_flag=True, help="Only what is written from now on.")
+@click.option("--for", "reader", default=None, help="Who is to read: an account; the whole member unless said.")
+@click.option("--reason", required=True, help="What the patient reads. It is sealed to her.")
+@_WHO
+@network_options
+def ask(
+    patient: str,
+    classes: tuple[str, ...],
+    purpose: str,
+    until: str | None,
+    days: int | None,
+    no_history: bool,
+    reader: str | None,
+    reason: str,
+    who: str,
+    network: str,
+    store: str | None,
+) -> None:
+    """Ask a patient for access, in a sealed letter."""
+    from scripts._member import desk_of
+    from scripts._options import classes_of, end_of, reader_of
+    from theriac.health.messages import member_address
+    from theriac.health.requests import Request
+    from theriac.health.scope import Purpose
+
+    wanted = classes_of(classes)
+    if not wanted:
+        raise Failure("Name the classes that are asked for with --class, such as --class laboratory/N.")
+    code = Purpose.parse(purpose).code
+    with desk_of(who, network=network, store=store) as desk:
+        writer = desk.writer()
+        registered = writer.patient(patient)
+        letter = writer.ask(
+            registered,
+            Request(
+                pseudonym=registered.pseudonym,
+                member=desk.member,
+                reader=reader_of(reader, play=desk.site.play) if reader else member_address(desk.member),
+                name=desk.person.settings.get("name", ""),
+                classes=tuple(str(each) for each in wanted),
+                purpose=code,
+                end=end_of(until, days, now=desk.chain.time()).isoformat(),
+                history=not no_history,
+                reason=reason,
+            ),
+        )
+    click.echo(f"Asked {patient}; the letter is {letter[:16]}.")
+
+
+@cli.command(epilog=example("clinic answers"))
+@_WHO
+@network_options
+@json_option
+def answers(who: str, network: str, store: str | None, as_json: bool) -> None:
+    """What patients answered, the latest first."""
+    from scripts._member import desk_of
+
+    with desk_of(who, network=network, store=store) as desk:
+        writer = desk.writer()
+        names = {each.pseudonym: each.name for each in writer.patients()}
+        found = [
+            {
+                "patient": names.get(each.pseudonym, each.pseudonym),
+                "letter": each.request,
+                "granted": each.granted,
+                "reason": each.reason,
+            }
+            for each in writer.answers()
+        ]
+    if as_json:
+        print_json(found)
+        return
+    table(
+        [(each["patient"], each["letter"][:16], "yes" if each["granted"] else "no", each["reason"]) for each in found],
+        *("patient", "letter", "granted", "reason"),
+        empty="No answer.",
+    )
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _row(desk: Any, listed: Any) -> dict[str, Any]:
+    return {
+        "digest": listed.digest,
+        "class": listed.cls,
+        "date": str(listed.summary.get("date", ""))[:10] or listed.time.date().isoformat(),
+        "title": listed.summary.get("title", ""),
+        "place": desk.place_of(listed),
+        "codes": list(listed.summary.get("codes", ())),
+        "reported": bool(listed.summary.get("reported")),
+        "type": listed.summary.get("type", ""),
+        "filed": listed.filed,
+    }
+
+
+@cli.command("list", epilog=example("clinic list ann --class laboratory/N"))
+@click.argument("patient")
+@_CLASSES
+@_PURPOSE
+@click.option("--new", is_flag=True, help="Also what stands in no index yet, and may be for others.")
+@_WHO
+@network_options
+@json_option
+def list_(
+    patient: str,
+    classes: tuple[str, ...],
+    purpose: str,
+    new: bool,
+    who: str,
+    network: str,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """List the records of a patient that were granted; nothing is fetched but the index."""
+    from scripts._member import desk_of
+    from scripts._options import classes_of
+    from theriac.health.scope import Purpose
+
+    wanted, why = classes_of(classes), Purpose.parse(purpose)
+    with desk_of(who, network=network, store=store) as desk:
+        reader, pseudonym = desk.learned(patient, why)
+        listed = reader.listed(pseudonym, purpose=why, classes=wanted or None)
+        if new:
+            listed += reader.unfiled(pseudonym)
+        rows = [_row(desk, each) for each in listed]
+    if as_json:
+        print_json(rows)
+        return
+    table(
+        [
+            (each["digest"][:16], each["date"], each["class"] or "(not filed)", each["title"], each["place"])
+            for each in rows
+        ],
+        *("record", "date", "class", "title", "place"),
+        empty="Nothing can be read.",
+    )
+
+
+@cli.command(epilog=example("clinic history ann --code 4548-4 --days 90"))
+@click.argument("patient")
+@click.option("--code", required=True, help="A code or a word of it, such as the LOINC code 4548-4.")
+@click.option("--days", type=click.IntRange(1, 36500), default=90, show_default=True)
+@_PURPOSE
+@_WHO
+@network_options
+@json_option
+def history(
+    patient: str, code: str, days: int, purpose: str, who: str, network: str, store: str | None, as_json: bool
+) -> None:
+    """Say whether an examination was done lately, before it is ordered again."""
+    from datetime import UTC, date, datetime, timedelta
+
+    from scripts._member import desk_of
+    from theriac.health.scope import Purpose
+
+    why = Purpose.parse(purpose)
+    with desk_of(who, network=network, store=store) as desk:
+        reader, pseudonym = desk.learned(patient, why)
+        found = reader.listed(pseudonym, purpose=why, code=code, within=timedelta(days=days))
+        today = datetime.fromtimestamp(desk.chain.time(), UTC).date()
+        rows = []
+        for each in found:
+            row = _row(desk, each)
+            try:
+                row["days"] = (today - date.fromisoformat(row["date"])).days
+            except ValueError:
+                row["days"] = (today - each.time.date()).days
+            rows.append(row)
+        rows.sort(key=lambda row: row["days"])
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        when = {0: "today", 1: "yesterday"}.get(row["days"], f"{row['days']} days ago")
+        click.echo(f"{row['title']}: done {when} at {row['place']} (record {row['digest'][:16]})")
+    if not rows:
+        click.echo(f"Nothing with {code} in the last {days} days among what was granted.")
+
+
+@cli.command("open", epilog=example("clinic open ann 3f9a2c -o result.json", "clinic open ann 3f9a2c -o - | jq ."))
+@click.argument("patient")
+@click.argument("record")
+@click.option("-o", "--out", required=True, help="The file to write, or - for standard output.")
+@_PURPOSE
+@_WHO
+@network_options
+def open_(patient: str, record: str, out: str, purpose: str, who: str, network: str, store: str | None) -> None:
+    """Open a record by the beginning of its name."""
+    from scripts._member import desk_of
+    from scripts._progress import working
+    from theriac.errors import UnknownRecord
+    from theriac.health.scope import Purpose
+
+    why = Purpose.parse(purpose)
+    with desk_of(who, network=network, store=store) as desk, working("Opening"):
+        reader, pseudonym = desk.learned(patient, why)
+        known = [*reader.listed(pseudonym, purpose=why), *reader.unfiled(pseudonym)]
+        named = {each.digest for each in known if each.digest.startswith(record.lower())}
+        if len(named) != 1 and len(record) != 64:
+            raise UnknownRecord(digest=record)
+        opened = reader.open(pseudonym, named.pop() if len(named) == 1 else record.lower(), purpose=why)
+        write_out(opened, out)
+    click.echo(f"{opened.manifest.title or opened.manifest.type}, {opened.manifest.size:,} bytes.", err=True)

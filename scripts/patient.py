@@ -1,0 +1,744 @@
+"""`ape run patient`: keys, own records, and who may read what."""
+
+from typing import Any
+
+import click
+
+from scripts._cli import (
+    Actor,
+    Failure,
+    as_option,
+    confirmed,
+    example,
+    json_option,
+    network_options,
+    print_json,
+    table,
+    write_out,
+    yes_option,
+)
+
+
+@click.group(
+    cls=Actor,
+    epilog=example("patient init --payer TEST::9", "patient introduce --to 1 -o ann.introduction", "patient requests"),
+)
+def cli() -> None:
+    """Keep your keys, add records, decide who may read what.
+
+    The passphrase comes from THERIAC_PASSPHRASE or is asked for.
+    """
+
+
+_WHO = as_option("patient")
+_PAYER = click.option("--payer", envvar="THERIAC_PAYER", default=None, help="The account of Ape that pays; remembered.")
+_PURPOSE = click.option("--purpose", default="TREAT", show_default=True, help="A code of HL7 v3 PurposeOfUse.")
+_CLASSES = click.option("--class", "classes", multiple=True, help="Such as laboratory/N; more than one, or `all`.")
+_UNTIL = click.option("--until", default=None, help="Ends on this day at 00:00 UTC, or at a full hour.")
+_DAYS = click.option(
+    "--days", type=click.IntRange(1, 3650), default=None, help="Ends so many days ahead; 30 unless said."
+)
+_SIGNS = (
+    click.option("--account", default=None, help="One account of Ape signs everything: a hardware or smart wallet."),
+    click.option("--mnemonic", is_flag=True, help="Ask for the mnemonic, or take it from THERIAC_MNEMONIC."),
+)
+
+
+# -- keys ------------------------------------------------------------------------------------------------------------
+
+
+@cli.command(
+    epilog=example("patient init --payer TEST::9", "patient init --account TEST::5 --lock wallet --payer TEST::9")
+)
+@_SIGNS[0]
+@_SIGNS[1]
+@click.option("--lock", type=click.Choice(["passphrase", "wallet"]), default="passphrase", show_default=True)
+@_PAYER
+@_WHO
+@network_options
+@json_option
+def init(
+    account: str | None,
+    mnemonic: bool,
+    lock: str,
+    payer: str | None,
+    who: str,
+    network: str,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """Make your keys: a pseudonym for each counterparty, all from twelve words, or one account for everything.
+
+    Write the words down: with the passphrase they bring everything back. You never need ether; the payer carries what
+    you sign.
+    """
+    from scripts._patients import VAULT, asked_words, begin
+    from scripts._progress import working
+    from scripts._site import connected
+    from theriac.health.wallet import new_mnemonic
+
+    if account and mnemonic:
+        raise Failure("Give --account or --mnemonic, not both.")
+    with connected(network, store) as site, site.person(who, new=True) as person:
+        known = (person.folder / VAULT).exists()
+        words = None if account or known else asked_words() if mnemonic else new_mnemonic()
+        with working("Making and publishing your keys"):
+            patient, new = begin(
+                site, person, words=words, account=account, payer=site.alias(payer) if not known else "", lock=lock
+            )
+        home = patient.vault.home().pseudonym
+    made = words if words is not None and not mnemonic else None
+    if as_json:
+        print_json({"home": home, "new": new, "words": made, "single": bool(account)})
+        return
+    click.echo("Your keys are published." if new else "You have keys already; nothing was changed.")
+    if made:
+        click.echo(f"Write these words down and keep them apart from the passphrase:\n\n  {made}\n")
+    if account:
+        click.echo("One account signs everything, so all counterparties see the same pseudonym.")
+
+
+@cli.command(epilog=example("patient restore --as ann2 --mnemonic --payer TEST::9"))
+@_SIGNS[0]
+@_SIGNS[1]
+@click.option("--lock", type=click.Choice(["keep", "passphrase", "wallet"]), default="keep", show_default=True)
+@_PAYER
+@_WHO
+@network_options
+def restore(
+    account: str | None, mnemonic: bool, lock: str, payer: str | None, who: str, network: str, store: str | None
+) -> None:
+    """Bring your keys back from the sealed backup, on a new device; every class gets new keys."""
+    from scripts._patients import asked_words
+    from scripts._patients import restore as restored
+    from scripts._progress import working
+    from scripts._site import connected
+
+    if bool(account) == mnemonic:
+        raise Failure("Give --mnemonic or --account, whichever your keys are made from.")
+    with connected(network, store) as site, site.person(who, new=True) as person:
+        words = asked_words() if mnemonic else None
+        with working("Restoring"):
+            patient = restored(site, person, words=words, account=account, payer=site.alias(payer), lock=lock)
+        count = len(patient.vault.entries)
+    click.echo(f"Restored {count} records; new keys are published.")
+
+
+@cli.command(epilog=example("patient introduce --to 1 -o ann.introduction"))
+@click.option("--to", "member", required=True, type=click.IntRange(1, (1 << 32) - 1), help="The member's number.")
+@_CLASSES
+@click.option("-o", "--out", required=True, type=click.Path(dir_okay=False), help="The file to hand in at the desk.")
+@_PAYER
+@_WHO
+@network_options
+def introduce(
+    member: int, classes: tuple[str, ...], out: str, payer: str | None, who: str, network: str, store: str | None
+) -> None:
+    """Let a member write: a pseudonym for it alone, and a signed file to hand in at its desk."""
+    from pathlib import Path
+
+    from scripts._options import classes_of
+    from scripts._patients import patient_of
+    from scripts._progress import working
+    from theriac.health.keystore import write_private
+
+    wanted = classes_of(classes)
+    with patient_of(who, network=network, store=store, payer=payer) as (patient, _), working("Publishing"):
+        write_private(Path(out).absolute(), patient.introduce(member, classes=wanted or None).encode())
+    click.echo(f"Written to {out}; hand it in at the desk of member {member}.")
+
+
+# -- records ---------------------------------------------------------------------------------------------------------
+
+
+@cli.command(epilog=example('patient add diary.txt --class patient-reported/N --title "Headaches in May"'))
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True))
+@click.option("--class", "cls", default="patient-reported/N", show_default=True, help="For files that do not say it.")
+@click.option("--title", default=None, help="What lists show; the file's own facts unless said.")
+@click.option("--date", default=None, help="When it happened, such as 2031-05-04.")
+@_PAYER
+@_WHO
+@network_options
+def add(
+    files: tuple[str, ...],
+    cls: str,
+    title: str | None,
+    date: str | None,
+    payer: str | None,
+    who: str,
+    network: str,
+    store: str | None,
+) -> None:
+    """Add records of your own; they are marked as reported by you."""
+    from dataclasses import replace
+
+    from scripts._options import classes_of, moment
+    from scripts._patients import patient_of
+    from scripts._progress import counted, working
+    from scripts._sealing import files_in, pieces_of
+
+    if date is not None:
+        moment(date)
+    [chosen] = classes_of([cls])
+    with patient_of(who, network=network, store=store, payer=payer) as (patient, _):
+        with working("Checking the files"):
+            pieces = pieces_of(files_in(files), cls=chosen, place="")
+        for piece in counted(pieces, "Sealing", total=len(pieces)):
+            manifest = replace(piece.manifest, title=title or piece.manifest.title, date=date or piece.manifest.date)
+            entry = patient.add(piece.content, manifest)
+            click.echo(f"{entry.digest[:16]}  {entry.cls}  {manifest.title}")
+
+
+def _shown(patient: Any, entry: Any) -> dict[str, Any]:
+    from datetime import UTC, datetime
+
+    anchored = datetime.fromtimestamp(entry.anchored, UTC)
+    names = {writer.member: writer.name for account in patient.vault.accounts.values() for writer in account.writers}
+    return {
+        "digest": entry.digest,
+        "class": entry.cls,
+        "date": str(entry.summary.get("date", ""))[:10] or anchored.date().isoformat(),
+        "title": entry.summary.get("title", ""),
+        "by": names.get(entry.author, f"member {entry.author}") if entry.author else "you",
+        "codes": list(entry.summary.get("codes", ())),
+        "type": entry.summary.get("type", ""),
+        "size": entry.summary.get("size", 0),
+        "anchored": anchored.isoformat(),
+    }
+
+
+@cli.command(epilog=example("patient records --class laboratory/N"))
+@_CLASSES
+@_WHO
+@network_options
+@json_option
+def records(classes: tuple[str, ...], who: str, network: str, store: str | None, as_json: bool) -> None:
+    """List your records; `watch` first, to file what was written since."""
+    from scripts._options import classes_of
+    from scripts._patients import patient_of
+
+    wanted = {str(each) for each in classes_of(classes)}
+    with patient_of(who, network=network, store=store) as (patient, _):
+        rows = [_shown(patient, each) for each in patient.vault.listed() if not wanted or each.cls in wanted]
+    if as_json:
+        print_json(rows)
+        return
+    table(
+        [(each["digest"][:16], each["date"], each["class"], each["title"], each["by"]) for each in rows],
+        *("record", "date", "class", "title", "by"),
+        empty="No record is filed.",
+    )
+
+
+@cli.command("open", epilog=example("patient open 3f9a2c -o result.json"))
+@click.argument("record")
+@click.option("-o", "--out", required=True, help="The file to write, or - for standard output.")
+@_WHO
+@network_options
+def open_(record: str, out: str, who: str, network: str, store: str | None) -> None:
+    """Open one of your records by the beginning of its name."""
+    from scripts._patients import patient_of
+    from scripts._progress import working
+
+    with patient_of(who, network=network, store=store) as (patient, _), working("Opening"):
+        entry = patient.entry(record)
+        opened = patient.open(entry)
+        opened.check_author(digest=entry.digest)
+        write_out(opened, out)
+    click.echo(f"{opened.manifest.title or opened.manifest.type}, {opened.manifest.size:,} bytes.", err=True)
+
+
+@cli.command(epilog=example("patient export my-records"))
+@click.argument("folder", type=click.Path(file_okay=False))
+@_WHO
+@network_options
+def export(folder: str, who: str, network: str, store: str | None) -> None:
+    """Write all your records, opened, into a folder, with index.json; bundles are put together again."""
+    from pathlib import Path
+
+    from scripts._exporting import export as exported
+    from scripts._patients import patient_of
+
+    target = Path(folder)
+    if target.exists() and any(target.iterdir()):
+        raise Failure(f"The folder {folder} is not empty; name a new one.")
+    with patient_of(who, network=network, store=store) as (patient, _):
+        done = exported(patient, target, shown=lambda entry: _shown(patient, entry))
+    click.echo(
+        f"Exported {done.records} records and {done.bundles} whole bundles to {folder}; they are not sealed there."
+    )
+
+
+@cli.command(epilog=example("patient watch", "patient watch --every 60"))
+@click.option("--every", type=click.IntRange(1, 86400), default=None, help="Go on, with so many seconds between.")
+@_PAYER
+@_WHO
+@network_options
+@json_option
+def watch(every: int | None, payer: str | None, who: str, network: str, store: str | None, as_json: bool) -> None:
+    """File what was written for you, renew keys, and tell of what is not as it should be."""
+    import time
+
+    from scripts._cli import failure_of
+    from scripts._patients import patient_of
+    from scripts._progress import working
+
+    while True:
+        try:
+            with patient_of(who, network=network, store=store, payer=payer) as (patient, _), working("Looking"):
+                found = patient.watch()
+        except Exception as trouble:
+            failure = trouble if isinstance(trouble, Failure) else failure_of(trouble)
+            # A chain that is away for a while is no reason to stop watching.
+            if every is None or failure.exit_code != 4:
+                raise
+            click.echo(failure.message, err=True)
+        else:
+            _tell(found, as_json=as_json)
+        if every is None:
+            return
+        time.sleep(every)
+
+
+def _tell(found: Any, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "filed": [each.digest for each in found.filed],
+                "waiting": list(found.waiting),
+                "rejected": list(found.rejected),
+                "unsolicited": list(found.unsolicited),
+                "published": len(found.published),
+                "alarms": [str(each) for each in found.alarms],
+            }
+        )
+        return
+    click.echo(f"Filed {len(found.filed)} new records, published {len(found.published)} times.")
+    for digest in found.waiting:
+        click.echo(f"Waits for its bytes or its key: {digest[:16]}")
+    for digest in found.rejected:
+        click.echo(f"Rejected: {digest[:16]}")
+    for name in found.unsolicited:
+        _, author, digest = name.split("/")
+        click.echo(f"Unsolicited, by member {author}: {digest[:16]}")
+
+
+# -- requests --------------------------------------------------------------------------------------------------------
+
+
+@cli.command(epilog=example("patient requests"))
+@_WHO
+@network_options
+@json_option
+def requests(who: str, network: str, store: str | None, as_json: bool) -> None:
+    """Who asks for access, to what, why and until when; the latest first."""
+    from scripts._options import shown_reader
+    from scripts._patients import patient_of
+
+    with patient_of(who, network=network, store=store) as (patient, _):
+        rows = [
+            {
+                "letter": each.letter,
+                "member": each.member,
+                "name": each.name,
+                "reader": shown_reader(each.reader),
+                "classes": list(each.classes),
+                "purpose": each.purpose,
+                "until": each.end,
+                "history": each.history,
+                "reason": each.reason,
+            }
+            for each in patient.requests()
+        ]
+    if as_json:
+        print_json(rows)
+        return
+    table(
+        [
+            (
+                each["letter"][:16],
+                each["name"],
+                each["purpose"],
+                each["until"][:16],
+                ",".join(each["classes"]),
+                each["reason"],
+            )
+            for each in rows
+        ],
+        *("letter", "from", "purpose", "until", "classes", "reason"),
+        empty="Nobody asks.",
+    )
+
+
+def _request(patient: Any, letter: str) -> Any:
+    found = [each for each in patient.requests() if letter and each.letter.startswith(letter.lower())]
+    if len(found) != 1:
+        raise Failure(f"No request, or more than one, begins with {letter[:64]!r}; 'patient requests' lists them.")
+    return found[0]
+
+
+@cli.command(
+    epilog=example("patient answer 3f9a2c", "patient answer 3f9a2c --class laboratory/N --days 7 --from-now-on")
+)
+@click.argument("letter")
+@_CLASSES
+@_UNTIL
+@_DAYS
+@click.option("--from-now-on", is_flag=True, help="Only what is written from the next full hour on.")
+@_PAYER
+@_WHO
+@network_options
+@yes_option
+def answer(
+    letter: str,
+    classes: tuple[str, ...],
+    until: str | None,
+    days: int | None,
+    from_now_on: bool,
+    payer: str | None,
+    who: str,
+    network: str,
+    store: str | None,
+    yes: bool,
+) -> None:
+    """Grant what a request asks for, or less of it, and tell who asked."""
+    from scripts._options import classes_of, end_of, moment, shown_reader
+    from scripts._patients import patient_of
+    from scripts._progress import working
+    from theriac.health.scope import Purpose
+
+    chosen = classes_of(classes)
+    with patient_of(who, network=network, store=store, payer=payer) as (patient, _):
+        request = _request(patient, letter)
+        asked = classes_of(request.classes)
+        wanted = chosen or asked
+        if beyond := [str(each) for each in wanted if each not in asked]:
+            raise Failure(f"{', '.join(beyond)} was not asked for; use 'patient grant' to give more than was asked.")
+        end = moment(request.end) if until is None and days is None else end_of(until, days, now=patient.chain.time())
+        end = min(end, moment(request.end))
+        history = request.history and not from_now_on
+        confirmed(_question(shown_reader(request.reader), request.name, wanted, request.purpose, end, history), yes=yes)
+        with working("Publishing and granting"):
+            patient.grant(
+                request.reader, classes=wanted, purpose=Purpose.parse(request.purpose), end=end, history=history
+            )
+            patient.answer(request, granted=True)
+    click.echo(f"Granted until {end:%Y-%m-%d %H:%M} UTC, and told {request.name}.")
+
+
+@cli.command(epilog=example('patient refuse 3f9a2c --reason "Please ask my doctor"'))
+@click.argument("letter")
+@click.option("--reason", default="", help="What who asked reads. It is sealed.")
+@_PAYER
+@_WHO
+@network_options
+def refuse(letter: str, reason: str, payer: str | None, who: str, network: str, store: str | None) -> None:
+    """Tell who asked that the answer is no."""
+    from scripts._patients import patient_of
+
+    with patient_of(who, network=network, store=store, payer=payer) as (patient, _):
+        request = _request(patient, letter)
+        patient.refuse(request, reason=reason)
+    click.echo(f"Told {request.name} no.")
+
+
+def _question(reader: str, name: str, classes: Any, purpose: str, end: Any, history: bool) -> str:
+    which = "everything" if len(classes) > 40 else ", ".join(map(str, classes))
+    what = "with what was written before" if history else "only from the next full hour on"
+    called = f"{name} ({reader})" if name else reader
+    return f"Let {called} read {which}, {what}, for {purpose}, until {end:%Y-%m-%d %H:%M} UTC?"
+
+
+# -- granting and ending ---------------------------------------------------------------------------------------------
+
+
+@cli.command(epilog=example("patient grant member:1 --class laboratory/N --class imaging/N --days 30"))
+@click.argument("reader")
+@_CLASSES
+@_PURPOSE
+@_UNTIL
+@_DAYS
+@click.option("--start", default=None, help="Begins on this day at 00:00 UTC; now unless said.")
+@click.option("--from-now-on", is_flag=True, help="Only what is written from the next full hour on.")
+@click.option("--since", default=None, help="History only since this day.")
+@_PAYER
+@_WHO
+@network_options
+@yes_option
+def grant(
+    reader: str,
+    classes: tuple[str, ...],
+    purpose: str,
+    until: str | None,
+    days: int | None,
+    start: str | None,
+    from_now_on: bool,
+    since: str | None,
+    payer: str | None,
+    who: str,
+    network: str,
+    store: str | None,
+    yes: bool,
+) -> None:
+    """Let an account, or all of a member's staff (member:NUMBER), read classes of your records."""
+    from scripts._options import classes_of, end_of, moment, reader_of, shown_reader
+    from scripts._patients import patient_of
+    from scripts._progress import working
+    from theriac.health.scope import Purpose
+
+    wanted, why = classes_of(classes), Purpose.parse(purpose)
+    if not wanted:
+        raise Failure("Name what may be read with --class, such as --class laboratory/N.")
+    if since and from_now_on:
+        raise Failure("Give --since or --from-now-on, not both.")
+    with patient_of(who, network=network, store=store, payer=payer) as (patient, site):
+        to = reader_of(reader, play=site.play)
+        end = end_of(until, days, now=patient.chain.time())
+        name = patient.chain.profile(to, patient.store).name
+        confirmed(_question(shown_reader(to), name, wanted, why.code, end, not from_now_on), yes=yes)
+        with working("Publishing and granting"):
+            patient.grant(
+                to,
+                classes=wanted,
+                purpose=why,
+                end=end,
+                start=moment(start) if start else None,
+                history=not from_now_on,
+                since=moment(since) if since else None,
+            )
+    click.echo(f"{name} may read until {end:%Y-%m-%d %H:%M} UTC.")
+
+
+def _sharing(patient: Any, reader: str, purpose: str) -> Any:
+    from theriac.errors import UnknownGrant
+
+    for each in patient.vault.sharings:
+        if (each.reader, each.purpose) == (reader, purpose):
+            return each
+    raise UnknownGrant(reader=reader, purpose=purpose)
+
+
+@cli.command(epilog=example("patient narrow member:1 --class laboratory/N --until 2031-05-04"))
+@click.argument("reader")
+@click.option("--class", "classes", multiple=True, help="What remains; all that was granted unless said.")
+@_PURPOSE
+@_UNTIL
+@_DAYS
+@_PAYER
+@_WHO
+@network_options
+@yes_option
+def narrow(
+    reader: str,
+    classes: tuple[str, ...],
+    purpose: str,
+    until: str | None,
+    days: int | None,
+    payer: str | None,
+    who: str,
+    network: str,
+    store: str | None,
+    yes: bool,
+) -> None:
+    """Take classes or time from a grant."""
+    from scripts._options import classes_of, end_of, reader_of
+    from scripts._patients import patient_of
+    from scripts._progress import working
+    from theriac.health.scope import Purpose
+
+    wanted, why = classes_of(classes), Purpose.parse(purpose)
+    if not wanted and until is None and days is None:
+        raise Failure("Say what remains: --class, --until or --days.")
+    with patient_of(who, network=network, store=store, payer=payer) as (patient, site):
+        sharing = _sharing(patient, reader_of(reader, play=site.play), why.code)
+        end = None if until is None and days is None else end_of(until, days, now=patient.chain.time())
+        confirmed(f"Take from {sharing.name} what is not named?", yes=yes)
+        with working("Locking and narrowing"):
+            left = patient.narrow(sharing, classes=wanted or None, end=end)
+    click.echo(f"{sharing.name} may read {', '.join(left.classes)}.")
+
+
+@cli.command("share-record", epilog=example("patient share-record 3f9a2c TEST::3 --days 7"))
+@click.argument("record")
+@click.argument("reader")
+@_PURPOSE
+@_UNTIL
+@_DAYS
+@_PAYER
+@_WHO
+@network_options
+@yes_option
+def share_record(
+    record: str,
+    reader: str,
+    purpose: str,
+    until: str | None,
+    days: int | None,
+    payer: str | None,
+    who: str,
+    network: str,
+    store: str | None,
+    yes: bool,
+) -> None:
+    """Let somebody read one record and no other."""
+    from scripts._options import end_of, reader_of
+    from scripts._patients import patient_of
+    from scripts._progress import working
+    from theriac.health.scope import Purpose
+
+    why = Purpose.parse(purpose)
+    with patient_of(who, network=network, store=store, payer=payer) as (patient, site):
+        to, entry = reader_of(reader, play=site.play), patient.entry(record)
+        end = end_of(until, days, now=patient.chain.time())
+        title = entry.summary.get("title", "") or entry.digest[:16]
+        confirmed(f"Let {reader} read {title} until {end:%Y-%m-%d %H:%M} UTC?", yes=yes)
+        with working("Publishing and granting"):
+            shared = patient.share_record(entry.digest, to, purpose=why, end=end)
+    click.echo(f"{shared.name} may read {title} until {end:%Y-%m-%d %H:%M} UTC.")
+
+
+@cli.command(epilog=example("patient revoke member:1"))
+@click.argument("reader")
+@_PURPOSE
+@_PAYER
+@_WHO
+@network_options
+@yes_option
+def revoke(reader: str, purpose: str, payer: str | None, who: str, network: str, store: str | None, yes: bool) -> None:
+    """End a grant: the reader cannot open the next record. What was read stays read."""
+    from scripts._options import reader_of
+    from scripts._patients import patient_of
+    from scripts._progress import working
+    from theriac.health.scope import Purpose
+
+    why = Purpose.parse(purpose)
+    with patient_of(who, network=network, store=store, payer=payer) as (patient, site):
+        to = reader_of(reader, play=site.play)
+        confirmed(f"Revoke what {reader} may read for {why.code}?", yes=yes)
+        with working("Locking and revoking"):
+            patient.revoke(to, purpose=why)
+    click.echo(f"Revoked: {reader} cannot open what is written from now on.")
+
+
+@cli.command("revoke-all", epilog=example("patient revoke-all"))
+@_PAYER
+@_WHO
+@network_options
+@yes_option
+def revoke_all(payer: str | None, who: str, network: str, store: str | None, yes: bool) -> None:
+    """End every grant at once and make every key new: after a theft, or to begin again."""
+    from scripts._patients import patient_of
+    from scripts._progress import working
+
+    with patient_of(who, network=network, store=store, payer=payer) as (patient, _):
+        confirmed("Revoke everything you ever granted, and make every key new?", yes=yes)
+        with working("Revoking everything"):
+            patient.revoke_all()
+    click.echo("Everything is revoked, and every key is new.")
+
+
+@cli.command(epilog=example("patient rotate", "patient rotate --rewrite"))
+@click.option("--rewrite", is_flag=True, help="Also seal the old records anew and give up their old files.")
+@_PAYER
+@_WHO
+@network_options
+@yes_option
+def rotate(rewrite: bool, payer: str | None, who: str, network: str, store: str | None, yes: bool) -> None:
+    """Begin new keys for every class; who is granted a class keeps reading it."""
+    from scripts._patients import patient_of
+    from scripts._progress import working
+
+    with patient_of(who, network=network, store=store, payer=payer) as (patient, _):
+        if rewrite:
+            confirmed("Seal all your records anew and give up the old files?", yes=yes)
+        with working("Making new keys"):
+            patient.rotate(rewrite=rewrite)
+    click.echo("New keys are published" + (", and the old records are sealed to them." if rewrite else "."))
+
+
+# -- looking ---------------------------------------------------------------------------------------------------------
+
+
+@cli.command(epilog=example("patient shared"))
+@_WHO
+@network_options
+@json_option
+def shared(who: str, network: str, store: str | None, as_json: bool) -> None:
+    """What is shared with whom, for what and until when."""
+    from scripts._patients import patient_of
+
+    with patient_of(who, network=network, store=store) as (patient, _):
+        rows = [_grant_row(patient, each) for each in patient.vault.sharings] + _single_rows(patient)
+    _print_grants(rows, as_json=as_json)
+
+
+@cli.command(epilog=example("patient who laboratory/N"))
+@click.argument("cls", metavar="CLASS")
+@_WHO
+@network_options
+@json_option
+def who(cls: str, who: str, network: str, store: str | None, as_json: bool) -> None:
+    """Who may read a class now."""
+    from scripts._options import classes_of
+    from scripts._patients import patient_of
+
+    wanted = classes_of([cls])
+    if len(wanted) != 1:
+        raise Failure("Name one class, such as laboratory/N.")
+    with patient_of(who, network=network, store=store) as (patient, _):
+        singles = [each for each in _single_rows(patient) if each["of"] == str(wanted[0])]
+        rows = [_grant_row(patient, each) for each in patient.who_may_read(wanted[0])] + singles
+    _print_grants(rows, as_json=as_json)
+
+
+def _grant_row(patient: Any, sharing: Any) -> dict[str, Any]:
+    from scripts._options import shown_reader
+    from theriac.health.patient import in_words
+
+    hour = patient.chain.hour()
+    state = "over" if hour >= sharing.end else "open" if hour >= sharing.start else "not begun"
+    return {
+        "reader": shown_reader(sharing.reader),
+        "name": sharing.name,
+        "purpose": sharing.purpose,
+        "classes": list(sharing.classes),
+        "history": "all" if sharing.since == 0 else f"since {in_words(sharing.since)}",
+        "from": in_words(sharing.start),
+        "until": in_words(sharing.end),
+        "now": state,
+    }
+
+
+def _single_rows(patient: Any) -> list[dict[str, Any]]:
+    from scripts._options import shown_reader
+    from theriac.health.patient import in_words
+
+    classes = {each.digest: each.cls for each in patient.vault.listed()}
+    return [
+        {
+            "reader": shown_reader(each.reader),
+            "name": each.name,
+            "purpose": "one record",
+            "classes": [f"record {each.digest[:16]}"],
+            "of": classes.get(each.digest, ""),
+            "history": "",
+            "from": "",
+            "until": in_words(each.end),
+            "now": "over" if patient.chain.hour() >= each.end else "open",
+        }
+        for each in patient.vault.singles
+    ]
+
+
+def _print_grants(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json(rows)
+        return
+    table(
+        [
+            (each["name"], each["reader"], each["purpose"], each["until"], each["now"], ", ".join(each["classes"]))
+            for each in rows
+        ],
+        *("name", "reader", "purpose", "until", "now", "classes"),
+        empty="Nothing is shared.",
+    )
