@@ -25,6 +25,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 from eth_utils.abi import function_abi_to_4byte_selector, get_abi_input_types
+from requests import Session
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
@@ -170,13 +171,21 @@ def anvil(*, hardfork: str) -> Iterator[Chain]:
             start_new_session=True,
         )
         try:
-            provider = HTTPProvider(_url_of(process, printed), request_kwargs={"timeout": ANSWERED_WITHIN})
-            chain = Chain(Web3(provider))
+            chain = Chain(
+                Web3(HTTPProvider(_url_of(process, printed), {"timeout": ANSWERED_WITHIN}, session=_session()))
+            )
             chain.ask("anvil_setBlockTimestampInterval", 1)
             yield chain
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _session() -> Session:
+    """A session that asks no proxy for what is on this machine."""
+    session = Session()
+    session.trust_env = False
+    return session
 
 
 def _url_of(process: "subprocess.Popen[bytes]", printed: BinaryIO) -> str:

@@ -5,7 +5,7 @@ its order, and then has every message of the table ready at once: each counts, w
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eth_utils import keccak
@@ -231,6 +231,13 @@ def cases(cast: Cast) -> dict[str, Case]:
         signers=("leaver",),
     )
     return found
+
+
+def of_account(message: Message, address: str) -> Message:
+    """The same message, but of another account, which never joined a member."""
+    field = {"Join": "account", "Leave": "account", "Letter": "sender"}.get(message.TYPE, "pseudonym")
+    other = replace(message, **{field: address})
+    return replace(other, nonce=0) if isinstance(other, Leave) else other
 
 
 NAMES = tuple(

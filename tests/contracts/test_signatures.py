@@ -1,22 +1,32 @@
 """Every function that takes a signature: what counts, and every way in which a signature is refused."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from ape.api import ReceiptAPI, TestAccountAPI
-from ape.contracts import ContractInstance
-from contracts_world import DAY, HOUR, ZERO, Members, World, domain_of, refused
-from eth_account import Account
 from eth_utils import to_checksum_address
-from signature_cases import FAMILY, LABORATORY, NAMES, WIDE, Case, Cast, Event, cases, digest, preparation
+from real_anvil import person
+from signature_cases import FAMILY, NAMES, ZERO, Case, Cast, cases, digest, of_account
+from signature_stage import (
+    CLINIC,
+    CLINIC_NUMBER,
+    HOSPITAL,
+    LICENCE,
+    STRANGER,
+    Refusal,
+    Stage,
+    open_stage,
+    wrong_signature,
+)
 
 from theriac.consortium import Role
-from theriac.health.messages import Freshness, Grant, Narrow, Report, Reseal, Resealing, RevokeEverything
+from theriac.health.messages import CORRECT, DISOWN, SUPERSEDE, Resealing
 from theriac.health.scope import PURPOSES, Purpose
 from theriac.ledger.contracts import abi
 from theriac.ledger.typed import Domain, Message
+
+HOUR, DAY = 3600, 24 * 3600
 
 # The order of the group of points on secp256k1 (SEC 2).
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -25,265 +35,248 @@ ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 PLACES = [(name, 0) for name in NAMES] + [(name, 1) for name in NAMES if name.startswith("HandOver")]
 MEMBERS_OWN = {"Join", "Leave"}
 BY_PSEUDONYM = [name for name in NAMES if name not in MEMBERS_OWN]
-
-
-@dataclass(frozen=True)
-class Ready:
-    """The world after the preparation: every row of the table counts now, if nothing is wrong with it."""
-
-    world: World
-    cast: Cast
-    table: dict[str, Case]
-    signers: dict[str, TestAccountAPI]
-
-    def contract(self, name: str) -> ContractInstance:
-        return self.world.contract(self.table[name].message.CONTRACT)
-
-    def sign(self, name: str, *, message: Message | None = None, domain: Domain | None = None) -> tuple[bytes, ...]:
-        """The signatures that the row asks for, over its message or another."""
-        signable = (message or self.table[name].message).signable(domain or domain_of(self.contract(name)))
-        accounts = (Account.from_key(self.signers[each].private_key) for each in self.table[name].signers)
-        return tuple(bytes(account.sign_message(signable).signature) for account in accounts)
-
-    def send(self, name: str, *signatures: bytes, message: Message | None = None) -> ReceiptAPI:
-        """Carries the row's message, or another, with these signatures or the right ones."""
-        sent = message or self.table[name].message
-        signatures = signatures or self.sign(name, message=sent)
-        return self.world.send(sent, *signatures, sender=self.sender(name))
-
-    def attempt(self, name: str, *signatures: bytes, message: Message | None = None) -> None:
-        """The same as a call, for what is refused."""
-        sent = message or self.table[name].message
-        signatures = signatures or self.sign(name, message=sent)
-        self.world.try_sending(sent, *signatures, sender=self.sender(name))
-
-    def attempt_with(self, name: str, arguments: tuple[Any, ...]) -> None:
-        """Calls the row's function with arguments that no message stands for."""
-        function = getattr(self.contract(name), self.table[name].message.FUNCTION)
-        function.call(*arguments, sender=self.sender(name))
-
-    def sender(self, name: str) -> TestAccountAPI:
-        """A member takes on its staff itself; anyone carries the rest."""
-        return self.world.people["hospital" if name == "Join" else "relayer"]
-
-    def who(self, name: str, place: int = 0) -> str:
-        """Whose signature the contract finds wrong: for a publication always the controller's."""
-        if name.startswith("Publish"):
-            return self.cast.controller
-        return str(getattr(self.cast, self.table[name].signers[place]))
+STILL_THE_FORMER_S = [name for name in BY_PSEUDONYM if name != "Publish by the publisher"]
 
 
 @pytest.fixture(scope="module")
-def ready(world: World, people: dict[str, TestAccountAPI], members: Members) -> Ready:
-    signers = {
-        "controller": people["patient"],
-        "publisher": people["publisher"],
-        "successor": people["new_phone"],
-        "joiner": people["newcomer"],
-        "leaver": people["nurse"],
-    }
-    cast = Cast(
-        pseudonym=people["patient"].address,
-        reader=people["doctor"].address,
-        daughter=people["sibling"].address,
-        member=members.hospital,
-        now=world.clock.now,
-        **{name: account.address for name, account in signers.items()},
-    )
-    ready = Ready(world, cast, cases(cast), signers)
-
-    for signed in preparation(cast):
-        world.send(signed.message, world.sign(signed.message, by=people["patient"]), sender=people["relayer"])
-    record = (cast.pseudonym, [digest("record")], 1, cast.midnight(1))
-    world.records.anchorMany(*record, sender=people["doctor"])
-    return ready
+def stage() -> Iterator[Stage]:
+    """The table, ready, for tests that send nothing."""
+    with open_stage() as stage:
+        yield stage
 
 
-def told(receipt: ReceiptAPI) -> list[Event]:
-    """What the contracts told in a transaction."""
-    return [Event(event.event_name, dict(event.event_arguments)) for event in receipt.events]
+@pytest.fixture
+def acting(stage: Stage) -> Iterator[Stage]:
+    """The same for tests that send; what they did is undone after them."""
+    with stage.chain.undone():
+        yield stage
 
 
 # -- what counts -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_signature__counts(ready: Ready, name: str) -> None:
-    receipt = ready.send(name)
+def test_signature__counts(acting: Stage, name: str) -> None:
+    told = acting.send(name)
 
-    assert told(receipt) == list(ready.table[name].events)
+    assert told == list(acting.table[name].events)
 
 
-def test_signature__every_function_that_takes_one_is_in_the_table(ready: Ready) -> None:
-    # given the functions whose last argument is a signature, of every contract
-    contracts = ("Carrier", "Consortium", "Grants", "Keys", "Letters", "Records")
+def test_signature__every_function_that_takes_one_is_in_the_table(stage: Stage) -> None:
+    # given the functions of every contract that take a signature
     taking = {
         (contract, entry["name"])
-        for contract in contracts
+        for contract in ("Carrier", "Consortium", "Grants", "Keys", "Letters", "Records")
         for entry in abi(contract)
-        if entry["type"] == "function" and entry["inputs"] and entry["inputs"][-1]["type"].startswith("bytes")
-        if entry["inputs"][-1]["name"] in ("signature", "signatures", "acceptance")
+        if entry["type"] == "function"
+        if {part["name"] for part in entry["inputs"]} & {"signature", "signatures", "acceptance"}
     }
 
     # when
-    missing = taking - {(case.message.CONTRACT, case.message.FUNCTION) for case in ready.table.values()}
+    missing = taking - {(case.message.CONTRACT, case.message.FUNCTION) for case in stage.table.values()}
 
-    # then only the one that takes many of the same
+    # then there is only the one that takes many of the same
     assert missing == {("Consortium", "joinMany")}
+
+
+def test_signature__to_join__counts_among_many(acting: Stage) -> None:
+    # given
+    case, consortium = acting.table["Join"], acting.contracts.consortium
+    terms, signature = case.message.arguments(*acting.signatures("Join"))
+
+    # when
+    receipt = acting.chain.send(HOSPITAL, consortium.functions.joinMany([terms], [signature]))
+
+    # then
+    assert acting.told(receipt) == list(case.events)
+
+
+def test_signature__to_join__wrong_among_many__refuses_all(stage: Stage) -> None:
+    # given a right one and one that a stranger signed
+    right = stage.table["Join"].message
+    wrong = replace(right, account=person("another newcomer").address)
+    signatures = [*stage.signatures("Join"), *stage.sign(wrong, STRANGER)]
+    many = stage.contracts.consortium.functions.joinMany([right.terms(), wrong.terms()], signatures)
+
+    # when
+    refusal = stage.refusal_of_call(many, sender=HOSPITAL)
+
+    # then
+    assert refusal == wrong_signature(wrong.account)
 
 
 # -- replays ---------------------------------------------------------------------------------------------------------
 
 
-def refusal_of_replay(name: str, ready: Ready) -> tuple[str, dict[str, Any]]:
+def refusal_of_replay(name: str, cast: Cast) -> Refusal:
     """By which error the same message is refused the second time."""
-    cast = ready.cast
-    own, new = digest("own record"), digest("record, sealed anew")
+    own, new, diary = digest("own record"), digest("record, sealed anew"), digest("diary, Monday")
+    of_patient = {"pseudonym": cast.pseudonym, "author": 0}
     return {
-        "Publish": ("WrongVersion", {"version": 2, "current": 2}),
-        "Publish by the publisher": ("WrongVersion", {"version": 2, "current": 2}),
-        "Rotate": ("WrongNonce", {"nonce": 1, "current": 2}),
-        "SetPublisher": ("WrongNonce", {"nonce": 1, "current": 2}),
-        "RevokeEverything": ("WrongEra", {"era": 0, "current": 1}),
-        "HandOver": ("WrongEra", {"era": 0, "current": 1}),
-        "HandOver keeping the grants": ("WrongSignature", {"signer": cast.successor}),
-        "Grant": ("WrongNonce", {"nonce": 0, "current": 1}),
-        "Narrow": ("WrongNonce", {"nonce": 1, "current": 2}),
-        "Revoke": ("WrongNonce", {"nonce": 1, "current": 2}),
-        "SetParent": ("WrongNonce", {"nonce": 0, "current": 1}),
-        "Report": (
-            "AlreadyAnchored",
-            {"pseudonym": cast.pseudonym, "author": 0, "digest": digest("diary, Monday")},
-        ),
-        "Reseal": ("AlreadyAnchored", {"pseudonym": cast.pseudonym, "author": 0, "digest": new}),
-        "Amend": ("WrongStatus", {"digest": own, "status": 3, "wanted": 3}),
-        "Letter": ("WrongNonce", {"nonce": 0, "current": 1}),
-        "Join": ("WrongNonce", {"nonce": 0, "current": 1}),
-        "Leave": ("WrongNonce", {"nonce": 1, "current": 2}),
+        "Publish": Refusal("WrongVersion", {"version": 2, "current": 2}),
+        "Publish by the publisher": Refusal("WrongVersion", {"version": 2, "current": 2}),
+        "Rotate": Refusal("WrongNonce", {"nonce": 1, "current": 2}),
+        "SetPublisher": Refusal("WrongNonce", {"nonce": 1, "current": 2}),
+        "RevokeEverything": Refusal("WrongEra", {"era": 0, "current": 1}),
+        "HandOver": Refusal("WrongEra", {"era": 0, "current": 1}),
+        "HandOver keeping the grants": wrong_signature(cast.successor),
+        "Grant": Refusal("WrongNonce", {"nonce": 0, "current": 1}),
+        "Narrow": Refusal("WrongNonce", {"nonce": 1, "current": 2}),
+        "Revoke": Refusal("WrongNonce", {"nonce": 1, "current": 2}),
+        "SetParent": Refusal("WrongNonce", {"nonce": 0, "current": 1}),
+        "Report": Refusal("AlreadyAnchored", {**of_patient, "digest": diary}),
+        "Reseal": Refusal("AlreadyAnchored", {**of_patient, "digest": new}),
+        "Amend": Refusal("WrongStatus", {"digest": own, "status": CORRECT, "wanted": CORRECT}),
+        "Letter": Refusal("WrongNonce", {"nonce": 0, "current": 1}),
+        "Join": Refusal("WrongNonce", {"nonce": 0, "current": 1}),
+        "Leave": Refusal("WrongNonce", {"nonce": 1, "current": 2}),
     }[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_signature__replayed(ready: Ready, name: str) -> None:
+def test_signature__replayed(acting: Stage, name: str) -> None:
     # given
-    ready.send(name)
+    acting.send(name)
 
-    # when, then
-    error, facts = refusal_of_replay(name, ready)
-    with refused(getattr(ready.contract(name), error), **facts):
-        ready.attempt(name)
-
-
-def test_signature__to_join__replayed_after_leaving(ready: Ready, consortium: ContractInstance) -> None:
-    # given someone who joined and left
-    ready.send("Join")
-    consortium.leave(sender=ready.signers["joiner"])
-
-    # when, then
-    with refused(consortium.WrongNonce, nonce=0, current=2):
-        ready.attempt("Join")
-
-
-def test_signature__to_grant__killed_by_a_revoke(ready: Ready, grants: ContractInstance) -> None:
-    # given a grant that is signed and not sent yet
-    granting = ready.table["Grant"].message
-    assert isinstance(granting, Grant)
-
-    # when it is revoked before it arrives
-    grants.revoke(granting.pseudonym, granting.reader, FAMILY.number, sender=ready.signers["controller"])
+    # when
+    refusal = acting.refusal(name)
 
     # then
-    with refused(grants.WrongNonce, nonce=0, current=1):
-        ready.attempt("Grant")
+    assert refusal == refusal_of_replay(name, acting.cast)
 
 
-def test_signature__of_the_publisher__void_once_another_is_appointed(ready: Ready, keys: ContractInstance) -> None:
+def test_signature__to_join__replayed_after_leaving(acting: Stage) -> None:
+    # given someone who joined and left
+    acting.send("Join")
+    acting.chain.send(acting.signers["joiner"], acting.contracts.consortium.functions.leave())
+
+    # when
+    refusal = acting.refusal("Join")
+
+    # then
+    assert refusal == Refusal("WrongNonce", {"nonce": 0, "current": 2})
+
+
+def test_signature__to_grant__killed_by_a_revoke(acting: Stage) -> None:
+    # given a grant that is signed and not sent yet
+    granting = acting.table["Grant"].message
+
+    # when it is revoked before it arrives
+    revoke = acting.contracts.grants.functions.revoke(granting.pseudonym, granting.reader, FAMILY.number)
+    acting.chain.send(acting.signers["controller"], revoke)
+
+    # then
+    assert acting.refusal("Grant") == Refusal("WrongNonce", {"nonce": 0, "current": 1})
+
+
+def test_signature__of_the_publisher__void_once_another_is_appointed(acting: Stage) -> None:
     # given
-    keys.setPublisher(ready.cast.pseudonym, ready.cast.reader, sender=ready.signers["controller"])
+    acting.send("SetPublisher")
 
-    # when, then
-    with refused(keys.WrongSignature, signer=ready.cast.controller):
-        ready.attempt("Publish by the publisher")
+    # when
+    refusal = acting.refusal("Publish by the publisher")
+
+    # then
+    assert refusal == wrong_signature(acting.cast.controller)
+
+
+@pytest.mark.parametrize("name", STILL_THE_FORMER_S)
+def test_signature__of_who_handed_over(acting: Stage, name: str) -> None:
+    # given a pseudonym that another wallet controls now; its grants live on, and so does its era
+    acting.send("HandOver keeping the grants")
+
+    # when the wallet of before signs
+    refusal = acting.refusal(name)
+
+    # then
+    assert refusal == wrong_signature(acting.cast.successor)
 
 
 # -- made for something else -----------------------------------------------------------------------------------------
 
-ELSEWHERE: dict[str, Callable[[Domain, World], Domain]] = {
-    "another chain": lambda domain, _: replace(domain, chain_id=domain.chain_id + 1),
-    "another contract": lambda domain, world: replace(domain, contract=world.carrier.address),
-    "a contract of another name": lambda domain, _: replace(domain, name=f"{domain.name}s"),
-    "another version": lambda domain, _: replace(domain, version="2"),
+ELSEWHERE: dict[str, Callable[[Domain], Domain]] = {
+    "another chain": lambda domain: replace(domain, chain_id=domain.chain_id + 1),
+    "another contract": lambda domain: replace(domain, contract=STRANGER.address),
+    "a contract of another name": lambda domain: replace(domain, name=f"{domain.name}s"),
+    "another version": lambda domain: replace(domain, version="2"),
 }
 
 
 @pytest.mark.parametrize("where", ELSEWHERE)
 @pytest.mark.parametrize(("name", "place"), PLACES)
-def test_signature__for_another_domain(ready: Ready, name: str, place: int, where: str) -> None:
+def test_signature__for_another_domain(stage: Stage, name: str, place: int, where: str) -> None:
     # given
-    right = ready.sign(name)
-    elsewhere = ready.sign(name, domain=ELSEWHERE[where](domain_of(ready.contract(name)), ready.world))
-    signatures = [*right[:place], elsewhere[place], *right[place + 1 :]]
+    domain = stage.domains[stage.table[name].message.CONTRACT]
+    signatures = list(stage.signatures(name))
+    signatures[place] = stage.signatures(name, domain=ELSEWHERE[where](domain))[place]
 
-    # when, then
-    with refused(ready.contract(name).WrongSignature, signer=ready.who(name, place)):
-        ready.attempt(name, *signatures)
+    # when
+    refusal = stage.refusal(name, *signatures)
+
+    # then
+    assert refusal == wrong_signature(stage.who(name, place))
 
 
 @pytest.mark.parametrize("name", BY_PSEUDONYM)
-def test_signature__for_another_kind_of_message(ready: Ready, name: str) -> None:
-    # given what the controller signed for another act in the same domain
-    other = RevokeEverything(ready.cast.pseudonym, 0, ready.cast.deadline)
-    if name == "RevokeEverything":
-        other = ready.table["SetPublisher"].message
-    signatures = ready.sign(name, message=other)
+def test_signature__for_another_kind_of_message(stage: Stage, name: str) -> None:
+    # given what the same keys signed for another act in the same domain
+    other = stage.table["SetPublisher" if name == "RevokeEverything" else "RevokeEverything"].message
+    signatures = stage.signatures(name, message=other, domain=stage.domains[stage.table[name].message.CONTRACT])
 
-    # when, then
-    with refused(ready.contract(name).WrongSignature, signer=ready.who(name)):
-        ready.attempt(name, *signatures)
+    # when
+    refusal = stage.refusal(name, *signatures)
+
+    # then
+    assert refusal == wrong_signature(stage.who(name))
 
 
 @pytest.mark.parametrize(("name", "place"), PLACES)
-def test_signature__of_a_stranger(ready: Ready, name: str, place: int, stranger: TestAccountAPI) -> None:
+def test_signature__of_a_stranger(stage: Stage, name: str, place: int) -> None:
     # given
-    message = ready.table[name].message
-    signatures = list(ready.sign(name))
-    signatures[place] = ready.world.sign(message, by=stranger)
+    signatures = list(stage.signatures(name))
+    (signatures[place],) = stage.sign(stage.table[name].message, STRANGER)
 
-    # when, then
-    with refused(ready.contract(name).WrongSignature, signer=ready.who(name, place)):
-        ready.attempt(name, *signatures)
+    # when
+    refusal = stage.refusal(name, *signatures)
+
+    # then
+    assert refusal == wrong_signature(stage.who(name, place))
 
 
 @pytest.mark.parametrize("name", [name for name in BY_PSEUDONYM if not name.startswith("Publish")])
-def test_signature__of_the_publisher_for_what_it_may_not(ready: Ready, name: str) -> None:
+def test_signature__of_the_publisher_for_what_it_may_not(stage: Stage, name: str) -> None:
     # given
-    _, *others = ready.sign(name)
-    signature = ready.world.sign(ready.table[name].message, by=ready.signers["publisher"])
+    signatures = list(stage.signatures(name))
+    (signatures[0],) = stage.sign(stage.table[name].message, stage.signers["publisher"])
 
-    # when, then
-    with refused(ready.contract(name).WrongSignature, signer=ready.cast.controller):
-        ready.attempt(name, signature, *others)
+    # when
+    refusal = stage.refusal(name, *signatures)
+
+    # then
+    assert refusal == wrong_signature(stage.cast.controller)
 
 
-def test_signature__of_both_hands__in_each_other_s_place(ready: Ready, keys: ContractInstance) -> None:
+def test_signature__to_hand_over__in_each_other_s_place(stage: Stage) -> None:
     # given
-    signature, acceptance = ready.sign("HandOver")
+    signature, acceptance = stage.signatures("HandOver")
 
-    # when, then
-    with refused(keys.WrongSignature, signer=ready.cast.controller):
-        ready.attempt("HandOver", acceptance, signature)
+    # when
+    refusal = stage.refusal("HandOver", acceptance, signature)
+
+    # then
+    assert refusal == wrong_signature(stage.cast.controller)
 
 
-def test_signature__to_join_one_member__sent_by_another(
-    ready: Ready, consortium: ContractInstance, clinic: TestAccountAPI, members: Members
-) -> None:
+def test_signature__to_join_one_member__sent_by_another(stage: Stage) -> None:
     # given
-    (signature,) = ready.sign("Join")
-    elsewhere = replace(ready.table["Join"].message, member=members.clinic, roles=Role.CLINICIAN)
+    offered = stage.table["Join"].message
+    elsewhere = replace(offered, member=CLINIC_NUMBER, roles=Role.CLINICIAN)
 
-    # when, then
-    with refused(consortium.WrongSignature, signer=ready.cast.joiner):
-        ready.world.try_sending(elsewhere, signature, sender=clinic)
+    # when the other member sends it as an offer to itself
+    refusal = stage.refusal_of(elsewhere, *elsewhere.arguments(*stage.signatures("Join")), sender=CLINIC)
+
+    # then
+    assert refusal == wrong_signature(stage.cast.joiner)
 
 
 # -- nonce, version, era ---------------------------------------------------------------------------------------------
@@ -314,45 +307,43 @@ WITH_NONCE = [name for name, case in cases(EMPTY_CAST).items() if with_nonce(cas
 
 @pytest.mark.parametrize("step", [-1, 1])
 @pytest.mark.parametrize("name", WITH_NONCE)
-def test_signature__for_another_nonce(ready: Ready, name: str, step: int) -> None:
+def test_signature__for_another_nonce(stage: Stage, name: str, step: int) -> None:
     # given
-    current = nonce_of(ready.table[name].message)
+    current = nonce_of(stage.table[name].message)
     other = (current + step) % 2**32
-    message = with_nonce(ready.table[name].message, other)
 
-    # when, then
-    with refused(ready.contract(name).WrongNonce, nonce=other, current=current):
-        ready.attempt(name, message=message)
+    # when
+    refusal = stage.refusal(name, message=with_nonce(stage.table[name].message, other))
+
+    # then
+    assert refusal == Refusal("WrongNonce", {"nonce": other, "current": current})
 
 
 @pytest.mark.parametrize("version", [0, 1, 3, 2**32 - 1])
 @pytest.mark.parametrize("name", ["Publish", "Publish by the publisher", "Rotate"])
-def test_signature__for_another_version(ready: Ready, keys: ContractInstance, name: str, version: int) -> None:
-    message = replace(ready.table[name].message, version=version)
+def test_signature__for_another_version(stage: Stage, name: str, version: int) -> None:
+    refusal = stage.refusal(name, message=replace(stage.table[name].message, version=version))
 
-    with refused(keys.WrongVersion, version=version, current=1):
-        ready.attempt(name, message=message)
-
-
-@pytest.mark.parametrize("name", BY_PSEUDONYM)
-def test_signature__for_a_later_era(ready: Ready, name: str) -> None:
-    message = with_freshness(ready.table[name].message, era=1)
-
-    with refused(ready.contract(name).WrongEra, era=1, current=0):
-        ready.attempt(name, message=message)
-
-
-@pytest.fixture
-def raised(ready: Ready, keys: ContractInstance) -> Ready:
-    """The same after everything was revoked."""
-    keys.raiseEra(ready.cast.pseudonym, sender=ready.signers["controller"])
-    return ready
+    assert refusal == Refusal("WrongVersion", {"version": version, "current": 1})
 
 
 @pytest.mark.parametrize("name", BY_PSEUDONYM)
-def test_signature__from_before_everything_was_revoked(raised: Ready, name: str) -> None:
-    with refused(raised.contract(name).WrongEra, era=0, current=1):
-        raised.attempt(name)
+def test_signature__for_a_later_era(stage: Stage, name: str) -> None:
+    refusal = stage.refusal(name, message=with_freshness(stage.table[name].message, era=1))
+
+    assert refusal == Refusal("WrongEra", {"era": 1, "current": 0})
+
+
+@pytest.mark.parametrize("name", BY_PSEUDONYM)
+def test_signature__from_before_everything_was_revoked(acting: Stage, name: str) -> None:
+    # given
+    acting.send("RevokeEverything")
+
+    # when
+    refusal = acting.refusal(name)
+
+    # then
+    assert refusal == Refusal("WrongEra", {"era": 0, "current": 1})
 
 
 # -- deadlines -------------------------------------------------------------------------------------------------------
@@ -364,36 +355,40 @@ def longest(name: str) -> int:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_signature__past_its_deadline(ready: Ready, name: str) -> None:
+def test_signature__past_its_deadline(stage: Stage, name: str) -> None:
     # given a deadline a second before the time that a call sees
-    past = ready.world.clock.now - 1
-    message = with_freshness(ready.table[name].message, deadline=past)
+    past = stage.chain.now() - 1
 
-    # when, then
-    with refused(ready.contract(name).SignatureExpired, deadline=past):
-        ready.attempt(name, message=message)
+    # when
+    refusal = stage.refusal(name, message=with_freshness(stage.table[name].message, deadline=past))
+
+    # then
+    assert refusal == Refusal("SignatureExpired", {"deadline": past})
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_signature__with_a_deadline_too_far_ahead(ready: Ready, name: str) -> None:
+def test_signature__with_a_deadline_too_far_ahead(stage: Stage, name: str) -> None:
     # given
-    latest = ready.world.clock.now + longest(name)
-    message = with_freshness(ready.table[name].message, deadline=latest + 1)
+    latest = stage.chain.now() + longest(name)
 
-    # when, then
-    with refused(ready.contract(name).DeadlineTooFar, deadline=latest + 1, latest=latest):
-        ready.attempt(name, message=message)
+    # when
+    refusal = stage.refusal(name, message=with_freshness(stage.table[name].message, deadline=latest + 1))
+
+    # then
+    assert refusal == Refusal("DeadlineTooFar", {"deadline": latest + 1, "latest": latest})
 
 
-@pytest.mark.parametrize("ahead", ["none", "longest"])
+@pytest.mark.parametrize("edge", ["first", "last"])
 @pytest.mark.parametrize("name", NAMES)
-def test_signature__at_the_edges_of_its_window(ready: Ready, name: str, ahead: str) -> None:
-    # given
-    deadline = ready.world.clock.now + (longest(name) if ahead == "longest" else 0)
-    message = with_freshness(ready.table[name].message, deadline=deadline)
+def test_signature__at_the_edges_of_its_window(stage: Stage, name: str, edge: str) -> None:
+    # given a deadline as far ahead as it may lie, or that ends with this very second
+    deadline = stage.chain.now() + (longest(name) if edge == "first" else 0)
 
-    # when, then nothing refuses it
-    ready.attempt(name, message=message)
+    # when
+    refusal = stage.refusal(name, message=with_freshness(stage.table[name].message, deadline=deadline))
+
+    # then
+    assert refusal is None
 
 
 # -- malformed -------------------------------------------------------------------------------------------------------
@@ -432,8 +427,6 @@ MALFORMED: dict[str, Callable[[bytes], bytes]] = {
     "zeros": lambda _: bytes(65),
     "a flipped bit in r": lambda signature: flipped(signature, 31),
     "a flipped bit in s": lambda signature: flipped(signature, 63),
-}
-RARELY_MALFORMED: dict[str, Callable[[bytes], bytes]] = {
     "one byte": lambda signature: signature[:1],
     "64 bytes, cut": lambda signature: signature[:64],
     "twice": lambda signature: signature * 2,
@@ -446,63 +439,36 @@ RARELY_MALFORMED: dict[str, Callable[[bytes], bytes]] = {
     "ones": lambda _: b"\xff" * 65,
 }
 
-# A row for each place in the contracts where a signature is looked at; the other rows come by one of these.
-WAYS = [("Publish by the publisher", 0), ("Rotate", 0), ("HandOver", 1), ("Grant", 0), ("Join", 0)]
-
 
 @pytest.mark.parametrize("fault", MALFORMED)
 @pytest.mark.parametrize(("name", "place"), PLACES)
-def test_signature__malformed(ready: Ready, name: str, place: int, fault: str) -> None:
+def test_signature__malformed(stage: Stage, name: str, place: int, fault: str) -> None:
     # given
-    signatures = list(ready.sign(name))
+    signatures = list(stage.signatures(name))
     signatures[place] = MALFORMED[fault](signatures[place])
 
-    # when, then
-    with refused(ready.contract(name).WrongSignature, signer=ready.who(name, place)):
-        ready.attempt(name, *signatures)
+    # when
+    refusal = stage.refusal(name, *signatures)
 
-
-@pytest.mark.parametrize("fault", RARELY_MALFORMED)
-@pytest.mark.parametrize(("name", "place"), WAYS)
-def test_signature__malformed_in_rarer_ways(ready: Ready, name: str, place: int, fault: str) -> None:
-    # given
-    signatures = list(ready.sign(name))
-    signatures[place] = RARELY_MALFORMED[fault](signatures[place])
-
-    # when, then
-    with refused(ready.contract(name).WrongSignature, signer=ready.who(name, place)):
-        ready.attempt(name, *signatures)
-
-
-def of_account(message: Message, address: str) -> Message:
-    """The same message, but of another account, which never joined a member."""
-    field = {"Join": "account", "Leave": "account", "Letter": "sender"}.get(message.TYPE, "pseudonym")
-    other = replace(message, **{field: address})
-    return replace(other, nonce=0) if message.TYPE == "Leave" else other
+    # then
+    assert refusal == wrong_signature(stage.who(name, place))
 
 
 @pytest.mark.parametrize("signature", [b"", bytes(65)], ids=["empty", "zeros"])
+@pytest.mark.parametrize("number", [0, 1, 4], ids=["nobody", "recovery", "identity"])
 @pytest.mark.parametrize("name", NAMES)
-def test_signature__of_nobody(ready: Ready, name: str, signature: bytes) -> None:
-    # given a message of the zero address, and a signature from which nothing is recovered
-    message = of_account(ready.table[name].message, ZERO)
-    signatures = [signature] * len(ready.table[name].signers)
+def test_signature__of_an_account_that_nobody_holds(stage: Stage, name: str, number: int, signature: bytes) -> None:
+    # given the zero address, which a wrong signature recovers to, or a precompiled contract, which has no code and
+    # answers every call
+    address = to_checksum_address(f"0x{number:040x}")
+    message = of_account(stage.table[name].message, address)
+    signatures = [signature] * len(stage.table[name].signers)
 
-    # when, then
-    with refused(ready.contract(name).WrongSignature, signer=ZERO):
-        ready.attempt(name, *signatures, message=message)
+    # when
+    refusal = stage.refusal(name, *signatures, message=message)
 
-
-@pytest.mark.parametrize("number", [1, 2, 4], ids=["recovery", "sha256", "identity"])
-@pytest.mark.parametrize(("name", "place"), [way for way in WAYS if way[1] == 0])
-def test_signature__of_a_precompiled_contract(ready: Ready, name: str, place: int, number: int) -> None:
-    # given an account that answers every call without having code
-    precompiled = f"0x{number:040x}"
-    message = of_account(ready.table[name].message, precompiled)
-
-    # when, then
-    with refused(ready.contract(name).WrongSignature, signer=precompiled):
-        ready.attempt(name, bytes(65), message=message)
+    # then
+    assert refusal == wrong_signature(address)
 
 
 # -- a flipped bit in what was signed --------------------------------------------------------------------------------
@@ -562,35 +528,37 @@ FIELDS = [
 ]
 
 
-def refusal_of_flip(name: str, words: str, flip: Any, ready: Ready) -> tuple[str, dict[str, Any]]:
+def refusal_of_flip(name: str, words: str, flip: Any, stage: Stage) -> Refusal:
     """By which error the message is refused whose field of these words was changed."""
     field = words.rpartition(".")[2]
     if (name, field) == ("Leave", "account"):
-        return "WrongNonce", {"nonce": 1, "current": 0}
+        return Refusal("WrongNonce", {"nonce": 1, "current": 0})
     if field in ("pseudonym", "from", "account"):
-        return "WrongSignature", {"signer": flip}
+        return wrong_signature(flip)
     if field == "era":
-        return "WrongEra", {"era": flip, "current": 0}
+        return Refusal("WrongEra", {"era": flip, "current": 0})
     if name in MEMBERS_OWN and field == "nonce":
-        return "WrongNonce", {"nonce": flip, "current": flip ^ 1}
+        return Refusal("WrongNonce", {"nonce": flip, "current": flip ^ 1})
     if (name, field) == ("Join", "member"):
-        return "NotTheMember", {"sender": ready.sender(name).address, "member": 0, "account": ZERO}
+        return Refusal("NotTheMember", {"sender": HOSPITAL.address, "member": 0, "account": ZERO})
     if (name, field) == ("Narrow", "start"):
-        return "NotAFullHour", {"time": 1}
+        return Refusal("NotAFullHour", {"time": 1})
     if (name, field) == ("Narrow", "by"):
-        return "WrongParent", {"by": 1, "expiry": ready.cast.midnight(10)}
-    return "WrongSignature", {"signer": ready.who(name)}
+        return Refusal("WrongParent", {"by": 1, "expiry": stage.cast.midnight(10)})
+    return wrong_signature(stage.who(name))
 
 
 @pytest.mark.parametrize(("name", "path", "words"), FIELDS)
-def test_signature__with_a_flipped_bit_in_a_field(ready: Ready, name: str, path: Path, words: str) -> None:
+def test_signature__with_a_flipped_bit_in_a_field(stage: Stage, name: str, path: Path, words: str) -> None:
     # given
-    arguments = with_flip(ready.table[name].message.arguments(*ready.sign(name)), path)
+    message = stage.table[name].message
+    arguments = with_flip(message.arguments(*stage.signatures(name)), path)
 
-    # when, then
-    error, facts = refusal_of_flip(name, words, value_at(arguments, path), ready)
-    with refused(getattr(ready.contract(name), error), **facts):
-        ready.attempt_with(name, arguments)
+    # when
+    refusal = stage.refusal_of(message, *arguments)
+
+    # then
+    assert refusal == refusal_of_flip(name, words, value_at(arguments, path), stage)
 
 
 LISTS: dict[str, Callable[[list[Any]], list[Any]]] = {
@@ -602,29 +570,31 @@ LISTS: dict[str, Callable[[list[Any]], list[Any]]] = {
 
 
 @pytest.mark.parametrize("change", LISTS)
-def test_signature__to_report__for_another_list(ready: Ready, records: ContractInstance, change: str) -> None:
+def test_signature__to_report__for_another_list(stage: Stage, change: str) -> None:
     # given
-    reported = ready.table["Report"].message
-    assert isinstance(reported, Report)
+    reported = stage.table["Report"].message
     other = replace(reported, digests=LISTS[change](list(reported.digests)))
 
-    # when, then
-    with refused(records.WrongSignature, signer=ready.cast.controller):
-        ready.attempt("Report", *ready.sign("Report"), message=other)
+    # when
+    refusal = stage.refusal("Report", *stage.signatures("Report"), message=other)
+
+    # then
+    assert refusal == wrong_signature(stage.cast.controller)
 
 
 @pytest.mark.parametrize("change", LISTS)
-def test_signature__to_reseal__for_another_list(ready: Ready, records: ContractInstance, change: str) -> None:
+def test_signature__to_reseal__for_another_list(stage: Stage, change: str) -> None:
     # given two records in one message
-    resealed = ready.table["Reseal"].message
-    assert isinstance(resealed, Reseal)
+    resealed = stage.table["Reseal"].message
     second = Resealing(0, digest("own record"), digest("own record, sealed anew"))
     signed = replace(resealed, records=[*resealed.records, second])
     other = replace(resealed, records=LISTS[change](list(signed.records)))
 
-    # when, then
-    with refused(records.WrongSignature, signer=ready.cast.controller):
-        ready.attempt("Reseal", *ready.sign("Reseal", message=signed), message=other)
+    # when
+    refusal = stage.refusal("Reseal", *stage.signatures("Reseal", message=signed), message=other)
+
+    # then
+    assert refusal == wrong_signature(stage.cast.controller)
 
 
 # -- what no word stands for -----------------------------------------------------------------------------------------
@@ -632,68 +602,73 @@ def test_signature__to_reseal__for_another_list(ready: Ready, records: ContractI
 
 @pytest.mark.parametrize("bit", [17, 59, 63])
 @pytest.mark.parametrize("name", ["Grant", "Narrow"])
-def test_signature__with_classes_added_that_no_word_shows(
-    ready: Ready, grants: ContractInstance, name: str, bit: int
-) -> None:
+def test_signature__with_classes_added_that_no_word_shows(stage: Stage, name: str, bit: int) -> None:
     # given a scope with a bit more, whose words are those that were signed
-    message = ready.table[name].message
-    assert isinstance(message, Grant | Narrow)
+    message = stage.table[name].message
+    terms, *rest = message.arguments(*stage.signatures(name))
     scope = message.scope | 1 << bit
-    terms, *rest = message.arguments(*ready.sign(name))
     place = terms.index(message.scope)
-    arguments = ((*terms[:place], scope, *terms[place + 1 :]), *rest)
 
-    # when, then
+    # when
+    refusal = stage.refusal_of(message, (*terms[:place], scope, *terms[place + 1 :]), *rest)
+
+    # then
     known = 2**17 - 1 | 1 << 60 | 1 << 61 | 1 << 62
-    with refused(grants.WrongScope, scope=scope, known=known):
-        ready.attempt_with(name, arguments)
+    assert refusal == Refusal("WrongScope", {"scope": scope, "known": known})
 
 
 @pytest.mark.parametrize("bit", [12, 31])
-def test_signature__with_roles_added_that_no_word_shows(ready: Ready, consortium: ContractInstance, bit: int) -> None:
+def test_signature__with_roles_added_that_no_word_shows(stage: Stage, bit: int) -> None:
     # given
-    (account, member, roles, nonce, deadline), signature = ready.table["Join"].message.arguments(*ready.sign("Join"))
-    more = roles | 1 << bit
+    message = stage.table["Join"].message
+    more = int(message.roles) | 1 << bit
+    terms = (message.account, message.member, more, message.nonce, message.deadline)
 
-    # when, then
-    licence = Role.CLINICIAN | Role.PRESCRIBER | Role.LABORATORY | Role.DEVICE | Role.GATEWAY
-    with refused(consortium.WrongRoles, roles=more, possible=int(licence)):
-        ready.attempt_with("Join", ((account, member, more, nonce, deadline), signature))
+    # when
+    refusal = stage.refusal_of(message, terms, *stage.signatures("Join"))
+
+    # then
+    assert refusal == Refusal("WrongRoles", {"roles": more, "possible": int(LICENCE)})
 
 
 @pytest.mark.parametrize("number", [0, 13, 255])
-def test_signature__for_a_purpose_that_does_not_exist(ready: Ready, grants: ContractInstance, number: int) -> None:
-    # given what a wallet would show as the last of the purposes, which the contract falls back to
-    shown = replace(PURPOSES[-1], number=number)
-    fresh = Freshness(0, 0, ready.cast.deadline)
-    grant = Grant(ready.cast.pseudonym, ready.cast.daughter, shown, WIDE, 0, ready.cast.midnight(9), fresh)
+@pytest.mark.parametrize("name", ["Grant", "Revoke"])
+def test_signature__for_a_purpose_that_does_not_exist(stage: Stage, name: str, number: int) -> None:
+    # given what a wallet shows as the last of the purposes, which is also the word for a number that is none
+    purpose = replace(PURPOSES[-1], number=number)
+    message = replace(stage.table[name].message, purpose=purpose, freshness=stage.cast.fresh(0))
 
-    # when, then
-    with refused(grants.NoSuchPurpose, purpose=number):
-        ready.attempt("Grant", message=grant)
+    # when
+    refusal = stage.refusal(name, message=message)
+
+    # then
+    assert refusal == Refusal("NoSuchPurpose", {"purpose": number})
 
 
 @pytest.mark.parametrize("purpose", PURPOSES, ids=lambda purpose: purpose.code)
-def test_signature__shows_every_purpose_by_its_word(ready: Ready, grants: ContractInstance, purpose: Purpose) -> None:
-    # given
-    fresh = Freshness(0, 0, ready.cast.deadline)
-    grant = Grant(ready.cast.pseudonym, ready.cast.joiner, purpose, LABORATORY, 0, ready.cast.midnight(9), fresh)
+def test_signature__shows_every_purpose_by_its_word(stage: Stage, purpose: Purpose) -> None:
+    message = replace(stage.table["Grant"].message, purpose=purpose, reader=STRANGER.address)
 
-    # when
-    ready.send("Grant", message=grant)
-
-    # then
-    assert grants.grantOf(ready.cast.pseudonym, ready.cast.joiner, purpose.number).scope == LABORATORY
+    assert stage.refusal("Grant", message=message) is None
 
 
 @pytest.mark.parametrize("bit", [*range(17), 60, 61, 62])
-def test_signature__shows_every_class_by_its_word(ready: Ready, grants: ContractInstance, bit: int) -> None:
-    # given
-    fresh = Freshness(0, 0, ready.cast.deadline)
-    grant = Grant(ready.cast.pseudonym, ready.cast.joiner, FAMILY, 1 << bit, 0, ready.cast.midnight(9), fresh)
+def test_signature__shows_every_class_by_its_word(stage: Stage, bit: int) -> None:
+    message = replace(stage.table["Grant"].message, scope=1 << bit)
 
-    # when
-    ready.send("Grant", message=grant)
+    assert stage.refusal("Grant", message=message) is None
 
-    # then
-    assert grants.grantOf(ready.cast.pseudonym, ready.cast.joiner, FAMILY.number).scope == 1 << bit
+
+@pytest.mark.parametrize("role", [Role.CLINICIAN, Role.PRESCRIBER, Role.LABORATORY, Role.DEVICE, Role.GATEWAY, LICENCE])
+def test_signature__shows_every_role_by_its_word(stage: Stage, role: Role) -> None:
+    message = replace(stage.table["Join"].message, roles=role)
+
+    assert stage.refusal("Join", message=message) is None
+
+
+@pytest.mark.parametrize("act", [SUPERSEDE, CORRECT, DISOWN])
+def test_signature__shows_every_amendment_by_its_word(stage: Stage, act: int) -> None:
+    amended = stage.table["Amend"].message
+    message = replace(amended, act=act, digest=bytes(32) if act == DISOWN else amended.digest)
+
+    assert stage.refusal("Amend", message=message) is None
