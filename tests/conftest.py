@@ -32,6 +32,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason=sentence))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    # A file's whole content makes no name for a test.
+    if isinstance(val, bytes | str) and len(val) > 120:
+        return f"{argname} of {len(val)}"
+    return None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_exception_interact(
     report: pytest.CollectReport | pytest.TestReport, call: pytest.CallInfo[object]
