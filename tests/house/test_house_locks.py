@@ -87,3 +87,13 @@ def test_solidity__is_one_version_everywhere() -> None:
         for path in sources
         for match in re.findall(r"^pragma solidity (.+);$", path.read_text(encoding="utf-8"), re.MULTILINE)
     } == {pinned}
+
+
+def test_development_chain__has_one_id_everywhere_and_it_is_its_own() -> None:
+    config = yaml.safe_load((ROOT / "ape-config.yaml").read_text(encoding="utf-8"))
+    (network,) = config["networks"]["custom"]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    assert re.findall(r"^CHAIN_ID := (\d+)$", makefile, re.MULTILINE) == [str(network["chain_id"])]
+    # The ids of every developer's chain: a signature made for one of them is good on all.
+    assert network["chain_id"] not in (1337, 31337)
