@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 import pytest
 from ape import project
+from compiling import compile_if_changed
 from eth_abi import encode
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
@@ -136,6 +137,7 @@ class Contracts:
 
     @classmethod
     def deploy(cls, chain: Chain) -> "Contracts":
+        compile_if_changed()
         consortium = chain.deploy("Consortium", BOARD.address)
         keys = chain.deploy("Keys", f"0x{0:040x}")
         return cls(

@@ -13,7 +13,7 @@ from eth_abi import decode
 from eth_account.signers.local import LocalAccount
 from eth_utils import to_checksum_address
 from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic, function_abi_to_4byte_selector
-from real_anvil import BOARD, GAS, RELAYER, Chain, Contracts, anvil, encoded, person
+from real_anvil import BOARD, GAS, RELAYER, START, Chain, Contracts, anvil, encoded, person
 from signature_cases import Case, Cast, Event, cases, digest, preparation
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
@@ -148,14 +148,13 @@ def open_stage(*, hardfork: str = "prague") -> Iterator[Stage]:
 
 def found(chain: Chain, contracts: Contracts) -> Stage:
     """Admits the members, takes on the doctor and prepares the table for people with keys."""
-    now = chain.now()
     people = {name: account.address for name, account in SIGNERS.items()}
     cast = Cast(
         pseudonym=SIGNERS["controller"].address,
         reader=DOCTOR.address,
         daughter=person("daughter").address,
         member=HOSPITAL_NUMBER,
-        now=now,
+        now=START,
         **people,
     )
     domains = {

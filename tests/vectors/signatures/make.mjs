@@ -1,0 +1,228 @@
+// Writes viem.json and ethers.json beside this file: every message that the contracts take by signature, as a wallet is
+// asked to sign it, with its EIP-712 digest and the signatures that each library makes. Run it with
+//   node tests/vectors/signatures/make.mjs
+// `--print` prints both as one JSON object and writes nothing.
+//
+// The messages are written out here once more, from docs/protocol and not from the Python package, so that both would
+// have to be wrong in the same way. Keys are hashes of names; contracts stand where the deployer's first transactions
+// put them on a chain of this id; times are counted from the first block of the tests' chain.
+import { readFileSync, writeFileSync } from "node:fs";
+import * as ethers from "ethers";
+import * as viem from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+
+const CHAIN_ID = 8437422;
+const START = Date.UTC(2030, 0, 7, 9) / 1000;
+const DEADLINE = START + 1800;
+const DAY = 86400;
+const midnight = (days) => (Math.floor(START / DAY) + days) * DAY;
+
+// In the order of their deployment, each under the name that its domain has.
+const CONTRACTS = ["Consortium", "Keys", "Records", "Grants", "Letters"];
+
+const DOMAIN_TYPE = [
+  { name: "name", type: "string" },
+  { name: "version", type: "string" },
+  { name: "chainId", type: "uint256" },
+  { name: "verifyingContract", type: "address" },
+];
+
+const fields = (text) => text.split(",").map((field) => ({ type: field.split(" ")[0], name: field.split(" ")[1] }));
+
+const TYPES = {
+  Publish: { Publish: "address pseudonym,uint32 version,bytes32 bundle,uint32 era,uint40 deadline" },
+  Rotate: {
+    Rotate:
+      "address pseudonym,uint32 version,bytes32 bundle,address publisher,uint32 nonce,uint32 era,uint40 deadline",
+  },
+  SetPublisher: { SetPublisher: "address pseudonym,address publisher,uint32 nonce,uint32 era,uint40 deadline" },
+  RevokeEverything: { RevokeEverything: "address pseudonym,uint32 era,uint40 deadline" },
+  HandOver: {
+    HandOver:
+      "address pseudonym,address controller,address publisher,bool keepGrants,uint32 nonce,uint32 era,uint40 deadline",
+  },
+  Grant: {
+    Grant:
+      "address pseudonym,address reader,string purpose,string[] classes,uint40 start,uint40 expiry,uint16 by," +
+      "uint32 nonce,uint32 era,uint40 deadline",
+  },
+  Narrow: {
+    Narrow:
+      "address pseudonym,address reader,string purpose,string[] classes,uint40 expiry," +
+      "uint32 nonce,uint32 era,uint40 deadline",
+  },
+  Revoke: { Revoke: "address pseudonym,address reader,string purpose,uint32 nonce,uint32 era,uint40 deadline" },
+  SetParent: {
+    SetParent:
+      "address pseudonym,uint16 by,address holder,uint40 expiry,uint32 generation,uint32 era,uint40 deadline",
+  },
+  Report: { Report: "address pseudonym,bytes32[] digests,uint32 version,uint40 before,uint32 era,uint40 deadline" },
+  Reseal: {
+    Reseal: "address pseudonym,Resealing[] records,uint32 version,uint40 before,uint32 era,uint40 deadline",
+    Resealing: "uint32 anchoredBy,bytes32 old,bytes32 digest",
+  },
+  Amend: { Amend: "address pseudonym,string act,bytes32 old,bytes32 digest,uint32 era,uint40 deadline" },
+  Letter: { Letter: "address from,address to,bytes32 letter,uint32 nonce,uint32 era,uint40 deadline" },
+  Join: { Join: "address account,uint32 member,string[] roles,uint32 nonce,uint40 deadline" },
+  Leave: { Leave: "address account,uint32 member,uint32 nonce,uint40 deadline" },
+};
+
+/** The messages by name: the contract, what is signed, and whose keys sign. */
+function messages(address, digest) {
+  const pseudonym = address("patient");
+  const fresh = { era: 0, deadline: DEADLINE };
+  const publication = { pseudonym, version: 2, bundle: digest("bundle 2"), ...fresh };
+  const publisher = address("doctor");
+  const handOver = { pseudonym, controller: address("new wallet"), publisher, nonce: 1, ...fresh };
+  const both = ["patient", "new wallet"];
+
+  return {
+    Publish: ["Keys", publication, ["patient"]],
+    "Publish by the publisher": ["Keys", publication, ["publisher"]],
+    Rotate: ["Keys", { ...publication, publisher, nonce: 1 }, ["patient"]],
+    SetPublisher: ["Keys", { pseudonym, publisher, nonce: 1, ...fresh }, ["patient"]],
+    RevokeEverything: ["Keys", { pseudonym, ...fresh }, ["patient"]],
+    HandOver: ["Keys", { ...handOver, keepGrants: false }, both],
+    "HandOver keeping the grants": ["Keys", { ...handOver, keepGrants: true }, both],
+    Grant: [
+      "Grants",
+      {
+        pseudonym,
+        reader: address("daughter"),
+        purpose: "family requested",
+        classes: ["conditions", "laboratory", "imaging"],
+        start: midnight(1),
+        expiry: midnight(60),
+        by: 0,
+        nonce: 0,
+        ...fresh,
+      },
+      ["patient"],
+    ],
+    Narrow: [
+      "Grants",
+      {
+        pseudonym,
+        reader: address("doctor"),
+        purpose: "treatment",
+        classes: ["laboratory"],
+        expiry: midnight(10),
+        nonce: 1,
+        ...fresh,
+      },
+      ["patient"],
+    ],
+    Revoke: ["Grants", { pseudonym, reader: address("doctor"), purpose: "treatment", nonce: 1, ...fresh }, ["patient"]],
+    SetParent: [
+      "Grants",
+      { pseudonym, by: 3, holder: address("daughter"), expiry: midnight(60), generation: 0, ...fresh },
+      ["patient"],
+    ],
+    Report: [
+      "Records",
+      {
+        pseudonym,
+        digests: [digest("diary, Monday"), digest("diary, Tuesday")],
+        version: 1,
+        before: midnight(1),
+        ...fresh,
+      },
+      ["patient"],
+    ],
+    Reseal: [
+      "Records",
+      {
+        pseudonym,
+        records: [{ anchoredBy: 1, old: digest("record"), digest: digest("record, sealed anew") }],
+        version: 1,
+        before: midnight(1),
+        ...fresh,
+      },
+      ["patient"],
+    ],
+    Amend: [
+      "Records",
+      { pseudonym, act: "correct", old: digest("own record"), digest: digest("newer own record"), ...fresh },
+      ["patient"],
+    ],
+    Letter: [
+      "Letters",
+      { from: pseudonym, to: address("doctor"), letter: digest("letter"), nonce: 0, ...fresh },
+      ["patient"],
+    ],
+    Join: [
+      "Consortium",
+      {
+        account: address("newcomer"),
+        member: 1,
+        roles: ["prescriber", "laboratory"],
+        nonce: 0,
+        deadline: DEADLINE,
+      },
+      ["newcomer"],
+    ],
+    Leave: ["Consortium", { account: address("nurse"), member: 1, nonce: 1, deadline: DEADLINE }, ["nurse"]],
+  };
+}
+
+/** What each library is asked for: the hash of a text, a key's address, where a deployment goes, a digest, a signature. */
+const LIBRARIES = {
+  viem: {
+    hash: (text) => viem.keccak256(viem.toBytes(text)),
+    address: (key) => privateKeyToAccount(key).address,
+    deployed: (from, nonce) => viem.getContractAddress({ from, nonce: BigInt(nonce) }),
+    digest: (typed) => viem.hashTypedData(typed),
+    sign: (key, typed) => privateKeyToAccount(key).signTypedData(typed),
+  },
+  ethers: {
+    hash: (text) => ethers.keccak256(ethers.toUtf8Bytes(text)),
+    address: (key) => new ethers.Wallet(key).address,
+    deployed: (from, nonce) => ethers.getCreateAddress({ from, nonce }),
+    digest: ({ domain, types, message }) => ethers.TypedDataEncoder.hash(domain, types, message),
+    sign: (key, { domain, types, message }) => new ethers.Wallet(key).signTypedData(domain, types, message),
+  },
+};
+
+async function vectors(library) {
+  const digest = (name) => library.hash(`theriac test: ${name}`);
+  const key = digest;
+  const address = (name) => library.address(key(name));
+
+  const made = {};
+  for (const [name, [contract, message, signers]] of Object.entries(messages(address, digest))) {
+    const primaryType = name.split(" ")[0];
+    const types = Object.fromEntries(Object.entries(TYPES[primaryType]).map(([type, text]) => [type, fields(text)]));
+    const domain = {
+      name: `Theriac ${contract}`,
+      version: "1",
+      chainId: CHAIN_ID,
+      verifyingContract: library.deployed(address("deployer"), CONTRACTS.indexOf(contract)),
+    };
+    const typed = { domain, types, primaryType, message };
+
+    const signatures = [];
+    for (const signer of signers) {
+      signatures.push({ signer: address(signer), signature: await library.sign(key(signer), typed) });
+    }
+    made[name] = {
+      typed: { types: { EIP712Domain: DOMAIN_TYPE, ...types }, primaryType, domain, message },
+      digest: library.digest(typed),
+      signatures,
+    };
+  }
+  return made;
+}
+
+const made = {};
+for (const [name, library] of Object.entries(LIBRARIES)) {
+  const { version } = JSON.parse(readFileSync(new URL(`../../../node_modules/${name}/package.json`, import.meta.url)));
+  made[name] = { library: name, version, messages: await vectors(library) };
+}
+
+if (process.argv.includes("--print")) {
+  process.stdout.write(JSON.stringify(made));
+} else {
+  for (const [name, content] of Object.entries(made)) {
+    writeFileSync(new URL(`${name}.json`, import.meta.url), JSON.stringify(content, null, 2) + "\n");
+  }
+}
