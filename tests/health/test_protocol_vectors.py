@@ -20,7 +20,8 @@ from eth_abi import encode
 from eth_keys import keys
 from eth_utils import keccak
 
-PROTOCOL = Path(__file__).resolve().parent.parent.parent / "docs" / "protocol"
+ROOT = Path(__file__).resolve().parent.parent.parent
+PROTOCOL = ROOT / "docs" / "protocol"
 PAGE = (PROTOCOL / "health.md").read_text(encoding="utf-8")
 VECTORS: dict[str, Any] = json.loads((PROTOCOL / "vectors" / "documents.json").read_text(encoding="utf-8"))
 
@@ -299,3 +300,22 @@ def test_introduction__inboxes_are_those_that_were_signed() -> None:
     signed = VECTORS["inboxes"]
 
     assert found == {name: signed[name] for name in ("N", "R", "V", "serial", "signature")}
+
+
+@pytest.mark.parametrize("contract", ["Keys", "Records", "Grants", "Letters"])
+def test_page__writes_every_event_as_it_is(contract: str) -> None:
+    # given
+    abi = json.loads((ROOT / "theriac" / "abi" / f"{contract}.json").read_text(encoding="utf-8"))
+    events = [each for each in abi if each["type"] == "event" and each["name"] != "EIP712DomainChanged"]
+
+    # when
+    written = [
+        f"`{event['name']}("
+        + ", ".join(f"{each['name']}{' indexed' if each['indexed'] else ''}" for each in event["inputs"])
+        + ")`"
+        for event in events
+    ]
+
+    # then
+    assert [event for event in written if event not in PAGE] == []
+    assert len(written) > 0
