@@ -3,13 +3,14 @@
 import itertools
 import os
 import re
-import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,6 @@ from web3.contract import Contract
 
 from theriac.ledger.signer import KeySigner
 
-ANVIL = ROOT / "node_modules" / ".bin" / "anvil"
 EMITTER = "contracts/test/Emitter.sol"
 
 # The first keys that both chains give ether to.
@@ -45,7 +45,7 @@ class Chain:
     web3: Web3
     keys: tuple[bytes, ...]
     url: str = ""
-    process: "subprocess.Popen[str] | None" = None
+    process: "subprocess.Popen[bytes] | None" = None
 
     def ask(self, method: str, *parameters: Any) -> Any:
         """What the chain answers to a request of its own, such as `evm_mine`."""
@@ -92,16 +92,17 @@ class Chain:
     def end(self) -> None:
         """Ends the chain as a crash would."""
         assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
         self.process.wait()
 
     def stop_answering(self) -> None:
         assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
 
     def go_on(self) -> None:
         assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGCONT)
+        self.process.send_signal(signal.SIGCONT)
 
 
 def embedded_chain() -> Chain:
@@ -111,39 +112,27 @@ def embedded_chain() -> Chain:
 @contextmanager
 def anvil_chain(*options: str, port: int = 0) -> Iterator[Chain]:
     """An anvil for as long as the block lasts, on a free port unless one is named."""
-    if not ANVIL.exists() or shutil.which("node") is None:
-        pytest.skip("anvil from npm is missing: run `npm ci` (Node 20 or newer) and try again.")
-    process = subprocess.Popen(
-        [str(ANVIL), "--port", str(port), *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        url = _url_of(process)
-        yield Chain(web3=Web3(HTTPProvider(url)), keys=ANVIL_KEYS, url=url, process=process)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+    # The program itself, not the script around it: what is stopped or killed must be the chain.
+    program = next((ROOT / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil"), None)
+    if program is None:
+        pytest.skip("anvil from npm is missing: run `npm ci` and try again.")
+    with tempfile.NamedTemporaryFile("w") as log:
+        process = subprocess.Popen([program, "--port", str(port), *options], stdout=log, stderr=subprocess.STDOUT)
+        try:
+            url = _url_in(Path(log.name), process)
+            yield Chain(web3=Web3(HTTPProvider(url)), keys=ANVIL_KEYS, url=url, process=process)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
 
-def _url_of(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
-    for line in process.stdout:
-        found = re.search(r"Listening on (\S+)", line)
+def _url_in(log: Path, process: "subprocess.Popen[bytes]") -> str:
+    """Where anvil says that it listens."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        found = re.search(r"Listening on (\S+)\n", log.read_text())
         if found:
-            # What anvil prints from here on is not read: it writes little, and a pipe holds it.
             return f"http://{found.group(1)}"
-    raise AssertionError("anvil ended before it listened")
-
-
-def until(condition: Any, *, seconds: float = 10.0) -> None:
-    """Waits for something that another process does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.02)
+    raise AssertionError(f"anvil does not listen: {log.read_text()[-500:]}")

@@ -164,10 +164,18 @@ def test_simulate__tells_and_changes_nothing(chain: Chain, sender: Sender, emitt
     simulation = sender.simulate(emitter.functions.look(3))
 
     assert simulation.returned.endswith(bytes(64))
-    assert 21_000 < simulation.gas < 100_000
     with pytest.raises(Reverted):
         sender.simulate(emitter.functions.refuse(1, []))
     assert used(chain, payer) == 0
+
+
+def test_simulate__the_gas_limit__is_what_it_takes_with_a_margin(anvil: Chain) -> None:
+    emitter, payer = anvil.emitter(), anvil.account()
+    look = emitter.functions.look(3)
+
+    simulation = Sender(anvil.web3, payer, outbox=None, margin=2).simulate(look)
+
+    assert simulation.gas == 2 * look.estimate_gas({"from": payer.address})
 
 
 def test_send__an_account_without_ether__cannot_pay(chain: Chain, emitter: Contract) -> None:
