@@ -1,7 +1,5 @@
 """Documents: RFC 8785 JSON with a kind and a version, sealed, and padded so that their length says little."""
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any, BinaryIO
@@ -11,11 +9,9 @@ import rfc8785
 from theriac.crypto import age
 from theriac.crypto.recipients import FileKey, Identity, Recipient
 from theriac.errors import BadDocument
+from theriac.ledger.codec import parse_json
 
 FORMAT = 1
-_DEEPEST = 32
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
-
 LARGEST = 256 * 1024 * 1024
 """No document is read beyond this many bytes."""
 
@@ -30,11 +26,9 @@ def decode(kind: str, data: bytes) -> dict[str, Any]:
 
     :raises BadDocument: not canonical JSON, of another kind, or of a format that this version does not know.
     """
-    if _depth(data) > _DEEPEST:
-        raise BadDocument(kind=kind, fault=f"it is nested more than {_DEEPEST} deep")
     try:
-        values = json.loads(data)
-    except (ValueError, RecursionError):
+        values = parse_json(data)
+    except ValueError:
         raise BadDocument(kind=kind, fault="it is not JSON") from None
     if not isinstance(values, dict) or values.get("kind") != kind:
         raise BadDocument(kind=kind, fault="it is a document of another kind")
@@ -47,19 +41,6 @@ def decode(kind: str, data: bytes) -> dict[str, Any]:
     if canonical != data:
         raise BadDocument(kind=kind, fault="it is not in canonical form (RFC 8785)")
     return values
-
-
-def _depth(data: bytes) -> int:
-    """How deep JSON nests. Python's parser recurses, and where a library raised the recursion limit it would crash."""
-    deepest = depth = 0
-    for token in _TOKENS.finditer(data):
-        mark = token.group()
-        if mark in (b"[", b"{"):
-            depth += 1
-            deepest = max(deepest, depth)
-        elif mark in (b"]", b"}"):
-            depth -= 1
-    return deepest
 
 
 def padme(size: int) -> int:

@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import Any
 
 from eth_abi.codec import ABICodec
-from eth_abi.decoding import StringDecoder
+from eth_abi.decoding import StringDecoder, UnsignedIntegerDecoder
 from eth_abi.exceptions import DecodingError
 from eth_abi.registry import BaseEquals, registry
 from eth_typing import ABIComponent
@@ -34,6 +34,9 @@ def _codec() -> ABICodec:
     own.unregister_decoder("string")
     strings = BaseEquals("string")  # type: ignore[no-untyped-call]
     own.register_decoder(strings, _PatientStringDecoder, label="string")
+    # Where Ape is loaded too, the registry's own decoder of integers takes missing bytes for zeros.
+    own.unregister_decoder("uint")
+    own.register_decoder(BaseEquals("uint"), UnsignedIntegerDecoder, label="uint")  # type: ignore[no-untyped-call]
     return ABICodec(own)
 
 

@@ -250,7 +250,7 @@ def _refuse_errors(response: Response, *_: object, **__: object) -> None:
         text = response.raw.read(_ANSWER_BYTES, decode_content=True).decode("utf-8", errors="replace")
     try:
         message = json.loads(text)["Message"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         message = f"HTTP {response.status_code}"
     raise _NodeAnswered(message)
 
