@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from eth_abi import encode
-from eth_keys import keys
-from eth_utils import keccak
+from eth_abi.abi import encode
+from eth_keys import datatypes
+from eth_utils.crypto import keccak
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROTOCOL = ROOT / "docs" / "protocol"
@@ -111,7 +111,7 @@ def padme(size: int) -> int:
     if size < 2:
         return size
     exponent = math.floor(math.log2(size))
-    unit = 2 ** (exponent - math.floor(math.log2(exponent)) - 1)
+    unit: int = 1 << (exponent - math.floor(math.log2(exponent)) - 1)
     return math.ceil(size / unit) * unit
 
 
@@ -128,7 +128,7 @@ def unsigned(values: dict[str, Any]) -> str:
 def signer_of(hash_: bytes, signature: str) -> str:
     """The account whose key signed, as EIP-55 writes it."""
     raw = bytes.fromhex(signature)
-    compact = keys.Signature(raw[:64] + bytes([raw[64] - 27]))
+    compact = datatypes.Signature(raw[:64] + bytes([raw[64] - 27]))
     return str(compact.recover_public_key_from_msg_hash(hash_).to_checksum_address())
 
 
@@ -185,7 +185,7 @@ def test_publisher__from_the_vaults_secret() -> None:
     info = f"theriac/v1/publisher/{found['pseudonym'].lower()}/{found['serial']}".encode()
 
     # when
-    key = keys.PrivateKey(hkdf(bytes.fromhex(found["secret"]), info))
+    key = datatypes.PrivateKey(hkdf(bytes.fromhex(found["secret"]), info))
 
     # then
     assert key.public_key.to_checksum_address() == found["address"]
