@@ -54,6 +54,10 @@ test-heavy: setup ## Run the tests that need an engine (see engine-kubo) or giga
 gas: setup ## Measure the gas of each act anew and rewrite tests/gas.json
 	@THERIAC_GAS=write $(BIN)/pytest -q tests/gas
 
+.PHONY: bench
+bench: setup ## Measure how long things take, each beside something measured in the same run
+	@$(BIN)/python -m benches
+
 .PHONY: engine-kubo
 engine-kubo: ## Build the IPFS node that the tests marked `engine` start (needs Go)
 	@engines/kubo/build.sh

@@ -462,7 +462,7 @@ def read_index(sealed: bytes, file: IndexFile, openings: Sequence[Opening]) -> l
     source, cls = file.source, file.cls
     mine = [opening for opening in openings if opening.source == source and opening.cls == cls]
     outer = [identity for opening in mine if (identity := opening.nodes.identity(file.hour))]
-    values = documents.decode("index", documents.open_(sealed, identities=outer))
+    values = documents.decode("index", documents.open_(sealed, identities=outer), canonical=False)
     if values.get("pseudonym") != source or values.get("cls") != cls:
         raise BadDocument(kind="index", fault="it belongs to another class")
     try:
@@ -478,7 +478,7 @@ def _read_part(part: Mapping[str, Any], mine: Sequence[Opening], *, source: str,
         identity = opening.nodes.identity(int(part["first"]))
         if identity is not None:
             document = documents.open_(base64.b64decode(part["sealed"]), identities=[identity])
-            entries = documents.decode("part", document)["entries"]
+            entries = documents.decode("part", document, canonical=False)["entries"]
             return [Entry(source=source, cls=cls, **values) for values in entries]
     return []
 

@@ -1,0 +1,1 @@
+"""What it costs in time, each figure beside something measured in the same run. `make bench` prints it."""
