@@ -14,6 +14,7 @@ from typing import Any
 from theriac.crypto import age
 from theriac.crypto.recipients import FileKey, Identity, Recipient
 from theriac.errors import (
+    AuthorNotProven,
     BadDocument,
     NoBundle,
     NoMatchingIdentity,
@@ -235,6 +236,7 @@ class Reader:
             if entry is not None:
                 self._check_class(pseudonym, entry.cls, purpose)
                 opened = self._open_entry(known, entry)
+                _check_origin(opened, source=entry.source, author=entry.author, digest=digest)
             else:
                 opened = self._open_unfiled(pseudonym, known, digest, purpose)
         opened.check_author(digest=digest)
@@ -288,6 +290,8 @@ class Reader:
             refusal = self.chain.explain(pseudonym, self.account, lowest or 1, purpose)
             raise NotGranted(reader=self.account, wanted=f"record {digest[:16]}", rule=refusal.sentence)
         opened = self._search(known, digest, allowed)
+        source, author, _ = self._anchored(known, digest)
+        _check_origin(opened, source=source, author=author, digest=digest)
         self._save(pseudonym, known)
         return opened
 
@@ -298,8 +302,9 @@ class Reader:
             openings = [each for each in openings if (each.cls, each.generation) == (cls, generation)]
             hours: Sequence[int] = (first,)
         else:
-            hours = hours_back(hour_of_seconds(self._anchored(known, digest)))
-            openings = list(openings)
+            source, _, seconds = self._anchored(known, digest)
+            hours = hours_back(hour_of_seconds(seconds))
+            openings = [each for each in openings if each.source == source]
         with self._fetch(digest) as stream:
             head = io.BytesIO(stream.read(_HEAD))
         for first in hours:
@@ -317,15 +322,15 @@ class Reader:
                 return records.open_(self._fetch(digest), file_key=key)
         raise NotOpened(digest=digest)
 
-    def _anchored(self, known: _Known, digest: str) -> int:
-        """When a record was anchored under one of the pseudonyms that this reader knows."""
+    def _anchored(self, known: _Known, digest: str) -> tuple[str, int, int]:
+        """Under which of the pseudonyms that this reader knows a record was anchored, by whom, and when."""
         sources = {opening.source for opening in known.openings.values()}
         for name in ("Anchored", "AnchoredMany"):
             for event in self.chain.index.events("Records", name, newest_first=True):
                 source, author = event.arguments["pseudonym"], event.arguments["author"]
                 for raw in digests_of(event.arguments):
                     if raw.hex() == digest and source in sources:
-                        return self.chain.anchor(source, author, raw).time
+                        return source, author, self.chain.anchor(source, author, raw).time
         raise UnknownRecord(digest=digest)
 
     def _fetch(self, digest: str) -> Any:
@@ -380,6 +385,12 @@ class Reader:
             )
         except (TheriacError, KeyError, TypeError, ValueError):
             raise BadDocument(kind="reader's notes", fault=f"{path.name} is damaged; delete it to learn anew") from None
+
+
+def _check_origin(opened: records.Opened, *, source: str, author: int, digest: str) -> None:
+    """The manifest must say the same as the chain of whose record it is and which member wrote it."""
+    if (opened.manifest.pseudonym, opened.manifest.member) != (source, author):
+        raise AuthorNotProven(digest=digest, author=f"member {opened.manifest.member}")
 
 
 def _listed(entry: Entry) -> Listed:
