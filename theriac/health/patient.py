@@ -255,7 +255,8 @@ class Patient:
         hour, scope = self.chain.hour(), mask_of(classes_of(sharing.classes))
         window = (seconds_of(sharing.start), seconds_of(sharing.end))
         if sharing.granted:
-            if not found["scope"] and sharing.live(hour):
+            lacking = found["scope"] & scope != scope or found["expiry"] < window[1]
+            if lacking and sharing.live(hour):
                 self.vault.unshare(sharing, hour=hour)
         elif found["scope"] & scope == scope and (found["start"], found["expiry"]) == window:
             self.vault.share(replace(sharing, granted=True))

@@ -462,7 +462,7 @@ class Vault:
             ) from None
 
     def unsaved_seeds(self) -> set[str]:
-        """Marks of the seeds that no stored backup holds yet: rows and inboxes must wait for one."""
+        """Marks of the seeds and facts that no stored backup holds yet: rows and inboxes must wait for the seeds'."""
         return self._marks() - set(self.backed_up)
 
     def mark_backed_up(self, marks: Iterable[str]) -> None:
@@ -482,7 +482,20 @@ class Vault:
 
     def _marks(self) -> set[str]:
         following = {tree.following for account in self.accounts.values() for tree in account.trees.values()}
-        return self.used_seeds() | {_mark(seed) for seed in following}
+        return self.used_seeds() | {_mark(seed) for seed in following} | {_mark(fact) for fact in self._facts()}
+
+    def _facts(self) -> Iterator[bytes]:
+        """What the chain does not tell a restored vault: who may write, who was granted what, what was sealed anew."""
+        for account in self.accounts.values():
+            for writer in account.writers:
+                yield repr((account.pseudonym, writer)).encode()
+        for sharing in self.sharings:
+            yield repr(replace(sharing, granted=True)).encode()
+        for single in self.singles:
+            yield repr(single).encode()
+        for entry in self.entries.values():
+            if entry.resealed_from:
+                yield entry.digest.encode()
 
     def merge(self, other: "Vault") -> None:
         """Takes over what another device of the same patient knows, before this one publishes.
