@@ -152,8 +152,6 @@ def restore(site: Site, person: Person, *, words: str | None, account: str | Non
     chosen = unlocked.lock if lock == "keep" else _lock(site, person, wallet, lock)
     keystore = Keystore.create(person.folder / VAULT, vault.encode(), chosen)
     patient = _client(site, person, vault, keystore, wallet, payer, chain)
-    for account_ in vault.accounts.values():
-        patient.adopt(account_)
+    patient.recover()
     patient.watch()
-    patient.rotate()
     return patient

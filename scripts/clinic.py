@@ -169,8 +169,10 @@ def patients(who: str, network: str, store: str | None, as_json: bool) -> None:
     from theriac.health.scope import words_of
 
     with desk_of(who, network=network, store=store) as desk:
-        registered = [{"name": each.name, "pseudonym": each.pseudonym} for each in desk.writer().patients()]
-        grants = [
+        registered: list[dict[str, Any]] = [
+            {"name": each.name, "pseudonym": each.pseudonym} for each in desk.writer().patients()
+        ]
+        grants: list[dict[str, Any]] = [
             {
                 "pseudonym": each.pseudonym,
                 "to": shown_reader(each.reader),
@@ -357,7 +359,7 @@ def answers(who: str, network: str, store: str | None, as_json: bool) -> None:
     with desk_of(who, network=network, store=store) as desk:
         writer = desk.writer()
         names = {each.pseudonym: each.name for each in writer.patients()}
-        found = [
+        found: list[dict[str, Any]] = [
             {
                 "patient": names.get(each.pseudonym, each.pseudonym),
                 "letter": each.request,
@@ -458,7 +460,7 @@ def history(
         reader, pseudonym = desk.learned(patient, why)
         found = reader.listed(pseudonym, purpose=why, code=code, within=timedelta(days=days))
         today = datetime.fromtimestamp(desk.chain.time(), UTC).date()
-        rows = []
+        rows: list[dict[str, Any]] = []
         for each in found:
             row = _row(desk, each)
             try:

@@ -336,7 +336,7 @@ def requests(who: str, network: str, store: str | None, as_json: bool) -> None:
     from scripts._patients import patient_of
 
     with patient_of(who, network=network, store=store) as (patient, _):
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "letter": each.letter,
                 "member": each.member,
