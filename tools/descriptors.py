@@ -1,0 +1,489 @@
+"""What a wallet shows for every message and every call: ERC-7730 descriptors, made from the messages and the ABIs.
+
+`python -m tools.descriptors` writes those of docs/erc7730, which name no deployment. A wallet applies a descriptor only
+to the contracts it names, so a consortium makes its own from them:
+`python -m tools.descriptors --deployment .theriac/network.json --into FOLDER`.
+
+A field or a function without words here stops the tool: nothing is signed that nobody has found words for. They are
+words for a patient, and short: devices cut a label after 20 characters and an intent after 30.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eth_utils.crypto import keccak
+
+import theriac.consortium
+import theriac.health.messages
+from theriac.errors import TheriacError
+from theriac.health.messages import ACTS
+from theriac.health.scope import PURPOSES
+from theriac.ledger.contracts import abi
+from theriac.ledger.deployment import Deployment
+from theriac.ledger.typed import Message
+from tools.contracts import PUBLISHED, ROOT
+
+FOLDER = ROOT / "docs" / "erc7730"
+SCHEMA = "https://eips.ethereum.org/assets/eip-7730/erc7730-v2.schema.json"
+OWNER = "Theriac"
+VERSION = "1"
+
+# What devices show of a text before they cut it, in characters.
+LONGEST_LABEL, LONGEST_INTENT, LONGEST_ENUM = 20, 30, 20
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a field is shown: its label, its format, and when it is left out.
+
+    `unless` is the value for which there is nothing to say; `must` the only value it may have, so that there is nothing
+    to show; what is `technical` a device may leave out where it is short of room; what is `hidden` is never shown.
+    """
+
+    label: str
+    format: str = "raw"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    unless: int | None = None
+    must: int | None = None
+    technical: bool = False
+    hidden: bool = False
+
+    def at(self, path: str) -> Json:
+        """The field's specification in a descriptor."""
+        shown: Json = {"path": path, "label": self.label, "format": self.format}
+        if self.params:
+            shown["params"] = dict(self.params)
+        if self.hidden:
+            shown["visible"] = "never"
+        elif self.technical:
+            shown["visible"] = "optional"
+        elif self.unless is not None:
+            shown["visible"] = {"ifNotIn": [self.unless]}
+        elif self.must is not None:
+            shown["visible"] = {"mustMatch": [self.must]}
+        return shown
+
+
+def account(label: str) -> Shown:
+    """An account: by the name that the wallet knows it under, else as an address."""
+    return Shown(label, "addressName", {"types": ["wallet", "eoa", "contract"]})
+
+
+def time(label: str, *, unless: int | None = None) -> Shown:
+    """A time: as a date and an hour."""
+    return Shown(label, "date", {"encoding": "timestamp"}, unless=unless)
+
+
+def choice(label: str, of: str) -> Shown:
+    """A number that stands for a word."""
+    return Shown(label, "enum", {"$ref": f"$.metadata.enums.{of}"})
+
+
+SIGNATURE = Shown("Signature", hidden=True)
+
+# -- what is signed ---------------------------------------------------------------------------------------------------
+
+INTENTS = {
+    "Publish": "Publish new list of keys",
+    "Rotate": "New keys and new publisher",
+    "SetPublisher": "Change who may publish",
+    "RevokeEverything": "Stop all access at once",
+    "HandOver": "Move to another wallet",
+    "Grant": "Let someone read records",
+    "Narrow": "Let someone read less",
+    "Revoke": "Stop someone's access",
+    "SetParent": "Appoint someone, or end it",
+    "Report": "Add own records",
+    "Reseal": "Replace sealed files",
+    "Amend": "Put an own record right",
+    "Letter": "Send a sealed letter",
+    "Join": "Join an organisation",
+    "Leave": "Leave an organisation",
+    "Inboxes": "Confirm your inboxes",
+    "Backup": "Lock or open your backup",
+}
+
+# The words of each field, by its name; where a message needs others, by the message and the name.
+FIELDS = {
+    "pseudonym": account("Your account"),
+    "reader": account("Who may read"),
+    "purpose": Shown("Purpose"),
+    "classes.[]": Shown("Kind of record"),
+    "start": time("From", unless=0),
+    "expiry": time("Until"),
+    "by": Shown("Under appointment", unless=0),
+    "nonce": Shown("Change number", technical=True),
+    "era": Shown("Era", technical=True),
+    "deadline": time("Signature ends"),
+    "version": Shown("Version"),
+    "bundle": Shown("Digest of the list"),
+    "publisher": account("Who may publish"),
+    "digests.[]": Shown("Digest of a record"),
+    "before": time("Refused from"),
+    "digest": Shown("In its place"),
+    "Narrow.reader": account("Who may still read"),
+    "Narrow.classes.[]": Shown("What stays"),
+    "Revoke.reader": account("Who stops reading"),
+    "HandOver.controller": account("New wallet"),
+    "HandOver.keepGrants": Shown("Grants live on"),
+    "SetParent.by": Shown("Appointment"),
+    "SetParent.holder": account("Who is appointed"),
+    "SetParent.expiry": time("Until (1970: ended)"),
+    "SetParent.generation": Shown("Change number", technical=True),
+    "Reseal.records.[].anchoredBy": Shown("Member (0: yourself)"),
+    "Reseal.records.[].old": Shown("Digest of old file"),
+    "Reseal.records.[].digest": Shown("Digest of new file"),
+    "Amend.act": Shown("What is done"),
+    "Amend.old": Shown("Digest of the record"),
+    "Letter.from": account("From"),
+    "Letter.to": account("To"),
+    "Letter.letter": Shown("Digest of the letter"),
+    "Join.account": account("Your account"),
+    "Join.member": Shown("Member number"),
+    "Join.roles.[]": Shown("Your role there"),
+    "Leave.account": account("Your account"),
+    "Leave.member": Shown("Member number"),
+    "Inboxes.N": Shown("Inbox, normal"),
+    "Inboxes.R": Shown("Inbox, restricted"),
+    "Inboxes.V": Shown("Inbox, very restr."),
+    "Inboxes.serial": Shown("Change number"),
+    "Backup.warning": Shown("Warning"),
+    "Backup.serial": Shown("Backup number"),
+}
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A type that wallets sign: its name, its fields, and the types inside it."""
+
+    name: str
+    fields: Sequence[tuple[str, str]]
+    nested: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+
+    def encoded(self) -> str:
+        """The type as EIP-712 encodes it (encodeType)."""
+        types = [(self.name, self.fields), *sorted(self.nested.items())]
+        return "".join(f"{name}({','.join(f'{kind} {each}' for kind, each in fields)})" for name, fields in types)
+
+    def format(self) -> Json:
+        """The words for the type."""
+        return {
+            "$id": self.name,
+            "intent": INTENTS[self.name],
+            "fields": [_words_of(self.name, path).at(path) for path in self._paths("", self.fields)],
+        }
+
+    def _paths(self, before: str, fields: Sequence[tuple[str, str]]) -> Iterator[str]:
+        for kind, name in fields:
+            path = before + name + (".[]" if kind.endswith("[]") else "")
+            inner = self.nested.get(kind.removesuffix("[]"))
+            if inner is None:
+                yield path
+            else:
+                yield from self._paths(f"{path}.", inner)
+
+
+# What is signed for the patient's own programs; its domain has a name and a version, and no contract.
+OFF_CHAIN = {
+    "inboxes": Signed(
+        "Inboxes",
+        [("address", "pseudonym"), ("string", "N"), ("string", "R"), ("string", "V"), ("uint32", "serial")],
+    ),
+    "backup": Signed("Backup", [("string", "warning"), ("address", "pseudonym"), ("uint32", "serial")]),
+}
+
+
+def messages() -> Iterator[type[Message]]:
+    """Every message that a contract takes, in the order of their definition."""
+    for module in (theriac.consortium, theriac.health.messages):
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, Message) and value is not Message:
+                yield value
+
+
+def _words_of(message: str, path: str) -> Shown:
+    """The words of a field. Exits where there are none."""
+    shown = FIELDS.get(f"{message}.{path}") or FIELDS.get(path)
+    if shown is None:
+        sys.exit(f"tools/descriptors.py has no words for the field {path} of {message}: add them to FIELDS.")
+    return shown
+
+
+# -- what is sent -----------------------------------------------------------------------------------------------------
+
+# Functions that only a contract of the project calls: nobody is ever asked to sign these.
+NOT_SIGNED = {"Carrier.carryGroup", "Keys.setFrozen", "Keys.recover"}
+
+CALLS = {
+    "Carrier.carry": "Carry signed messages",
+    "Carrier.carryEach": "Carry groups of messages",
+    "Consortium.acceptBoard": "Take the board's seat",
+    "Consortium.admit": "Admit a member",
+    "Consortium.dismiss": "End someone's place here",
+    "Consortium.join": "Take someone on",
+    "Consortium.joinMany": "Take people on",
+    "Consortium.leave": "Leave an organisation",
+    "Consortium.leaveBySig": "Carry: leave a member",
+    "Consortium.offerBoard": "Offer the board's seat",
+    "Consortium.reinstate": "End a suspension",
+    "Consortium.remove": "Remove a member for good",
+    "Consortium.renew": "Renew or change a licence",
+    "Consortium.renewKey": "Renew the consortium's key",
+    "Consortium.replaceAccount": "Replace a member's account",
+    "Consortium.setOperator": "Let a contract act for you",
+    "Consortium.suspend": "Suspend a member",
+    "Grants.grant": "Let someone read records",
+    "Grants.grantBySig": "Carry: let someone read",
+    "Grants.narrow": "Let someone read less",
+    "Grants.narrowBySig": "Carry: let someone read less",
+    "Grants.revoke": "Stop someone's access",
+    "Grants.revokeBySig": "Carry: stop someone's access",
+    "Grants.setParent": "Appoint someone, or end it",
+    "Grants.setParentBySig": "Carry: appoint someone",
+    "Keys.handOver": "Carry: move to another wallet",
+    "Keys.publish": "Publish new list of keys",
+    "Keys.publishBySig": "Carry: publish list of keys",
+    "Keys.raiseEra": "Stop all access at once",
+    "Keys.raiseEraBySig": "Carry: stop all access",
+    "Keys.rotate": "New keys and new publisher",
+    "Keys.rotateBySig": "Carry: new keys",
+    "Keys.setPublisher": "Change who may publish",
+    "Keys.setPublisherBySig": "Carry: change the publisher",
+    "Letters.send": "Send a sealed letter",
+    "Letters.sendBySig": "Carry: send a sealed letter",
+    "Records.amendBySig": "Carry: put a record right",
+    "Records.anchor": "Anchor a record",
+    "Records.anchorDay": "Anchor a day of records",
+    "Records.anchorInbox": "Anchor to a patient's inbox",
+    "Records.anchorMany": "Anchor records",
+    "Records.correct": "Correct a record",
+    "Records.disown": "Disown a record",
+    "Records.report": "Add own records",
+    "Records.reportBySig": "Carry: add own records",
+    "Records.reseal": "Replace sealed files",
+    "Records.resealBySig": "Carry: replace sealed files",
+    "Records.supersede": "Supersede a record",
+}
+
+# The words of each argument, by its name; where a function or a contract needs others, by that and the whole path.
+ARGUMENTS = {
+    **{name: shown for name, shown in FIELDS.items() if "." not in name},
+    "pseudonym": account("Account"),
+    "account": account("Account"),
+    "anchoredBy": Shown("Member (0: patient)"),
+    "controller": account("New wallet"),
+    "data": Shown("Message", "calldata"),
+    "digests": Shown("Digest of a record"),
+    "freshness.deadline": time("Signature ends"),
+    "freshness.era": Shown("Era", technical=True),
+    "freshness.nonce": Shown("Change number", technical=True),
+    "from": account("From"),
+    "gasLimit": Shown("Most gas (0: all)"),
+    "generation": Shown("Change number", technical=True),
+    "holder": account("Who is appointed"),
+    "keepGrants": Shown("Grants live on"),
+    "letter": Shown("Digest of the letter"),
+    "mask": Shown("What for (bits)"),
+    "member": Shown("Member number"),
+    "next": account("To"),
+    "old": Shown("Digest of the record"),
+    "operator": account("Contract"),
+    "proofs": Shown("Digest of proofs"),
+    "purpose": choice("Purpose", "purpose"),
+    "act": choice("What is done", "act"),
+    "reason": Shown("Reason (code)"),
+    "roles": Shown("Roles (bits)"),
+    "root": Shown("Root of the day"),
+    "scope": Shown("Kinds (bits)"),
+    "target": account("Contract"),
+    "tier": Shown("Tier"),
+    "to": account("To"),
+    "signature": SIGNATURE,
+    "signatures": SIGNATURE,
+    "acceptance": SIGNATURE,
+    "Consortium.expiry": time("Licence ends"),
+    "Consortium.digest": Shown("Digest of the keys"),
+    "Grants.setParent.by": Shown("Appointment"),
+    "Grants.setParent.expiry": time("Until (1970: ended)"),
+    "Grants.setParentBySig.by": Shown("Appointment"),
+    "Grants.setParentBySig.expiry": time("Until (1970: ended)"),
+    "Grants.revoke.reader": account("Who stops reading"),
+    "Grants.revokeBySig.reader": account("Who stops reading"),
+    "Grants.narrowBySig.start": Shown("From", must=0),
+    "Grants.narrowBySig.by": Shown("Under appointment", must=0),
+    "Records.anchor.digest": Shown("Digest of the record"),
+    "Records.reseal.old": Shown("Digest of old file"),
+    "Records.reseal.digest": Shown("Digest of new file"),
+    "Records.resealBySig.old": Shown("Digest of old file"),
+    "Records.resealBySig.digest": Shown("Digest of new file"),
+}
+
+ENUMS = {
+    "Grants": {"purpose": {str(purpose.number): purpose.words for purpose in PURPOSES}},
+    "Records": {"act": {str(number): word for number, word in ACTS.items()}},
+}
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function that changes what a contract holds."""
+
+    contract: str
+    declared: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return f"{self.contract}.{self.declared['name']}"
+
+    def fragment(self) -> str:
+        """The function as a human-readable ABI fragment, with the names of its arguments."""
+        return f"{self.declared['name']}({','.join(map(_fragment, self.declared['inputs']))})"
+
+    def format(self) -> Json:
+        """The words for the function. Exits where there are none."""
+        if self.name not in CALLS:
+            sys.exit(f"tools/descriptors.py has no words for {self.name}: add them to CALLS.")
+        return {
+            "$id": self.declared["name"],
+            "intent": CALLS[self.name],
+            "fields": [self._words_of(path).at(path) for path in _paths("", self.declared["inputs"])],
+        }
+
+    def _words_of(self, path: str) -> Shown:
+        last = path.removesuffix(".[]").rpartition(".")[2]
+        for key in (f"{self.name}.{last}", f"{self.contract}.{last}", last):
+            if key in ARGUMENTS:
+                return self._within(ARGUMENTS[key], path)
+        sys.exit(f"tools/descriptors.py has no words for the argument {path} of {self.name}: add them to ARGUMENTS.")
+
+    def _within(self, shown: Shown, path: str) -> Shown:
+        """A call inside the call needs to say which contract it goes to: the one beside it."""
+        if shown.format != "calldata":
+            return shown
+        return Shown(shown.label, shown.format, {"calleePath": f"{path.rpartition('.')[0]}.target"})
+
+
+def functions(contract: str) -> Iterator[Function]:
+    """The functions of a contract that someone may be asked to sign a transaction for, in the order of the ABI."""
+    for entry in abi(contract):
+        if entry["type"] == "function" and entry["stateMutability"] not in ("view", "pure"):
+            function = Function(contract, entry)
+            if function.name not in NOT_SIGNED:
+                yield function
+
+
+def _fragment(argument: Mapping[str, Any]) -> str:
+    kind = str(argument["type"])
+    if kind.startswith("tuple"):
+        kind = f"({','.join(map(_fragment, argument['components']))}){kind.removeprefix('tuple')}"
+    return f"{kind} {argument['name']}"
+
+
+def _paths(before: str, arguments: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The path of every single value in a function's arguments."""
+    for argument in arguments:
+        path = before + argument["name"] + (".[]" if argument["type"].endswith("[]") else "")
+        if argument["type"].startswith("tuple"):
+            yield from _paths(f"{path}.", argument["components"])
+        else:
+            yield path
+
+
+# -- descriptors ------------------------------------------------------------------------------------------------------
+
+
+def descriptors(deployment: Deployment | None = None) -> dict[str, Json]:
+    """Every descriptor by its file's name, bound to a deployment's contracts if one is given. Raises NotDeployed."""
+    found: dict[str, Json] = {}
+    for contract in PUBLISHED:
+        name = f"{OWNER} {contract}"
+        deployments = _deployments(contract, deployment)
+        taken = (message for message in messages() if contract == message.CONTRACT)
+        signed = [Signed(message.TYPE, message.FIELDS, message.NESTED) for message in taken]
+        calls = {function.fragment(): function.format() for function in functions(contract)}
+        found[f"calldata-{contract.lower()}.json"] = _descriptor(
+            {"$id": name, "contract": deployments}, name, calls, enums=ENUMS.get(contract)
+        )
+        if signed:
+            domain = {"domain": {"name": name, "version": VERSION}}
+            formats = {each.encoded(): each.format() for each in signed}
+            found[f"eip712-{contract.lower()}.json"] = _descriptor(
+                {"$id": name, "eip712": domain | deployments}, name, formats
+            )
+    for file, each in OFF_CHAIN.items():
+        name = f"{OWNER} {each.name}"
+        domain_of_name = {"name": name, "version": VERSION}
+        binding = {"domain": domain_of_name, "domainSeparator": _separator(domain_of_name)}
+        found[f"eip712-{file}.json"] = _descriptor(
+            {"$id": name, "eip712": binding}, name, {each.encoded(): each.format()}
+        )
+    return found
+
+
+def _descriptor(context: Json, name: str, formats: Json, *, enums: Json | None = None) -> Json:
+    metadata: Json = {"owner": OWNER, "contractName": name} | ({"enums": enums} if enums else {})
+    return {"$schema": SCHEMA, "context": context, "metadata": metadata, "display": {"formats": formats}}
+
+
+def _deployments(contract: str, deployment: Deployment | None) -> Json:
+    if deployment is None:
+        return {}
+    return {"deployments": [{"chainId": deployment.chain_id, "address": deployment[contract].address}]}
+
+
+def _separator(domain: Mapping[str, str]) -> str:
+    """The hash of a domain without a contract, by which alone a wallet can know it (EIP-712, domainSeparator)."""
+    parts = ("EIP712Domain(string name,string version)", domain["name"], domain["version"])
+    return "0x" + keccak(b"".join(keccak(text=part) for part in parts)).hex()
+
+
+def texts(deployment: Deployment | None = None) -> dict[str, str]:
+    """The text of each descriptor's file, by its name. Raises NotDeployed."""
+    return {
+        name: json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        for name, content in descriptors(deployment).items()
+    }
+
+
+def differing(wanted: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
+    """The names of files that are missing, differ, or belong to nothing."""
+    present = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
+    return sorted(name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name))
+
+
+def write(wanted: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
+    """Writes the files that differ, removes those that belong to nothing, and returns the names of both."""
+    changed = differing(wanted, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in changed:
+        if name in wanted:
+            (folder / name).write_text(wanted[name], encoding="utf-8")
+        else:
+            (folder / name).unlink()
+    return changed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.descriptors", description=__doc__)
+    parser.add_argument("--deployment", type=Path, help="the file of a network, to name its contracts")
+    parser.add_argument("--into", type=Path, default=FOLDER, help="the folder to write into")
+    asked = parser.parse_args()
+    if (asked.deployment is None) != (asked.into == FOLDER):
+        parser.error("the descriptors of a deployment go into a folder of their own: give --deployment and --into")
+
+    try:
+        changed = write(texts(Deployment.load(asked.deployment) if asked.deployment else None), asked.into)
+    except TheriacError as trouble:
+        sys.exit(str(trouble))
+    print(f"Descriptors written: {', '.join(changed)}." if changed else "The descriptors are up to date already.")
+
+
+if __name__ == "__main__":
+    main()
