@@ -338,21 +338,20 @@ def _class_file(vault: Vault, account: Account, cls: str, *, hour: int) -> tuple
         identity = vault.identity(account.pseudonym, cls, generation=generation, hour=first)
         if identity is None:
             continue
-        part = documents.encode("part", {"entries": [_entry_values(entry) for entry in entries]})
+        part = documents.encode("part", {"entries": [_entry_values(entry) for entry in entries]}, canonical=False)
         blob = documents.seal(part, to=identity.recipient)
         sealed.append({"generation": generation, "first": first, "sealed": base64.b64encode(blob).decode()})
 
     newest = account.trees[cls].newest
     outer = vault.identity(account.pseudonym, cls, generation=newest.number, hour=hour)
     assert outer is not None
-    index = documents.encode("index", {"pseudonym": account.pseudonym, "cls": cls, "parts": sealed})
+    index = documents.encode("index", {"pseudonym": account.pseudonym, "cls": cls, "parts": sealed}, canonical=False)
     return documents.seal(index, to=outer.recipient), len(index)
 
 
 def _entry_values(entry: Entry) -> dict[str, Any]:
-    values = asdict(entry)
-    del values["source"], values["cls"]
-    return {**values, "summary": dict(entry.summary)}
+    """What an index says of a record; its class and pseudonym are said once, by the index."""
+    return {name: value for name, value in vars(entry).items() if name not in ("source", "cls")}
 
 
 def _dummies(sizes: Sequence[int], *, beside: int) -> list[bytes]:

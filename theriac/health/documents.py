@@ -1,5 +1,6 @@
 """Documents: RFC 8785 JSON with a kind and a version, sealed, and padded so that their length says little."""
 
+import json
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any, BinaryIO
@@ -16,9 +17,22 @@ LARGEST = 256 * 1024 * 1024
 """No document is read beyond this many bytes."""
 
 
-def encode(kind: str, values: Mapping[str, Any]) -> bytes:
-    """The canonical bytes of a document. Numbers beyond 2^53 and other floats than RFC 8785's have no place in one."""
-    return rfc8785.dumps({"kind": kind, "format": FORMAT, **values})
+def encode(kind: str, values: Mapping[str, Any], *, canonical: bool = True) -> bytes:
+    """The bytes of a document, in canonical form; numbers beyond 2^53 have no place in one.
+
+    Large ones that nobody signs or names by digest may do without `canonical`, which takes ten times as long.
+    """
+    document = {"kind": kind, "format": FORMAT, **values}
+    if canonical:
+        return rfc8785.dumps(document)
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain).encode()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no form for: bytes in hexadecimal, a dataclass by its fields, without copying what is in it."""
+    if isinstance(value, bytes):
+        return value.hex()
+    return vars(value)
 
 
 def decode(kind: str, data: bytes, *, canonical: bool = True) -> dict[str, Any]:

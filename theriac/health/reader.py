@@ -187,7 +187,8 @@ class Reader:
                 found[source, entry.digest] = _listed(entry)
         for digest, key in known.keys.items():
             found.setdefault((key.source, digest), Listed(key.source, digest, 0, 0, filed=False))
-        chosen = [each for each in found.values() if _fits(each, code=code, within=within, now=self.chain.time())]
+        now = self.chain.time()
+        chosen = [each for each in found.values() if _fits(each, code=code, within=within, now=now)]
         return sorted(chosen, key=lambda each: each.anchored, reverse=True)
 
     def unfiled(self, pseudonym: str) -> list[Listed]:

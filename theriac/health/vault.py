@@ -9,7 +9,7 @@ nothing. The vault is plain data: it speaks to no chain and no store. `theriac.h
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -446,14 +446,13 @@ class Vault:
     # -- as a document -----------------------------------------------------------------------------------------------
 
     def encode(self) -> bytes:
-        """The whole vault as a canonical document: it holds every secret, and is only ever written sealed."""
-        values = _plain(asdict(self))
-        return documents.encode("vault", values)
+        """The whole vault as a document: it holds every secret, and is only ever written sealed."""
+        return documents.encode("vault", vars(self), canonical=False)
 
     @classmethod
     def decode(cls, data: bytes) -> "Vault":
         """:raises BadDocument: the document is no vault."""
-        values = documents.decode("vault", data)
+        values = documents.decode("vault", data, canonical=False)
         try:
             return _vault_of(values)
         except (KeyError, TypeError, ValueError, AttributeError) as fault:
@@ -516,16 +515,6 @@ class Vault:
 def _mark(seed: bytes) -> str:
     """Tells a seed from others and says nothing of it."""
     return hashlib.sha256(b"theriac/v1/mark" + seed).hexdigest()[:16]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return value
 
 
 def _vault_of(values: Mapping[str, Any]) -> Vault:
