@@ -142,6 +142,7 @@ class Patient:
 
     def _publish(self, account: Account, *first: Signed, granting: Sharing | None = None) -> None:
         """Publishes the next version of an account, after what else belongs to the same act, such as a grant."""
+        self._take_landed(account)
         self._back_up(unless=account)
         backup = account.backup
         marks = self._prepare_backup(account)
@@ -229,11 +230,8 @@ class Patient:
         """Settles what a crash left open, and tells of publications that are not from here."""
         alarms = []
         for account in self.vault.accounts.values():
+            self._take_landed(account)
             version, digest = self.chain.authority(account.pseudonym).version, self.chain.digest(account.pseudonym)
-            pending = account.pending
-            if pending is not None and (pending.version, pending.digest) == (version, digest.hex()):
-                account.publications.append(pending)
-                account.pending = None
             latest = account.publications[-1] if account.publications else None
             if version and (latest is None or (latest.version, latest.digest) != (version, digest.hex())):
                 alarms.append(ForeignPublication(pseudonym=account.pseudonym, version=version))
@@ -244,6 +242,16 @@ class Patient:
         for sharing in list(self.vault.revoking) if not alarms else ():
             self._finish_revoke(sharing)
         return tuple(alarms)
+
+    def _take_landed(self, account: Account) -> None:
+        """A publication that reached the chain though nobody heard of it counts."""
+        pending = account.pending
+        if pending is None:
+            return
+        version, digest = self.chain.authority(account.pseudonym).version, self.chain.digest(account.pseudonym)
+        if (pending.version, pending.digest) == (version, digest.hex()):
+            account.publications.append(pending)
+            account.pending = None
 
     def _settle(self, sharing: Sharing) -> None:
         """Compares a grant with the chain's.
