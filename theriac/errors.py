@@ -903,6 +903,15 @@ class UnknownGrant(BadInput):
         super().__init__(f"Nothing is granted to {reader} for {purpose}; list what is shared first.")
 
 
+class TooWeak(Refused):
+    """A very restricted record was to be sealed to a reader without a post-quantum key."""
+
+    def __init__(self, *, reader: str, wanted: str) -> None:
+        self.reader = reader
+        self.wanted = wanted
+        super().__init__(f"{wanted} is never sealed to a classic key, and {reader} has no other; ask for a newer one.")
+
+
 class NoProfile(Refused):
     """A reader or a member has published no profile to seal to."""
 

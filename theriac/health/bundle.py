@@ -274,7 +274,7 @@ def _capsules(vault: Vault, account: Account, *, now: Publication) -> Iterable[t
             opening
             for source in sources
             for opening in _openings(vault, source, sharings)
-            if _strong_enough(recipient, opening.cls)
+            if strong_enough(recipient, opening.cls)
         ]
         keys = [
             {"source": each.source, "digest": each.digest, "key": each.key}
@@ -305,7 +305,7 @@ def _capsules(vault: Vault, account: Account, *, now: Publication) -> Iterable[t
         yield documents.encode("capsule", values), recipient
 
 
-def _strong_enough(recipient: str, cls: str) -> bool:
+def strong_enough(recipient: str, cls: str) -> bool:
     """Level V is never sealed to a classic recipient: what is pinned today can be opened by tomorrow's computers."""
     return KeyClass.parse(cls).level is not Level.V or isinstance(parse_recipient(recipient), HybridRecipient)
 

@@ -21,10 +21,11 @@ from theriac.errors import (
     ForeignPublication,
     NotStored,
     TheriacError,
+    TooWeak,
     UnknownRecord,
 )
 from theriac.health import documents, records
-from theriac.health.bundle import Composed, compose, inbox_message
+from theriac.health.bundle import Composed, compose, inbox_message, strong_enough
 from theriac.health.chain import Chain, Relay, Signed, sign
 from theriac.health.filing import Filing
 from theriac.health.hours import hour_at, hour_of_seconds, midnight_after, seconds_of, time_of
@@ -207,9 +208,14 @@ class Patient:
         return marks
 
     def _unpin_bundle(self, publication: Publication) -> None:
-        """Earlier versions are needed by nobody: history is in the newest."""
-        for digest in (publication.digest, *publication.indexes.values()):
-            self._unpin(digest)
+        """Earlier versions are needed by nobody: history is in the newest. Their dummies go too."""
+        try:
+            with self.store.get_digest(bytes.fromhex(publication.digest)) as stream:
+                document = documents.read_at_most(stream, documents.LARGEST)
+        except NotStored:
+            return
+        for digest in (publication.digest, *documents.decode("bundle", document)["classes"]):
+            self._unpin(str(digest))
 
     def _unpin(self, digest: str) -> None:
         try:
@@ -413,10 +419,15 @@ class Patient:
         return narrowed
 
     def share_record(self, digest: str, reader: str, *, purpose: Purpose, end: datetime, name: str = "") -> SingleShare:
-        """Gives a reader one record and no other: its own file key."""
+        """Gives a reader one record and no other: its own file key.
+
+        :raises TooWeak: the record is at level V, and the reader has only a classic recipient.
+        """
         reader = to_checksum_address(reader)
         profile = self.chain.profile(reader, self.store)
         entry = self.entry(digest)
+        if not strong_enough(profile.recipient, entry.cls):
+            raise TooWeak(reader=reader, wanted=entry.cls)
         key = self.file_key(entry).unsafe_export_secret().hex()
         account = self._account_for_reader(reader)
         share = SingleShare(
