@@ -2,6 +2,7 @@
 
 import http.server
 import importlib
+import json
 import resource
 import shutil
 import threading
@@ -24,7 +25,11 @@ def assert_sentence(said: Said, code: int) -> None:
     assert said.err.rstrip()[-1] in ".?'", said.err
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in FIXTURES.glob("*.json")))
+# A Bundle resource is broken for whoever splits it, and yet a whole resource: this one is sealed as it came.
+WHOLE = "bundle_of_another_type.json"
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in FIXTURES.glob("*.json") if path.name != WHOLE))
 def test_seal__broken_document__one_sentence_and_nothing_is_sealed(town: Town, folder: Path, name: str) -> None:
     # given: a good file before the bad one
     (folder / "a.txt").write_text("good")
@@ -209,7 +214,7 @@ def test_deployment__of_another_chain__one_sentence(town: Town, folder: Path) ->
     # given
     file = Path(town.settings["THERIAC_HOME"]) / "deployments" / "dev.json"
     (folder / "deployments").mkdir()
-    genesis = town.done("deploy", "--json") and __import__("json").loads(file.read_text())["genesis"]
+    genesis = json.loads(file.read_text())["genesis"]
     (folder / "deployments" / "dev.json").write_text(file.read_text().replace(genesis, "0x" + "ab" * 32))
 
     # when
