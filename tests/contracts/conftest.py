@@ -1,20 +1,22 @@
 """Accounts by the role of who holds them, and the contracts on Ape's embedded chain.
 
-The world is founded once; Ape sets the chain back to that moment before each test.
+The world is founded once; Ape sets the chain back to that moment before each test. Whatever is not the world itself is
+a fixture of its test: Ape founds everything anew when another fixture of the session comes later.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import ape
 import pytest
-from ape.api import TestAccountAPI
+from ape.api import ReceiptAPI, TestAccountAPI
 from ape.contracts import ContractInstance
+from ape_ethereum.ecosystem import Ethereum
+from ape_ethereum.transactions import TransactionType
 from contracts_world import MEMBERS, PEOPLE, Clock, Members, Way, World, found
 
 
 def _person(name: str) -> Any:
-    @pytest.fixture(scope="session", name=name)
+    @pytest.fixture(name=name)
     def account(people: dict[str, TestAccountAPI]) -> TestAccountAPI:
         return people[name]
 
@@ -26,8 +28,21 @@ for _name in PEOPLE:
     globals()[f"_{_name}"] = _person(_name)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick_ape() -> Iterator[None]:
+    """Leaves out two things that take Ape more time than all the rest.
+
+    It runs every transaction a second time to look for what a contract prints, and ours print nothing. And before
+    every call it reads its configuration to learn which type of transaction is usual.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ReceiptAPI, "show_debug_logs", lambda receipt: None)
+        patch.setattr(Ethereum, "default_transaction_type", TransactionType.DYNAMIC)
+        yield
+
+
 @pytest.fixture(scope="session")
-def people(accounts: Any) -> dict[str, TestAccountAPI]:
+def people(_quick_ape: None, accounts: Any) -> dict[str, TestAccountAPI]:
     """Everyone's account by name."""
     return {name: accounts[index] for index, name in enumerate(PEOPLE)}
 
@@ -38,19 +53,19 @@ def world(people: dict[str, TestAccountAPI]) -> World:
     return found(people)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def members() -> Members:
     """The members' numbers."""
     return MEMBERS
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def clock(world: World) -> Clock:
     """The chain's time."""
     return world.clock
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def sign(world: World) -> Callable[..., bytes]:
     """`sign(message, by=patient)`: the signature in the domain of the contract that takes the message."""
     return world.sign
@@ -62,37 +77,37 @@ def way(request: pytest.FixtureRequest, world: World) -> Way:
     return Way(world, signed=request.param == "by_signature")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def consortium(world: World) -> ContractInstance:
     return world.consortium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def keys(world: World) -> ContractInstance:
     return world.keys
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def records(world: World) -> ContractInstance:
     return world.records
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def grants(world: World) -> ContractInstance:
     return world.grants
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def letters(world: World) -> ContractInstance:
     return world.letters
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def carrier(world: World) -> ContractInstance:
     return world.carrier
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def questions(world: World) -> ContractInstance:
     """Asks a contract many questions in one call."""
-    return ape.project.Questions.deploy(sender=world.people["relayer"])
+    return world.questions

@@ -88,7 +88,7 @@ LICENCE_DAYS = 365
 
 @dataclass(frozen=True)
 class Clock:
-    """The chain's time, in whole seconds since 1970. Every test begins at `start`, a full hour."""
+    """The chain's time, in whole seconds since 1970. Tests begin within seconds of `start`, a full hour."""
 
     start: int
 
@@ -129,6 +129,7 @@ class World:
     grants: ContractInstance
     letters: ContractInstance
     carrier: ContractInstance
+    questions: ContractInstance
     people: dict[str, TestAccountAPI]
     clock: Clock
     licence_expiry: int
@@ -350,6 +351,7 @@ def found(people: dict[str, TestAccountAPI]) -> World:
         grants=ape.project.Grants.deploy(consortium, keys, sender=deployer),
         letters=ape.project.Letters.deploy(keys, sender=deployer),
         carrier=ape.project.Carrier.deploy(sender=deployer),
+        questions=ape.project.Questions.deploy(sender=deployer),
         people=people,
         clock=clock,
         licence_expiry=clock.day(LICENCE_DAYS),

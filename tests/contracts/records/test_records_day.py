@@ -38,12 +38,12 @@ def test_anchor_day__a_stale_row_refuses_itself_only(
     ]
 
 
-def test_anchor_day__a_patient_without_a_bundle(records, before, patient, technician, members):
-    receipt = records.anchorDay(ROOT, before, [(patient, 0, PROOFS)], sender=technician)
+def test_anchor_day__a_patient_without_a_bundle(records, before, sibling, technician, members):
+    receipt = records.anchorDay(ROOT, before, [(sibling, 0, PROOFS)], sender=technician)
 
     assert receipt.events == [
         records.DayAnchored(members.hospital, ROOT),
-        records.RowRefused(patient, members.hospital, 0, 0, ROOT),
+        records.RowRefused(sibling, members.hospital, 0, 0, ROOT),
     ]
 
 
