@@ -25,7 +25,7 @@ def assert_sentence(said: Said, code: int) -> None:
     assert said.err.rstrip()[-1] in ".?'", said.err
 
 
-# A Bundle resource is broken for whoever splits it, and yet a whole resource: this one is sealed as it came.
+# This one is broken only as a bundle: it is a whole resource of another type, and is sealed as it came.
 WHOLE = "bundle_of_another_type.json"
 
 
