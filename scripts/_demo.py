@@ -218,6 +218,7 @@ class Story:
                 chain=self.chain("clinic"),
                 store=self.store,
                 folder=self.folder / "clinic",
+                clock=self.now,
             )
             introduction = self.patient.introduce(self.clinic.member)
             self.desk = self.writer.register(introduction, name="the patient of 9 o'clock")

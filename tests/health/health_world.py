@@ -120,6 +120,7 @@ class HealthWorld:
             chain=self.chain(name),
             store=self.store,
             folder=self.folder / name,
+            clock=self.now,
         )
 
     def reader(self, person: Person, name: str) -> Reader:

@@ -430,6 +430,15 @@ class Patient:
             raise TooWeak(reader=reader, wanted=entry.cls)
         key = self.file_key(entry).unsafe_export_secret().hex()
         account = self._account_for_reader(reader)
+        standing = [
+            each
+            for each in self.vault.sharings
+            if each.place == (account.pseudonym, reader, purpose.code) and each.granted
+        ]
+        if any(each.end < _full_hour(end) for each in standing):
+            raise BadWindow(
+                fault="what is granted to this reader for this purpose ends earlier; choose its end at most"
+            )
         share = SingleShare(
             account.pseudonym,
             reader,
@@ -442,11 +451,6 @@ class Patient:
         )
         self.vault.singles.append(share)
 
-        standing = [
-            each
-            for each in self.vault.sharings
-            if each.place == (account.pseudonym, reader, purpose.code) and each.granted
-        ]
         scope = mask_of(classes_of(name for each in standing for name in each.classes)) | 1 << SINGLE_RECORDS
         start = min((each.start for each in standing), default=self.chain.hour())
         ends = max([share.end, *(each.end for each in standing)])
@@ -550,11 +554,19 @@ class Patient:
         for account in self.vault.written():
             self.vault.rotate(account, classes=account.trees, hour=hour)
         self._save()
+        replaced: list[str] = []
         for account in self.vault.written():
             self._publish(account)
-            if rewrite and self._rewrite(account):
+            moved = self._rewrite(account) if rewrite else []
+            if moved:
                 self._publish(account)
+                replaced += moved
         self._publish_remaining()
+        if replaced:
+            # The old files go only when a stored backup names the new ones.
+            self._publish(self.vault.home())
+            for digest in replaced:
+                self._unpin(digest)
 
     def erase(self, cls: KeyClass) -> None:
         """Drops the seeds of a class under every pseudonym, and names a backup without them."""
@@ -635,8 +647,11 @@ class Patient:
             raise UnknownRecord(digest=f"of class {cls}, which was erased")
         return identity
 
-    def _rewrite(self, account: Account) -> bool:
-        """Seals old records to the newest generation, at the hour of their first anchoring: nobody gains a day."""
+    def _rewrite(self, account: Account) -> list[str]:
+        """Seals old records to the newest generation, at the hour of their first anchoring: nobody gains a day.
+
+        Gives the digests of the files that were replaced.
+        """
         moved: list[tuple[Entry, Entry]] = []
         publication, seconds = account.publications[-1], self.chain.time()
         for entry in self.vault.listed(source=account.pseudonym):
@@ -659,7 +674,7 @@ class Patient:
             )
             moved.append((entry, new))
         if not moved:
-            return False
+            return []
         rows = [
             Resealing(0 if old.resealed_from else old.author, bytes.fromhex(old.digest), bytes.fromhex(new.digest))
             for old, new in moved
@@ -674,9 +689,7 @@ class Patient:
             self.vault.add(new)
         self._reshare_singles(moved)
         self._save()
-        for former, _ in moved:
-            self.store.unpin(self.store.resolve(bytes.fromhex(former.digest)))
-        return True
+        return [former.digest for former, _ in moved]
 
     def _reshare_singles(self, moved: Sequence[tuple[Entry, Entry]]) -> None:
         """Whoever was given a single record is given it as it lies now: the old file is unpinned."""

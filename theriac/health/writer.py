@@ -8,7 +8,8 @@ itself, until the patient's vault says that it has filed it.
 import io
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -45,6 +46,9 @@ from theriac.ledger.signer import Signer
 from theriac.store import Store
 
 _TRIES = 3
+
+_AHEAD = 900
+"""Seconds that the chain's time may be ahead of this machine's."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,14 @@ class Writer:
         chain: Chain,
         store: Store,
         folder: Path,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`identity` is what the member's profile names; `author` signs the manifests, `sender` sends to the chain."""
+        """`identity` is what the member's profile names; `author` signs the manifests, `sender` sends to the chain.
+
+        `clock` tells the second since 1970 that this machine believes in. A chain that is far ahead of it is not
+        believed: a node could name a later hour so that a reader "from now on" opens what was written before.
+        """
+        self._clock = clock
         self.member = member
         self.chain = chain
         self.store = store
@@ -180,6 +190,8 @@ class Writer:
 
         # (2) the row of each class at the latest block's time
         seconds = self.chain.time()
+        if seconds > self._clock() + _AHEAD:
+            raise NoRow(pseudonym=patient.pseudonym, wanted="an hour that has not come")
         hour = hour_of_seconds(seconds)
         mine = bundle.writer_file(self._identity)
         rows = []
