@@ -523,6 +523,21 @@ def test_sync__two_on_one_file__write_everything_once(
     assert dump(first) == dump(second) == fresh(chain, emitter, tmp_path, start)
 
 
+def test_sync__another_process_was_faster__writes_nothing_twice(anvil: Chain, busy: Contract, tmp_path: Path) -> None:
+    def overtaken(ask: Ask, method: str, params: Any) -> Any:
+        answer = ask(method, params)
+        if method == LOGS:
+            with index_of(tmp_path / "index", anvil.web3, busy) as faster:
+                faster.sync()
+        return answer
+
+    with index_of(tmp_path / "index", meddled(anvil, overtaken), busy) as index:
+        progress = index.sync()
+
+        assert progress.events == 0
+        assert dump(index) == fresh(anvil, busy, tmp_path, 0)
+
+
 # -- nodes that refuse, stop or lie ----------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import requests
 from ledger_chains import Chain
 from ledger_meddling import altered, meddled
 from web3 import HTTPProvider, Web3
@@ -136,6 +137,22 @@ def test_request__a_node_that_restarts__is_asked_again(own_anvil: Callable[..., 
 
     restart.join()
     assert before == after
+
+
+def test_request__a_provider_with_headers_and_a_session__has_them_sent() -> None:
+    seen: list[tuple[str | None, str | None]] = []
+
+    def note(handler: BaseHTTPRequestHandler, _: int) -> None:
+        seen.append((handler.headers["X-Ward"], handler.headers["Authorization"]))
+        say(handler, b'{"result": "0x5"}')
+
+    session = requests.Session()
+    session.auth = ("clinic", "secret")
+    with server(note) as url:
+        provider = HTTPProvider(url, request_kwargs={"headers": {"X-Ward": "7"}, "timeout": 60}, session=session)
+        Node(Web3(provider)).chain_id()
+
+    assert seen == [("7", "Basic Y2xpbmljOnNlY3JldA==")]
 
 
 # -- what is no answer -----------------------------------------------------------------------------------------------

@@ -302,7 +302,7 @@ def test_send__the_nonce_is_taken_by_another_wallet__goes_on_with_the_next(
     sender.submit(emitter.functions.tick(), intent="tick")
     by_another_wallet(manual, payer, 0, gwei=50)
     manual.mine()
-    with pytest.raises(NotSettled, match="not known yet by which"):
+    with pytest.raises(NotSettled, match="not known yet by what"):
         sender.wait("tick", timeout=AT_ONCE)
     manual.mine()
     with pytest.raises(NotSettled):
@@ -410,25 +410,59 @@ def test_send__what_a_deep_fork_undid__is_sent_again_before_what_is_behind_it(ow
 def test_send__a_node_that_counts_late__does_not_use_a_nonce_twice(
     anvil: Chain, emitter: Contract, payer: KeySigner
 ) -> None:
-    Sender(anvil.web3, payer, outbox=None).send(emitter.functions.tick())
-    late = {"on": False}
+    late = [0]
 
     def count_late(ask: Ask, method: str, params: Any) -> Any:
         answer = ask(method, params)
-        if method == "eth_getTransactionCount" and late["on"]:
-            late["on"] = False
-            return {**answer, "result": hex(max(int(answer["result"], 16) - 1, 0))}
+        if method == "eth_getTransactionCount" and late[0]:
+            late[0] -= 1
+            return {**answer, "result": hex(int(answer["result"], 16) - 1)}
         return answer
 
-    sender = Sender(meddled(anvil, count_late), payer, outbox=None)
-    first = sender.send(emitter.functions.tick())
-    late["on"] = True
+    web3 = meddled(anvil, count_late)
+    sender = Sender(web3, payer, outbox=None)
+    sender.send(emitter.functions.tick())
+    late[0] = 2
 
     second = sender.send(emitter.functions.tick())
 
-    nonces = [anvil.web3.eth.get_transaction(receipt.transaction)["nonce"] for receipt in (first, second)]
-    assert nonces == [1, 2]
-    assert emitter.functions.count().call() == 3
+    assert anvil.web3.eth.get_transaction(second.transaction)["nonce"] == 1
+    assert web3.provider.asked.count(RAW) == 2
+
+
+def test_send__the_nonce_is_used_up_by_a_delegation__goes_on_with_the_next(
+    emitter: Contract, payer: KeySigner, rival: Sender, manual: Chain
+) -> None:
+    sender = Sender(manual.web3, payer, outbox=None, depth=1)
+    sender.submit(emitter.functions.tick(), intent="tick")
+    authorization = payer._account.sign_authorization({"chainId": 31337, "address": emitter.address, "nonce": 0})
+    delegating = rival._signer._account.sign_transaction(
+        {
+            "type": 4,
+            "chainId": 31337,
+            "nonce": 0,
+            "to": rival.address,
+            "value": 0,
+            "gas": 100_000,
+            "maxFeePerGas": 50 * 10**9,
+            "maxPriorityFeePerGas": 50 * 10**9,
+            "authorizationList": [authorization],
+        }
+    )
+    manual.web3.eth.send_raw_transaction(delegating.raw_transaction)
+    manual.mine()
+    assert manual.web3.eth.get_transaction_count(payer.address) == 1
+    with pytest.raises(NotSettled, match="not known yet by what"):
+        sender.wait("tick", timeout=AT_ONCE)
+    manual.mine()
+    with pytest.raises(NotSettled):
+        sender.wait("tick", timeout=AT_ONCE)
+    manual.mine(2)
+
+    receipt = sender.wait("tick")
+
+    assert emitter.functions.count().call() == 1
+    assert manual.web3.eth.get_transaction(receipt.transaction)["nonce"] == 1
 
 
 # -- refused in the block --------------------------------------------------------------------------------------------

@@ -7,19 +7,26 @@ Values that have no name in the ABI are named by their position, "0", "1" and so
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
 from eth_abi.codec import ABICodec
-from eth_abi.decoding import StringDecoder, UnsignedIntegerDecoder
+from eth_abi.decoding import AddressDecoder, StringDecoder, UnsignedIntegerDecoder
 from eth_abi.exceptions import DecodingError
 from eth_abi.registry import BaseEquals, registry
-from eth_typing import ABIComponent
+from eth_typing import ABIComponent, ChecksumAddress
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.address import to_checksum_address
 
 # JSON readers other than Python's keep integers exactly only up to here.
 _EXACT = 2**53
+
+
+@lru_cache(maxsize=4096)
+def checksummed(address: bytes) -> ChecksumAddress:
+    """An address of 20 bytes as text with its checksum (EIP-55)."""
+    return to_checksum_address(address)
 
 
 class _PatientStringDecoder(StringDecoder):
@@ -29,14 +36,23 @@ class _PatientStringDecoder(StringDecoder):
         super().__init__(handle_string_errors="backslashreplace")  # type: ignore[no-untyped-call]
 
 
+class _ChecksummedAddressDecoder(AddressDecoder):
+    """Events in bulk repeat a few addresses, and a checksum costs more than all else in an event."""
+
+    decoder_fn = staticmethod(checksummed)
+
+
 def _codec() -> ABICodec:
     own = registry.copy()  # type: ignore[no-untyped-call]
-    own.unregister_decoder("string")
-    strings = BaseEquals("string")  # type: ignore[no-untyped-call]
-    own.register_decoder(strings, _PatientStringDecoder, label="string")
-    # Where Ape is loaded too, the registry's own decoder of integers takes missing bytes for zeros.
-    own.unregister_decoder("uint")
-    own.register_decoder(BaseEquals("uint"), UnsignedIntegerDecoder, label="uint")  # type: ignore[no-untyped-call]
+    decoders = {
+        "string": _PatientStringDecoder,
+        "address": _ChecksummedAddressDecoder,
+        # Where Ape is loaded too, the registry's own decoder of integers takes missing bytes for zeros.
+        "uint": UnsignedIntegerDecoder,
+    }
+    for kind, decoder in decoders.items():
+        own.unregister_decoder(kind)
+        own.register_decoder(BaseEquals(kind), decoder, label=kind)  # type: ignore[no-untyped-call]
     return ABICodec(own)
 
 
@@ -124,6 +140,4 @@ def _shaped(parameter: Mapping[str, Any], value: Any) -> Any:
         return tuple(_shaped(element, part) for part in value)
     if kind == "tuple":
         return _named(parameter["components"], value)
-    if kind == "address":
-        return to_checksum_address(value)
     return value

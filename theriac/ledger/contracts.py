@@ -121,30 +121,26 @@ class EventType:
         self.signature = abi_to_signature(cast(ABIElement, declared))
         self.topic = keccak(text=self.signature)
         self.parameters: tuple[ABIComponent, ...] = tuple(
-            _as_in_a_topic(part) if part.get("indexed") else part for part in declared["inputs"]
+            cast(ABIComponent, {**_as_in_a_topic(part), "name": name_of(part, place)})
+            for place, part in enumerate(declared["inputs"])
         )
-        self._indexed = [bool(part.get("indexed")) for part in declared["inputs"]]
+        told = list(zip(self.parameters, declared["inputs"], strict=True))
+        self._indexed = [part for part, written in told if written.get("indexed")]
+        self._plain = [part for part, written in told if not written.get("indexed")]
 
     def arguments(self, log: Log) -> dict[str, Any]:
         """The values of the event by name, in the order of its declaration. Raises Undecodable."""
-        if len(log.topics) != 1 + sum(self._indexed) or log.topics[0] != self.topic:
+        if len(log.topics) != 1 + len(self._indexed) or log.topics[0] != self.topic:
             raise Undecodable(f"its topics are not those of {self.signature}")
-        named = [{**part, "name": name_of(part, place)} for place, part in enumerate(self.parameters)]
-        told = zip(named, self._indexed, strict=True)
-        plain = decode([cast(ABIComponent, part) for part, indexed in told if not indexed], log.data)
-        found = dict(plain)
-        topics = iter(log.topics[1:])
-        for part, indexed in zip(named, self._indexed, strict=True):
-            if indexed:
-                found |= decode([cast(ABIComponent, part)], next(topics))
-        return {str(part["name"]): found[str(part["name"])] for part in named}
+        found = decode(self._plain, log.data) | decode(self._indexed, b"".join(log.topics[1:]))
+        return {part["name"]: found[part["name"]] for part in self.parameters}
 
 
-def _as_in_a_topic(parameter: Mapping[str, Any]) -> ABIComponent:
+def _as_in_a_topic(parameter: Mapping[str, Any]) -> Mapping[str, Any]:
     """Topics are words: of what does not fit into one, the chain keeps only the hash."""
     kind = parameter["type"]
-    hashed = kind in ("string", "bytes", "tuple") or kind.endswith("]")
-    return cast(ABIComponent, {**parameter, "type": "bytes32"} if hashed else parameter)
+    hashed = parameter.get("indexed") and (kind in ("string", "bytes", "tuple") or kind.endswith("]"))
+    return {**parameter, "type": "bytes32"} if hashed else parameter
 
 
 def event_types(declared: ABI) -> dict[bytes, EventType]:

@@ -21,13 +21,12 @@ from weakref import WeakKeyDictionary
 import requests
 from eth_abi.abi import encode
 from eth_typing import ChecksumAddress, HexStr
-from eth_utils.address import to_checksum_address
 from web3 import EthereumTesterProvider, HTTPProvider, Web3
 from web3.exceptions import ContractLogicError, Web3Exception
 from web3.types import RPCEndpoint
 
 from theriac.errors import ChainLied, ChainRefused, ChainSilent
-from theriac.ledger.codec import parse_json
+from theriac.ledger.codec import checksummed, parse_json
 
 # What nodes say when the code itself failed and gave no data.
 _FAILED_CALL = ("revert", "out of gas", "gas required exceeds", "oog", "invalid opcode", "evm error", "vm exception")
@@ -340,7 +339,7 @@ class Node:
         address = self.data(value, what=what)
         if len(address) != 20:
             self.lied(f"its {what} is no address")
-        return to_checksum_address(address)
+        return checksummed(address)
 
     def lied(self, fault: str) -> NoReturn:
         raise ChainLied(endpoint=self.endpoint, fault=fault)
@@ -434,16 +433,24 @@ class _Http:
 
     def __init__(self, provider: HTTPProvider) -> None:
         self._uri = str(provider.endpoint_uri)
-        self._options: dict[str, Any] = dict(provider.get_request_kwargs())
+        options: dict[str, Any] = dict(provider.get_request_kwargs())
+        options.pop("timeout", None)
+        self._how = {name: options.pop(name, None) for name in ("headers", "auth", "cookies", "params")}
         manager = getattr(provider, "_request_session_manager", None)
         self._session: requests.Session = getattr(manager, "_explicit_session", None) or requests.Session()
+        # Looked up once: what the environment says of proxies takes longer to find than a near node to answer.
+        self._settings = self._session.merge_environment_settings(
+            self._uri, options.pop("proxies", None) or {}, True, options.pop("verify", None), options.pop("cert", None)
+        )
         self._numbers = itertools.count(1)
 
     def ask(self, method: str, parameters: Sequence[Any], *, within: float) -> Any:
         deadline = time.monotonic() + within
-        request = {"jsonrpc": "2.0", "id": next(self._numbers), "method": method, "params": list(parameters)}
-        options = {**self._options, "timeout": max(within, 0.001), "stream": True}
-        with self._session.post(self._uri, data=json.dumps(request), **options) as response:
+        asked = {"jsonrpc": "2.0", "id": next(self._numbers), "method": method, "params": list(parameters)}
+        request = self._session.prepare_request(
+            requests.Request("POST", self._uri, data=json.dumps(asked), **self._how)
+        )
+        with self._session.send(request, timeout=max(within, 0.001), **self._settings) as response:
             received = bytearray()
             while part := response.raw.read1(_PART, decode_content=True):
                 received += part

@@ -455,20 +455,21 @@ class Sender:
         deadline = time.monotonic() + allowed
         pause = 0.01
         while not done():
-            self._drive()
+            # However short the time, it is enough to look once.
+            self._drive(max(deadline, time.monotonic() + _FRESH))
             if done() or time.monotonic() >= deadline:
                 return
             with self._changed:
                 self._changed.wait(min(pause, max(deadline - time.monotonic(), 0)))
             pause = min(1.5 * pause, 1.0)
 
-    def _drive(self) -> None:
-        """Looks after all that is open, unless another thread is at it."""
+    def _drive(self, deadline: float) -> None:
+        """Looks after all that is open, unless another thread is at it; a slow node only until the time is up."""
         if not self._driving.acquire(blocking=False):
             return
         try:
             self._ready()
-            self._advance()
+            self._advance(deadline)
             self._trouble = ""
         except Unavailable as trouble:
             self._trouble = str(trouble)
@@ -477,14 +478,16 @@ class Sender:
             with self._changed:
                 self._changed.notify_all()
 
-    def _advance(self) -> None:
+    def _advance(self, deadline: float) -> None:
         flights = self._outbox.flights()
         if not flights:
             return
         head = self._node.head().number
         count = self._node.count(self.address)
         self._close_gap(count, flights[0].nonce)
-        for flight in flights:
+        for place, flight in enumerate(flights):
+            if place and time.monotonic() >= deadline:
+                return
             if flight.nonce >= count:
                 self._push(flight, first=flight.nonce == count)
                 continue
@@ -492,7 +495,7 @@ class Sender:
             if found is not None:
                 self._settle(flight, *found, head)
             else:
-                self._trace(flight, head - self._depth)
+                self._trace(flight, head - self._depth, deadline)
 
     def _landed(self, flight: Flight) -> tuple[Signed, Landed] | None:
         for signed in reversed(flight.transactions):
@@ -568,22 +571,28 @@ class Sender:
         self._outbox.keep(flight.name, signed)
         return signed
 
-    def _trace(self, flight: Flight, last: int) -> None:
-        """The nonce is used, but no receipt says by one of ours: finds the transaction that used it.
+    def _trace(self, flight: Flight, last: int, deadline: float) -> None:
+        """The nonce is used, but no receipt says by one of ours: looks for what used it.
 
-        Only a foreign transaction in a block that counts as final frees the intent for a new nonce. That no receipt was
-        found proves nothing, and sending again on that would do it twice.
+        That no receipt was found proves nothing, and sending again on that would do it twice. What frees the intent for
+        a new nonce is another's transaction in a block that counts as final; or that no block up to one that counts as
+        final holds one of ours, and the nonce is used there all the same: a delegation uses one up (EIP-7702).
         """
         watch = self._watch(flight)
-        watch.reason = f"nonce {flight.nonce} is used, and it is not known yet by which transaction"
+        watch.reason = f"nonce {flight.nonce} is used, and it is not known yet by what"
         seen = min(signed.head for signed in flight.transactions if signed.nonce == flight.nonce)
         for number in range(max(watch.traced + 1, seen - _LAG, 0), last + 1):
+            if time.monotonic() >= deadline:
+                return
             for passage in self._node.passages(number):
+                if passage.hash in {signed.hash for signed in flight.transactions}:
+                    return
                 if passage.sender == self.address and passage.nonce == flight.nonce:
-                    if all(signed.hash != passage.hash for signed in flight.transactions):
-                        self._move(flight)
+                    self._move(flight)
                     return
             watch.traced = number
+        if watch.traced >= last >= 0 and self._node.count(self.address, block=hex(last)) > flight.nonce:
+            self._move(flight)
 
     def _move(self, flight: Flight) -> None:
         """Signs an intent anew whose nonce another wallet of the account has used."""
