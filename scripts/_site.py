@@ -164,7 +164,11 @@ def connected(network: str, store: str | None = None) -> Iterator[Site]:
 
     if logger.level == LogLevel.INFO:
         logger.set_level(LogLevel.WARNING)
-    with ape.networks.parse_network_choice(network) as provider:
+    with ExitStack() as stack:
+        try:
+            provider = stack.enter_context(ape.networks.parse_network_choice(network))
+        except json.JSONDecodeError:
+            raise Failure(f"What answers at {network} is no node of a chain; name another with --network.", 4) from None
         name, ecosystem = provider.network.name, provider.network.ecosystem
         uri = str(getattr(provider, "uri", "") or "")
         embedded = name == "local" and not uri.startswith("http")
