@@ -290,6 +290,21 @@ def settle(who: str, network: str, store: str | None) -> None:
     click.echo(f"{len(filed)} records are filed by their patients; their copies are dropped.")
 
 
+@cli.command("seal-again", epilog=example("clinic seal-again ann"))
+@click.argument("patient")
+@_WHO
+@network_options
+def seal_again(patient: str, who: str, network: str, store: str | None) -> None:
+    """Seal once more what a patient's client has not filed: after the key that publishes for her was stolen."""
+    from scripts._member import desk_of
+    from scripts._progress import counted
+
+    with desk_of(who, network=network, store=store) as desk:
+        writer = desk.writer()
+        done = len(list(counted(writer.seal_again(writer.patient(patient)), "Sealing")))
+    click.echo(f"Sealed {done} records again." if done else "Nothing was left to seal again.")
+
+
 # -- asking ----------------------------------------------------------------------------------------------------------
 
 

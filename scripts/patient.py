@@ -656,6 +656,48 @@ def rotate(rewrite: bool, payer: str | None, who: str, network: str, store: str 
     click.echo("New keys are published" + (", and the old records are sealed to them." if rewrite else "."))
 
 
+@cli.command("replace-publisher", epilog=example("patient replace-publisher"))
+@_PAYER
+@_WHO
+@network_options
+@yes_option
+def replace_publisher(payer: str | None, who: str, network: str, store: str | None, yes: bool) -> None:
+    """After an alarm: a new publisher, new keys and new inboxes for what was published from elsewhere."""
+    from scripts._patients import patient_of
+    from scripts._progress import working
+
+    with patient_of(who, network=network, store=store, payer=payer) as (patient, _):
+        alarms = patient.resume()
+        if not alarms:
+            click.echo("Every publication is from here; nothing was changed.")
+            return
+        confirmed(f"Replace the publisher of {len(alarms)} pseudonyms and make their keys new?", yes=yes)
+        for alarm in alarms:
+            with working(f"Replacing the publisher of {alarm.pseudonym}"):
+                patient.replace_publisher(patient.vault.accounts[alarm.pseudonym])
+    click.echo("Done. Ask your clinics to seal again what they wrote since the alarm: clinic seal-again.")
+
+
+@cli.command(epilog=example("patient erase mental-health/R"))
+@click.argument("cls", metavar="CLASS")
+@_PAYER
+@_WHO
+@network_options
+@yes_option
+def erase(cls: str, payer: str | None, who: str, network: str, store: str | None, yes: bool) -> None:
+    """Drop the keys of a class for good: what was sealed to it opens for nobody who holds no copy."""
+    from scripts._patients import patient_of
+    from scripts._progress import working
+    from theriac.health.scope import KeyClass
+
+    wanted = KeyClass.parse(cls)
+    with patient_of(who, network=network, store=store, payer=payer) as (patient, _):
+        confirmed(f"Erase {wanted} for good? No backup will hold its keys any more.", yes=yes)
+        with working(f"Erasing {wanted}"):
+            patient.erase(wanted)
+    click.echo(f"{wanted} is erased.")
+
+
 # -- looking ---------------------------------------------------------------------------------------------------------
 
 
