@@ -43,6 +43,7 @@ from theriac.health.messages import (
     Revoke,
     RevokeEverything,
     Rotate,
+    SetPublisher,
     member_address,
 )
 from theriac.health.requests import Answer, Request
@@ -298,11 +299,16 @@ class Patient:
             self._save()
 
     def replace_publisher(self, account: Account) -> None:
-        """After an alarm: a new publisher, fresh seeds and inboxes, published in one act of the controller."""
-        self.adopt(account)
+        """After an alarm: a new publisher first, which no publication of the thief can race; then fresh keys."""
         self.vault.refresh(account, hour=self.chain.hour())
         self._certify(account)
         self._save()
+        _, nonce = self.chain.publisher(account.pseudonym)
+        era = self.chain.authority(account.pseudonym).era
+        ours = self.vault.publisher(account).address
+        appointment = SetPublisher(account.pseudonym, ours, nonce, era, self._deadline())
+        self._relay.carry(sign(self.chain, appointment, self._signer(account)))
+        self.adopt(account)
         self._publish(account)
         # Capsules elsewhere hold openings that the former publisher signed.
         self._publish_remaining(without=account)
