@@ -48,8 +48,8 @@ def main() -> None:
     contract = web3.eth.contract(address=Web3.to_checksum_address(emitter), abi=compiled(EMITTER, "Emitter").abi)
     signer = KeySigner(bytes.fromhex(key))
     numbers = range(int(first), int(last) + 1)
-    print("ready", flush=True)
     with Sender(web3, signer, outbox=Path(outbox), limit=8, patience=timedelta(seconds=2)) as sender:
+        print("ready", flush=True)
         notes = [contract.functions.note(signer.address, n.to_bytes(32, "big"), n, "") for n in numbers]
         intents = [Intent(note, f"note {n}") for n, note in zip(numbers, notes, strict=True)]
         outcomes = sender.send_all(intents)

@@ -202,6 +202,7 @@ def test_send__refused_for_good__frees_its_nonce(
 
     with pytest.raises(error):
         sender.send(emitter.functions.tick(), intent="tick")
+    assert sender.open() == ()
     sender.send(emitter.functions.tick(), intent="tick")
 
     assert emitter.functions.count().call() == 1
