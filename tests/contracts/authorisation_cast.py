@@ -1,0 +1,233 @@
+"""Every kind of account that may ask a contract for something, with the state that makes it that kind."""
+
+import ast
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import ape
+from ape.api import TestAccountAPI
+from ape.contracts import ContractInstance
+from contracts_world import DAY, LICENCES, MEMBERS, PEOPLE, TIER, ZERO, World, digest, sign
+from eth_abi import decode
+from eth_tester.exceptions import TransactionFailed
+from eth_utils import keccak, to_canonical_address, to_checksum_address
+
+from theriac.consortium import Join, Role
+from theriac.health.messages import HandOver
+from theriac.ledger.typed import Message
+
+CARRIER = "the carrier"
+
+# Who is who beside PEOPLE, in the order of Ape's test accounts after theirs.
+MORE_PEOPLE = (
+    "former board",
+    "suspended member",
+    "staff of a suspended member",
+    "expired member",
+    "staff of an expired member",
+    "removed member",
+    "staff of a removed member",
+    "replaced account",
+    "account that replaced it",
+    "dismissed staff",
+    "former wallet",
+    "nobody yet",
+)
+
+# People of the world by what they are here.
+KNOWN_AS = {
+    "newcomer": "who was offered the board's seat",
+    "sibling": "pseudonym that moved away",
+    "new_phone": "wallet that it moved to",
+}
+
+SUSPENDED, EXPIRED, REMOVED, REPLACED = 5, 6, 7, 8
+SHORT_LICENCE = 30 * DAY
+
+STAFF_OF = {
+    "hospital": MEMBERS.hospital,
+    "doctor": MEMBERS.hospital,
+    "nurse": MEMBERS.hospital,
+    "technician": MEMBERS.hospital,
+    "clerk": MEMBERS.hospital,
+    "clinic": MEMBERS.clinic,
+    "colleague": MEMBERS.clinic,
+    "insurer": MEMBERS.insurer,
+    "adjuster": MEMBERS.insurer,
+    "authority": MEMBERS.authority,
+    "auditor": MEMBERS.authority,
+    "suspended member": SUSPENDED,
+    "staff of a suspended member": SUSPENDED,
+    "expired member": EXPIRED,
+    "staff of an expired member": EXPIRED,
+    "removed member": REMOVED,
+    "staff of a removed member": REMOVED,
+    "account that replaced it": REPLACED,
+}
+"""Which member an account belongs to; the others belong to none."""
+
+ACTS_FOR = {
+    MEMBERS.hospital: "hospital",
+    MEMBERS.clinic: "clinic",
+    MEMBERS.insurer: "insurer",
+    MEMBERS.authority: "authority",
+    SUSPENDED: "suspended member",
+    EXPIRED: "expired member",
+    REMOVED: "removed member",
+    REPLACED: "account that replaced it",
+}
+"""Which account acts for a member."""
+
+WRITERS = frozenset(
+    {"hospital", "doctor", "nurse", "technician", "clinic", "colleague", "insurer", "adjuster"}
+    | {"account that replaced it"}
+)
+"""Who writes records: a writing role of a member in standing."""
+
+RECORD, REPLACEMENT = digest("record"), digest("replacement")
+OWN, OWN_REPLACEMENT = digest("own record"), digest("own replacement")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call came to: nothing refused it, or this error with these values."""
+
+    error: str = ""
+    values: tuple[Any, ...] = ()
+
+
+ACCEPTED = Outcome()
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Everyone by kind, and the world in which each is what its kind says."""
+
+    world: World
+    accounts: dict[str, TestAccountAPI]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Every kind of account, the carrier among them."""
+        return (*(kind for kind in self.accounts if kind != "nobody yet"), CARRIER)
+
+    def address(self, kind: str) -> str:
+        """The address of the account of that kind."""
+        return self.world.carrier.address if kind == CARRIER else self.accounts[kind].address
+
+    def sign(self, message: Message, kind: str) -> bytes:
+        """The signature by the account of that kind."""
+        return sign(message, by=self.accounts[kind], contract=self.world.contract(message.CONTRACT))
+
+    def outcome(self, contract: ContractInstance, function: str, arguments: tuple[Any, ...], kind: str) -> Outcome:
+        """What a call by the account of that kind comes to; the carrier calls for a stranger."""
+        data = getattr(contract, function).encode_input(*arguments)
+        if kind != CARRIER:
+            return _ask(contract, data, self.address(kind))
+
+        carried = self.world.carrier.carry.encode_input([(contract.address, data)])
+        outcome = _ask(self.world.carrier, carried, self.address("stranger"))
+        if outcome == ACCEPTED:
+            return outcome
+        assert outcome.error == "CallFailed"
+        return _read(contract, outcome.values[1])
+
+
+def _ask(contract: ContractInstance, data: bytes, sender: str) -> Outcome:
+    """An eth_call past Ape and web3, which would take longer than the chain: there are two thousand of them."""
+    question = {
+        "to": to_canonical_address(contract.address),
+        "from": to_canonical_address(sender),
+        "data": bytes(data),
+        "value": 0,
+        "gas": 10_000_000,
+        "gas_price": 10**10,
+    }
+    try:
+        ape.chain.provider.tester.ethereum_tester.backend.call(question)
+    except TransactionFailed as refusal:
+        # The embedded chain gives the bytes of the error in the form that Python prints.
+        return _read(contract, ast.literal_eval(str(refusal.args[0]).removeprefix("execution reverted: ")))
+    return ACCEPTED
+
+
+def _read(contract: ContractInstance, data: bytes) -> Outcome:
+    for error in contract.contract_type.errors:
+        if keccak(text=error.selector)[:4] == data[:4]:
+            types = [each.canonical_type for each in error.inputs]
+            values = zip(types, decode(types, data[4:]), strict=True)
+            return Outcome(
+                error.name, tuple(to_checksum_address(value) if kind == "address" else value for kind, value in values)
+            )
+    raise AssertionError(f"{contract.contract_type.name} has no error {data[:4].hex() or '(nothing was said)'}")
+
+
+def gathered(world: World, accounts: Any) -> Cast:
+    """Makes each account what its kind says."""
+    everyone = {KNOWN_AS.get(name, name): account for name, account in world.people.items()}
+    everyone |= {name: accounts[len(PEOPLE) + index] for index, name in enumerate(MORE_PEOPLE)}
+    cast = Cast(world, everyone)
+
+    _let_members_fall(cast)
+    _pass_the_seat_around(cast)
+    _move_a_pseudonym(cast)
+    _write_and_grant(cast)
+    return cast
+
+
+def _let_members_fall(cast: Cast) -> None:
+    world, account, board = cast.world, cast.accounts, cast.accounts["board"]
+    consortium, licence = world.consortium, Role.CLINICIAN | Role.LABORATORY
+    lasting, short = world.licence_expiry, world.clock.now + SHORT_LICENCE
+    for name, expiry in (
+        ("suspended member", lasting),
+        ("expired member", short),
+        ("removed member", lasting),
+        ("replaced account", lasting),
+    ):
+        consortium.admit(account[name], licence, TIER, expiry, sender=board)
+    for name, member, employer in (
+        ("staff of a suspended member", SUSPENDED, "suspended member"),
+        ("staff of an expired member", EXPIRED, "expired member"),
+        ("staff of a removed member", REMOVED, "removed member"),
+        ("dismissed staff", MEMBERS.hospital, "hospital"),
+    ):
+        join = Join(account[name].address, member, licence & LICENCES["hospital"], 0, world.clock.soon())
+        world.send(join, cast.sign(join, name), sender=account[employer])
+
+    consortium.suspend(SUSPENDED, 0, sender=board)
+    consortium.remove(REMOVED, 0, sender=board)
+    consortium.replaceAccount(REPLACED, account["account that replaced it"], sender=board)
+    consortium.dismiss(account["dismissed staff"], sender=account["hospital"])
+    world.clock.travel(to=world.clock.day(31))
+
+
+def _pass_the_seat_around(cast: Cast) -> None:
+    consortium, board, former = cast.world.consortium, cast.accounts["board"], cast.accounts["former board"]
+    consortium.offerBoard(former, sender=board)
+    consortium.acceptBoard(sender=former)
+    consortium.offerBoard(board, sender=former)
+    consortium.acceptBoard(sender=board)
+    consortium.offerBoard(cast.accounts["who was offered the board's seat"], sender=board)
+
+
+def _move_a_pseudonym(cast: Cast) -> None:
+    world, moved = cast.world, cast.address("pseudonym that moved away")
+    wallets = pairwise(("pseudonym that moved away", "former wallet", "wallet that it moved to"))
+    for nonce, (old, new) in enumerate(wallets):
+        move = HandOver(moved, cast.address(new), ZERO, True, nonce, 0, world.clock.soon())
+        world.send(move, cast.sign(move, old), cast.sign(move, new), sender=cast.accounts["relayer"])
+
+
+def _write_and_grant(cast: Cast) -> None:
+    """Gives both pseudonyms a document, a grant and records, so that each act of theirs would count."""
+    world, account = cast.world, cast.accounts
+    start, expiry, before = 0, world.clock.day(60), world.clock.now + DAY
+    for pseudonym, controller in (("patient", "patient"), ("pseudonym that moved away", "wallet that it moved to")):
+        me, sender = account[pseudonym], account[controller]
+        world.keys.publish(me, 1, digest("bundle"), sender=sender)
+        world.records.report(me, [OWN, OWN_REPLACEMENT], 1, before, sender=sender)
+        world.grants.grant((me, account["doctor"], 1, 1, start, expiry, 0), sender=sender)
+        world.records.anchorMany(me, [RECORD, REPLACEMENT], 1, before, sender=account["technician"])
+    world.keys.setPublisher(account["patient"], account["publisher"], sender=account["patient"])

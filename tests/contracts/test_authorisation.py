@@ -1,0 +1,70 @@
+"""For each function that changes state, every kind of account that must be refused is refused, with the named error.
+
+The rows are in `authorisation_rows.py`, the kinds of accounts in `authorisation_cast.py`. A new external function
+without a row fails here.
+"""
+
+from pathlib import Path
+
+import ape
+import pytest
+from authorisation_cast import ACCEPTED, Cast, Outcome, gathered
+from authorisation_rows import ROWS, SIGNED, SIGNERS, Row, SignedRow
+
+NOT_DEPLOYED = ("contracts/interfaces/", "contracts/libraries/", "contracts/types/", "contracts/test/")
+
+
+@pytest.fixture(scope="module")
+def cast(world, accounts) -> Cast:
+    """Everyone by kind."""
+    return gathered(world, accounts)
+
+
+def functions() -> set[tuple[str, str]]:
+    """Every external function that changes state, of every contract that is deployed."""
+    return {
+        (contract.name, function.name)
+        for contract in ape.project.manifest.contract_types.values()
+        if not contract.source_id.startswith(NOT_DEPLOYED)
+        if Path(ape.project.path, contract.source_id).exists()
+        for function in contract.mutable_methods
+    }
+
+
+def test_rows__every_function_has_one_and_every_row_a_function(world):
+    assert {(row.contract, row.function) for row in ROWS} == functions()
+
+
+def test_signed_rows__every_function_that_takes_a_signature_has_one(world):
+    signed = {
+        (contract, function.name)
+        for contract in {contract for contract, _ in functions()}
+        for function in world.contract(contract).contract_type.mutable_methods
+        if any(given.name == "signature" for given in function.inputs)
+    }
+
+    assert {(row.type.CONTRACT, row.type.FUNCTION) for row in SIGNED} == signed
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_authorisation__each_kind_of_account(cast: Cast, row: Row):
+    contract, arguments = cast.world.contract(row.contract), row.arguments(cast)
+    kinds = row.kinds or cast.kinds
+
+    outcomes = {kind: cast.outcome(contract, row.function, arguments, kind) for kind in kinds}
+
+    assert outcomes == {kind: row.rule(cast, kind) for kind in kinds}
+
+
+@pytest.mark.parametrize("row", SIGNED, ids=lambda row: row.name)
+def test_authorisation__each_kind_of_signer(cast: Cast, row: SignedRow):
+    contract, function = cast.world.contract(row.type.CONTRACT), row.type.FUNCTION
+    right = row.signers[row.place]
+    signers = (*SIGNERS, right)
+
+    outcomes = {
+        kind: cast.outcome(contract, function, row.arguments(cast, signer=kind), row.sender) for kind in signers
+    }
+
+    refusal = Outcome("WrongSignature", (cast.address(right),))
+    assert outcomes == {kind: ACCEPTED if kind in (right, row.also) else refusal for kind in signers}
