@@ -180,6 +180,18 @@ def test_signature__of_the_publisher__void_once_another_is_appointed(acting: Sta
     assert refusal == wrong_signature(acting.cast.controller)
 
 
+def test_signature__of_the_publisher__void_once_everything_is_revoked(acting: Stage) -> None:
+    # given
+    acting.send("RevokeEverything")
+
+    # when the publisher signs in the new era
+    publication = replace(acting.table["Publish by the publisher"].message, era=1)
+    refusal = acting.refusal("Publish by the publisher", message=publication)
+
+    # then
+    assert refusal == wrong_signature(acting.cast.controller)
+
+
 @pytest.mark.parametrize("name", STILL_THE_FORMER_S)
 def test_signature__of_who_handed_over(acting: Stage, name: str) -> None:
     # given a pseudonym that another wallet controls now; its grants live on, and so does its era

@@ -21,7 +21,8 @@ OWNERS: Mapping[str, LocalAccount] = {
 ACCEPTED = bytes.fromhex("1626ba7e")
 YES = ACCEPTED + bytes(28)
 
-# What asking a wallet may cost at most, whatever it does: its allowance, and an act that fails.
+# What asking a wallet may cost at most, whatever it does: its allowance, and the act itself. An answer of 290 kB is
+# about what a wallet can afford of its allowance; who copied it would pay for it once more.
 MOST_GAS = 300_000
 
 
@@ -133,13 +134,13 @@ REFUSED: dict[str, tuple[str, tuple[Any, ...]]] = {
     "burns its gas": ("GasBurningWallet", ()),
     "answers with 10 MB": ("ReturnBomb", (10_000_000, False)),
     "reverts with 10 MB": ("ReturnBomb", (10_000_000, True)),
-    "reverts with 40 kB": ("ReturnBomb", (40_000, True)),
+    "reverts with 290 kB": ("ReturnBomb", (290_000, True)),
 }
 
 TAKEN: dict[str, tuple[str, tuple[Any, ...]]] = {
     "says yes": ("LyingWallet", (YES,)),
     "says yes and more after it": ("LyingWallet", (YES + b"\xff" * 32,)),
-    "says yes in 40 kB": ("ReturnBomb", (40_000, False)),
+    "says yes in 290 kB": ("ReturnBomb", (290_000, False)),
 }
 
 
@@ -179,7 +180,7 @@ def test_wallet__that_misbehaves__cannot_be_handed_to(keys_stage: Stage, strange
     assert refusal == wrong_signature(wallet)
 
 
-@pytest.mark.parametrize("does", ["burns its gas", "answers with 10 MB", "reverts with 10 MB", "reverts with 40 kB"])
+@pytest.mark.parametrize("does", ["burns its gas", "answers with 10 MB", "reverts with 10 MB", "reverts with 290 kB"])
 @pytest.mark.parametrize("name", NAMES)
 def test_wallet__that_is_costly__costs_the_sender_little(
     keys_stage: Stage, strange: dict[str, str], name: str, does: str
