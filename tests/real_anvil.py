@@ -41,6 +41,9 @@ START = int(datetime(2030, 1, 7, 9, 0, tzinfo=UTC).timestamp())
 # How long anvil may take to start, and to answer.
 STARTED_WITHIN, ANSWERED_WITHIN = 60.0, 60.0
 
+# Runs a command, and ends it with everything it started once nobody holds this shell's input open any more.
+WATCHED = 'exec 3<&0; (cat <&3 >/dev/null; kill -9 0) & "$@" & wait $!'
+
 # More than any transaction of these tests uses; a block holds as much.
 GAS = 30_000_000
 
@@ -164,10 +167,13 @@ def anvil(*, hardfork: str) -> Iterator[Chain]:
         "--base-fee": 0,
         "--gas-price": 0,
     }
-    # anvil tells every transaction on its output; a pipe that nobody empties would stop it.
+    command = [str(ANVIL), "--disable-min-priority-fee", *(str(part) for pair in options.items() for part in pair)]
+    # anvil tells every transaction on its output; a pipe that nobody empties would stop it. Its input is a pipe that
+    # only the tests hold, so that it ends with them also where they are killed.
     with tempfile.TemporaryFile() as printed:
         process = subprocess.Popen(
-            [str(ANVIL), "--disable-min-priority-fee", *(str(part) for pair in options.items() for part in pair)],
+            ["sh", "-c", WATCHED, "sh", *command],
+            stdin=subprocess.PIPE,
             stdout=printed,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -180,7 +186,7 @@ def anvil(*, hardfork: str) -> Iterator[Chain]:
             yield chain
         finally:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.communicate()
 
 
 def _session() -> Session:

@@ -1,18 +1,17 @@
 """What the contracts' tests stand on: people by their roles, the contracts they use, time in full hours, signatures."""
 
 import ast
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import ape
 from ape.api import ReceiptAPI, TestAccountAPI
 from ape.contracts import ContractInstance
 from ape.exceptions import ContractLogicError, CustomError
+from compiling import compile_if_changed
 from eth_account import Account
 from eth_utils import keccak
 
@@ -310,28 +309,6 @@ def _plain(fact: Any) -> Any:
 def digest(text: str) -> bytes:
     """32 bytes that stand for the digest of a sealed document."""
     return bytes(keccak(text=text))
-
-
-def compile_if_changed() -> None:
-    """Compiles all contracts anew when any source changed since the tests last did.
-
-    Ape compares a contract's own file only, so that a change in an interface, a library or a type would leave the
-    contract as it was before, and the tests would be about code that is no longer there.
-    """
-    stamp = Path(ape.project.path, ".build", "tested-contracts.sha256")
-    if not stamp.exists() or stamp.read_text() != _fingerprint():
-        ape.project.load_contracts(use_cache=False)
-        stamp.write_text(_fingerprint())
-
-
-def _fingerprint() -> str:
-    """A digest of the sources and of what Ape holds as compiled from them."""
-    root = Path(ape.project.path)
-    sources = sorted(path for path in (root / "contracts").rglob("*.sol") if ".cache" not in path.parts)
-    lines = [f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in sources]
-    for name, compiled in sorted((ape.project.manifest.contract_types or {}).items()):
-        lines.append(f"{name} {hashlib.sha256(compiled.model_dump_json().encode()).hexdigest()}")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def found(people: dict[str, TestAccountAPI]) -> World:
