@@ -947,3 +947,325 @@ class AuthorNotProven(Tampered):
         self.digest = digest
         self.author = author
         super().__init__(f"Record {digest[:16]} names {author} as its author, who did not sign it; do not rely on it.")
+
+
+# -- medicine: codes -------------------------------------------------------------------------------------------------
+
+
+class BadCode(BadInput):
+    """What was scanned or typed is no code of a pack. `cause` is the fault's name for programs and reports."""
+
+    cause: ClassVar[str] = "code-wrong"
+
+
+class EmptyCode(BadCode):
+    """Nothing was read."""
+
+    cause = "code-empty"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing was read; scan the code again.")
+
+
+class CodeTooLong(BadCode):
+    """A code has more characters than a symbol or a link of the kind can hold."""
+
+    cause = "code-too-long"
+
+    def __init__(self, *, length: int, limit: int) -> None:
+        self.length = length
+        self.limit = limit
+        super().__init__(f"This code has {length} characters, more than the {limit} allowed; scan one code at a time.")
+
+
+class ForeignCharacter(BadCode):
+    """A code has a character that its standard does not know. `position` counts from 0."""
+
+    cause = "character-foreign"
+
+    def __init__(self, *, character: str, position: int) -> None:
+        self.character = character
+        self.position = position
+        super().__init__(
+            f"Character {position + 1} of this code, {character!r}, cannot stand there; "
+            "check the scanner's settings and scan again."
+        )
+
+
+class CodeCutShort(BadCode):
+    """A code ends inside of an element of fixed length, inside of an identifier, or before its envelope does."""
+
+    cause = "code-cut-short"
+
+    def __init__(self, *, inside: str) -> None:
+        self.inside = inside
+        super().__init__(f"This code breaks off inside of {inside}; scan it again as a whole.")
+
+
+class WrongCheckDigit(BadCode):
+    """A number's check digits are not those of its other digits. `kind` is GTIN, SSCC, GLN, PZN or PPN."""
+
+    cause = "check-digit-wrong"
+
+    def __init__(self, *, kind: str, number: str, expected: str) -> None:
+        self.kind = kind
+        self.number = number
+        self.expected = expected
+        super().__init__(
+            f"The {kind} {number} should end in {expected}; scan again, and if it reads the same, ask who printed it."
+        )
+
+
+class WrongDate(BadCode):
+    """A date is no day of the calendar, or cannot be written with two digits for the year."""
+
+    cause = "date-wrong"
+
+    def __init__(self, *, date: str) -> None:
+        self.date = date
+        super().__init__(f"{date!r} is no date that a code can carry; dates are written YYMMDD, day 00 for a month.")
+
+
+class WrongElement(BadCode):
+    """The value of an element is not what its identifier demands."""
+
+    cause = "element-wrong"
+
+    def __init__(self, *, identifier: str, value: str, fault: str) -> None:
+        self.identifier = identifier
+        self.value = value
+        self.fault = fault
+        super().__init__(
+            f"Element {identifier} of this code, {value[:40]!r}, cannot be: {fault}; check the scanner and scan again."
+        )
+
+
+class UnknownIdentifier(BadCode):
+    """Where an identifier should stand is none that the standard knows. `position` counts from 0."""
+
+    cause = "identifier-unknown"
+
+    def __init__(self, *, found: str, position: int) -> None:
+        self.found = found
+        self.position = position
+        super().__init__(
+            f"{found!r}, character {position + 1} of this code, starts no element of a code of a medicine; "
+            "scan the square code on the pack."
+        )
+
+
+class ElementTwice(BadCode):
+    """An identifier stands twice in one code with different values."""
+
+    cause = "element-twice"
+
+    def __init__(self, *, identifier: str, first: str, second: str) -> None:
+        self.identifier = identifier
+        self.first = first
+        self.second = second
+        super().__init__(
+            f"Element {identifier} stands twice in this code, as {first[:40]!r} and as {second[:40]!r}; "
+            "scan one code at a time."
+        )
+
+
+class NoSerial(BadCode):
+    """A code names a product and no single pack of it."""
+
+    cause = "serial-missing"
+
+    def __init__(self, *, product: str) -> None:
+        self.product = product
+        super().__init__(
+            f"This code names the product {product} and no single pack; scan the square code that has the serial."
+        )
+
+
+class NotAPackCode(BadCode):
+    """A code is well-formed and is about something else than a pack."""
+
+    cause = "not-a-pack"
+
+    def __init__(self, *, found: str) -> None:
+        self.found = found
+        super().__init__(f"This code has {found[:60]!r} and no product number; scan the square code on the pack.")
+
+
+class WrongEnvelope(BadCode):
+    """The envelope of ISO/IEC 15434 around a PPN is not what it must be."""
+
+    cause = "envelope-wrong"
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"The envelope of this code is damaged ({fault}); check the scanner and scan again.")
+
+
+class WrongLink(BadCode):
+    """A web address is no GS1 Digital Link of a pack, nor another link with a pack's number."""
+
+    cause = "link-wrong"
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This web address names no pack ({fault}); scan the square code that has the serial.")
+
+
+class NotAnImage(BadInput):
+    """A file or bytes are no picture that can be read."""
+
+    def __init__(self, *, source: str, fault: str) -> None:
+        self.source = source
+        self.fault = fault
+        super().__init__(f"{source} cannot be read as a picture ({fault}); give a PNG, JPEG, TIFF, WebP or BMP file.")
+
+
+class ImageTooLarge(BadInput):
+    """A picture has more of `unit` (pixels, bytes) than are decoded."""
+
+    def __init__(self, *, source: str, size: int, limit: int, unit: str) -> None:
+        self.source = source
+        self.size = size
+        self.limit = limit
+        self.unit = unit
+        super().__init__(f"{source} has {size} {unit}, more than the {limit} that are read; take a smaller picture.")
+
+
+# -- medicine: EPCIS -------------------------------------------------------------------------------------------------
+
+
+class BadIdentifier(BadInput):
+    """A GS1 key cannot be used: a wrong length, character or check digit."""
+
+    def __init__(self, *, kind: str, value: str, fault: str) -> None:
+        self.kind = kind
+        self.value = value
+        self.fault = fault
+        super().__init__(f"{value[:80]!r} is not a {kind} ({fault}); check where it was read from.")
+
+
+class BadStep(BadInput):
+    """A step of a pack's way lacks something, or contradicts itself. `step` is its name, as in 'Packing'."""
+
+    def __init__(self, *, step: str, fault: str) -> None:
+        self.step = step
+        self.fault = fault
+        super().__init__(f"This {step} cannot be written as an EPCIS event ({fault}); mend it and write it again.")
+
+
+class NotEpcis(BadInput):
+    """What was handed in is no EPCIS 2.0 document in JSON, or is larger than anything that is read."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This is not a usable EPCIS 2.0 document in JSON ({fault}); ask its sender for another.")
+
+
+class NotHashable(BadInput):
+    """An event has no hash: it holds a value that JSON cannot carry between machines."""
+
+    def __init__(self, *, path: str, fault: str) -> None:
+        self.path = path
+        self.fault = fault
+        super().__init__(f"This EPCIS event has no hash ({fault} at {path}); ask its sender for another.")
+
+
+class BreaksEpcisSchema(BadInput):
+    """A document breaks GS1's schema. `event` names the event, `path` is where in the document, `fault` is what."""
+
+    def __init__(self, *, event: str, path: str, fault: str) -> None:
+        self.event = event
+        self.path = path
+        self.fault = fault
+        super().__init__(f"{event} breaks the EPCIS schema at {path} ({fault}); ask its writer to mend it.")
+
+
+class NoEpcisSchema(BadInput):
+    """A folder does not hold GS1's JSON schema of EPCIS 2.0, or not all of it."""
+
+    def __init__(self, *, folder: str, fault: str) -> None:
+        self.folder = folder
+        self.fault = fault
+        super().__init__(f"{folder} does not hold the EPCIS schema ({fault}); run 'npm ci' and name its folder.")
+
+
+# -- medicine: trees and packs ---------------------------------------------------------------------------------------
+
+
+class NoSuchPlace(BadInput):
+    """A number names no place of the tree, or not one where goods can be held."""
+
+    def __init__(self, *, node: int) -> None:
+        self.node = node
+        super().__init__(f"{node} is no pack, case, pallet or batch of this tree; take a place from the sheet.")
+
+
+class WrongShape(BadInput):
+    """The sizes of pallets and cases do not fit into each other."""
+
+    def __init__(self, *, pallet_bits: int, case_bits: int) -> None:
+        self.pallet_bits = pallet_bits
+        self.case_bits = case_bits
+        super().__init__(
+            f"A case of 2^{case_bits} packs on a pallet of 2^{pallet_bits} cannot be: "
+            "a case is no larger than a pallet, and a pallet no larger than 2^20 packs."
+        )
+
+
+class WrongPack(BadInput):
+    """A pack cannot be committed to as it is."""
+
+    def __init__(self, *, text: str, fault: str) -> None:
+        self.text = text
+        self.fault = fault
+        super().__init__(f"'{text}' {fault}; correct it and commission again.")
+
+
+class BatchTooLarge(BadInput):
+    """There is no room in one tree for what is to be commissioned."""
+
+    def __init__(self, *, wanted: int, room: int, what: str) -> None:
+        self.wanted = wanted
+        self.room = room
+        self.what = what
+        super().__init__(f"There are {wanted} {what} and room for {room}; commission them as several batches.")
+
+
+# -- medicine: sheets, shelves, scans --------------------------------------------------------------------------------
+
+
+class BadSheet(BadInput):
+    """A sheet that was opened cannot be read."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"The sheet of these goods cannot be read ({fault}); ask the giver for another.")
+
+
+class SheetDoesNotFit(Tampered):
+    """A sheet is not of the batch, or not of the node, that it was given for."""
+
+    def __init__(self, *, batch: str) -> None:
+        self.batch = batch
+        super().__init__(
+            f"The sheet does not belong to what was offered of batch {batch[:16]}; "
+            "do not accept the goods, and ask the giver for the right one."
+        )
+
+
+class NotOnTheShelf(Refused):
+    """Nothing is known here of a pack, a batch or a part of one."""
+
+    def __init__(self, *, what: str) -> None:
+        self.what = what
+        super().__init__(f"Nothing is known here of {what}; scan it again, or ask its maker.")
+
+
+class NoConsortiumKey(Refused):
+    """The key for the directory's tags was not sealed to this member, or not found."""
+
+    def __init__(self, *, number: int) -> None:
+        self.number = number
+        super().__init__(
+            f"Key {number} of the consortium was not sealed to this member; have the board renew it with this member in it."
+        )
