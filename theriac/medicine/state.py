@@ -1,0 +1,241 @@
+"""What a batch's events come to: who holds each pack, what became of it, what keeps it from going on.
+
+The same rules as contracts/medicine/Batches.sol, applied to what happened instead of to what is asked for, so that a
+scanner can answer without the chain. A test holds the two together over random histories.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from enum import Enum, IntEnum, IntFlag
+from typing import Any
+
+from theriac.medicine.tree import BATCH, CAPACITY, DEPTH, Shape, height_of
+
+UNDO_DAYS = 10
+"""How long a dispensed pack can be taken back (Regulation (EU) 2016/161, article 13)."""
+
+
+class Block(IntFlag):
+    """Why goods may not go on; the bits of contracts/types/Blocks.sol."""
+
+    BY_HOLDER = 1 << 0
+    BY_MAKER = 1 << 1
+    BY_REGULATOR = 1 << 2
+    EXCURSION = 1 << 3
+    RECALL = 1 << 4
+
+
+NO_BLOCK = Block(0)
+OF_HOLDER = Block.BY_HOLDER | Block.EXCURSION
+
+
+class End(IntEnum):
+    """How a pack can end but by being dispensed."""
+
+    EXPORTED = 0
+    SAMPLED = 1
+    DESTROYED = 2
+    STOLEN = 3
+    RETURNED = 4
+
+
+class PackStatus(Enum):
+    """What became of a pack."""
+
+    IN_STOCK = "in stock"
+    DISPENSED = "dispensed"
+    ENDED = "ended"
+
+
+@dataclass
+class Node:
+    """A node's own slot: what was said of it alone."""
+
+    holder: int = 0
+    giver: int = 0
+    moves: int = 0
+    blocks: Block = NO_BLOCK
+    opened: bool = False
+    offered_to: int = 0
+    offer_ends: int = 0
+    offered_at: int = 0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a node stands, with all that lies above it.
+
+    `offered_to` is the member that an open offer of it, or of what carries it, is for; zero for none. `rejoins` is the
+    holder of the node above, `carried` what the holder said of what carries the node.
+    """
+
+    holder: int
+    giver: int
+    moves: int
+    blocks: Block
+    offered_to: int
+    rejoins: int
+    carried: Block
+
+
+@dataclass
+class BatchState:
+    """A batch as its events say it is; `expiry` is the first day on which its packs are expired."""
+
+    batch: bytes
+    maker: int
+    expiry: date
+    shape: Shape
+    root: bytes
+    tag: bytes
+    key_number: int
+    product: bytes
+    lot: bytes
+    manifest: bytes
+    nodes: dict[int, Node] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
+    apart: set[int] = field(default_factory=set)
+    ended: dict[int, End] = field(default_factory=dict)
+
+    @classmethod
+    def commissioned(cls, told: Mapping[str, Any]) -> "BatchState":
+        """The batch that a `Commissioned` event begins."""
+        maker = int(told["maker"])
+        return cls(
+            batch=bytes(told["batch"]),
+            maker=maker,
+            expiry=datetime.fromtimestamp(int(told["expiry"]), UTC).date(),
+            shape=Shape(int(told["palletBits"]), int(told["caseBits"])),
+            root=bytes(told["root"]),
+            tag=bytes(told["tag"]),
+            key_number=int(told["keyNumber"]),
+            product=bytes(told["product"]),
+            lot=bytes(told["lot"]),
+            manifest=bytes(told["manifest"]),
+            nodes={BATCH: Node(holder=maker, giver=maker)},
+        )
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    def place(self, node: int, *, now: int) -> Place:
+        """Where a node stands at the second `now`. Raises NoSuchPlace where goods cannot be held there."""
+        own = Node()
+        holder = giver = moves = above = offered = 0
+        blocks = carried = NO_BLOCK
+        for each in self.shape.path_of(node):
+            above = holder
+            carried |= own.blocks & OF_HOLDER
+            own = self._slot(each)
+            moves += own.moves
+            if own.holder:
+                holder, giver = own.holder, own.giver
+                blocks &= ~OF_HOLDER
+                carried, offered = NO_BLOCK, 0
+            blocks |= own.blocks
+            if own.offered_to and now < own.offer_ends and own.offered_at == moves:
+                offered = own.offered_to
+        return Place(holder, giver, moves, blocks, offered, above, carried)
+
+    def status(self, index: int) -> PackStatus:
+        """What became of the pack at an index."""
+        if index not in self.gone:
+            return PackStatus.IN_STOCK
+        alone = self.shape.case_bits == 0 or index in self.apart
+        if alone and not self._slot(CAPACITY | index).opened:
+            return PackStatus.ENDED
+        return PackStatus.DISPENSED
+
+    def is_expired(self, now: int) -> bool:
+        """Whether its packs are expired at the second `now`."""
+        return datetime.fromtimestamp(now, UTC).date() >= self.expiry
+
+    @property
+    def last_day(self) -> date:
+        """The last day on which its packs may be used."""
+        return self.expiry - timedelta(days=1)
+
+    def _slot(self, node: int) -> Node:
+        if height_of(node) == 0 and self.shape.case_bits != 0 and node - CAPACITY not in self.apart:
+            return Node()
+        return self.nodes.get(node) or Node()
+
+    # -- what happened -----------------------------------------------------------------------------------------------
+
+    def apply(self, name: str, told: Mapping[str, Any]) -> None:
+        """Takes in one event of this batch, in the order of the chain. Events that change no place are passed over."""
+        match name:
+            case "Offered":
+                self._offered(int(told["node"]), to=int(told["to"]), ends=int(told["ends"]))
+            case "Rejected" | "Withdrawn":
+                self._offer_over(self._own(int(told["node"])))
+            case "HandedOver":
+                self._handed_over(told)
+            case "Dispensed":
+                self.gone.add(int(told["index"]))
+                self._open(CAPACITY | int(told["index"]))
+            case "DispensedMany":
+                indexes = indexes_in(int(told["word"]), int(told["mask"]))
+                self.gone.update(indexes)
+                self._open(CAPACITY | indexes[0])
+            case "Undone":
+                self._undone(int(told["index"]))
+            case "Ended":
+                for index in indexes_in(int(told["word"]), int(told["mask"])):
+                    self.gone.add(index)
+                    self.apart.add(index)
+                    self.ended[index] = End(int(told["end"]))
+            case "Blocked":
+                self._own(int(told["node"])).blocks |= Block(int(told["block_"]))
+            case "Released":
+                self._own(int(told["node"])).blocks &= ~Block(int(told["block_"]))
+
+    def _own(self, node: int) -> Node:
+        if height_of(node) == 0 and self.shape.case_bits != 0:
+            self.apart.add(node - CAPACITY)
+        return self.nodes.setdefault(node, Node())
+
+    def _offered(self, node: int, *, to: int, ends: int) -> None:
+        moves = self.place(node, now=0).moves
+        own = self._own(node)
+        own.offered_to, own.offer_ends, own.offered_at = to, ends, moves
+
+    def _offer_over(self, own: Node) -> None:
+        own.moves += 1
+        own.offered_to = own.offer_ends = own.offered_at = 0
+
+    def _handed_over(self, told: Mapping[str, Any]) -> None:
+        node, giver = int(told["node"]), int(told["from"])
+        place = self.place(node, now=0)
+        for missing in told["missing"]:
+            stays = self.place(int(missing), now=0)
+            self._moved(int(missing), stays, holder=giver, giver=stays.giver)
+        self._moved(
+            node,
+            place,
+            holder=0 if told["rejoined"] else int(told["to"]),
+            giver=0 if told["back"] else giver,
+        )
+
+    def _moved(self, node: int, place: Place, *, holder: int, giver: int) -> None:
+        own = self._own(node)
+        own.blocks |= place.carried
+        own.holder = holder
+        own.giver = self.maker if height_of(node) == DEPTH else giver
+        self._offer_over(own)
+
+    def _open(self, node: int) -> None:
+        place = self.place(node, now=0)
+        alone = self.shape.case_bits == 0 or node - CAPACITY in self.apart
+        own = self._own(node) if alone else self.nodes.setdefault(node >> self.shape.case_bits, Node())
+        own.holder, own.giver, own.opened = place.holder, place.giver, True
+
+    def _undone(self, index: int) -> None:
+        self.gone.discard(index)
+        if self.shape.case_bits == 0 or index in self.apart:
+            self._own(CAPACITY | index).opened = False
+
+
+def indexes_in(word: int, mask: int) -> list[int]:
+    """The indexes that a mask over a word of 256 packs stands for."""
+    return [word << 8 | bit for bit in range(256) if mask >> bit & 1]
