@@ -1266,6 +1266,27 @@ class NoConsortiumKey(Refused):
 
     def __init__(self, *, number: int) -> None:
         self.number = number
-        super().__init__(
-            f"Key {number} of the consortium was not sealed to this member; have the board renew it with this member in it."
-        )
+        super().__init__(f"Key {number} of the consortium was not sealed to this member; have the board renew it.")
+
+
+class AlreadyQueued(Refused):
+    """A dispense of this pack was written down here and waits to be settled."""
+
+    def __init__(self, *, label: str) -> None:
+        self.label = label
+        super().__init__(f"{label} was dispensed here already and waits for the chain; do not dispense it again.")
+
+
+class NothingOffered(BadInput):
+    """There is no offer where one was looked for."""
+
+    def __init__(self, *, what: str) -> None:
+        self.what = what
+        super().__init__(f"There is no offer {what}; ask the giver to offer the goods again.")
+
+
+class NoSender(BadInput):
+    """Something was to be sent and no account was given to send it with."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no account to send this with; name one with --account.")

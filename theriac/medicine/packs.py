@@ -89,9 +89,9 @@ class Committer:
         return keccak(b"".join((mac.digest(), self._product, bytes((len(data),)), data)))
 
 
-def tag_of(consortium_key: bytes, product: Product) -> bytes:
+def tag_of(consortium_key: bytes, code: str, lot: str) -> bytes:
     """How a scanner finds the batches of a product and lot on the chain: HMAC-SHA256 under the consortium's key."""
-    return hmac.digest(consortium_key, b"batch\0" + _framed(product.code) + _framed(product.lot), "sha256")
+    return hmac.digest(consortium_key, b"batch\0" + _framed(code) + _framed(lot), "sha256")
 
 
 # -- places ----------------------------------------------------------------------------------------------------------

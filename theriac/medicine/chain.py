@@ -1,0 +1,233 @@
+"""What a medicine client asks of the chain, and the events it follows so that it need not ask."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from web3 import Web3
+
+from theriac.ledger.codec import to_json
+from theriac.ledger.contracts import Contracts, Event
+from theriac.ledger.index import Handler, Index, Progress, Table
+from theriac.ledger.node import Node
+from theriac.ledger.typed import Domain
+from theriac.medicine.state import BatchState, Place
+from theriac.medicine.tree import height_of, is_below
+
+OF_A_BATCH = (
+    "Commissioned",
+    "Offered",
+    "Rejected",
+    "Withdrawn",
+    "HandedOver",
+    "Dispensed",
+    "DispensedMany",
+    "Undone",
+    "Ended",
+    "Blocked",
+    "Released",
+)
+"""The events of one batch. Everyone follows those of all: a question about one batch would tell which."""
+
+FOLLOWED: Mapping[str, tuple[str, ...]] = {
+    "Batches": (*OF_A_BATCH, "EventsAnchored"),
+    "ColdChain": ("LimitSet", "Logged", "Exceeded"),
+    "Consortium": ("KeyRenewed", "Admitted", "Suspended", "Reinstated", "Removed"),
+}
+
+_GOODS = Table("goods", {"batch": "BLOB NOT NULL", "name": "TEXT NOT NULL", "told": "TEXT NOT NULL"}, (("batch",),))
+_TAGS = Table("tags", {"tag": "BLOB NOT NULL", "batch": "BLOB NOT NULL"}, (("tag",),))
+
+
+def _goods(event: Event) -> Iterator[Mapping[str, Any]]:
+    told = json.dumps(to_json(dict(event.arguments)))
+    yield {"batch": event.arguments["batch"], "name": event.name, "told": told}
+
+
+def _tags(event: Event) -> Iterator[Mapping[str, Any]]:
+    yield {"tag": event.arguments["tag"], "batch": event.arguments["batch"]}
+
+
+@dataclass(frozen=True)
+class OpenOffer:
+    """Goods that were offered and wait for an answer until `ends`."""
+
+    batch: bytes
+    node: int
+    giver: int
+    to: int
+    ends: datetime
+    sheet: bytes
+
+
+class Chain:
+    """The chain as a medicine client sees it; what it followed stays when the chain is out of reach."""
+
+    def __init__(self, web3: Web3, contracts: Contracts, *, index: Path) -> None:
+        """`index` is the file that events are followed into."""
+        self.web3 = web3
+        self.contracts = contracts
+        self._node = Node(web3)
+        self._domain: Domain | None = None
+        handlers = [
+            Handler.of(contracts, contract, event)
+            for contract, events in FOLLOWED.items()
+            for event in events
+            if contract != "Batches" or event not in OF_A_BATCH
+        ]
+        handlers += [Handler.of(contracts, "Batches", event, table=_GOODS, rows=_goods) for event in OF_A_BATCH]
+        handlers.append(Handler.of(contracts, "Batches", "Commissioned", table=_TAGS, rows=_tags))
+        deployment = contracts.deployment
+        index.parent.mkdir(parents=True, exist_ok=True)
+        self.index = Index(index, web3, handlers=handlers, start_block=deployment.first_block, depth=deployment.depth)
+        self._states: dict[bytes, BatchState] = {}
+        self._read: dict[bytes, tuple[int, int]] = {}
+
+    def close(self) -> None:
+        self.index.close()
+
+    # -- following ---------------------------------------------------------------------------------------------------
+
+    def sync(self) -> Progress:
+        """Follows the chain to its head. Raises ChainSilent where it is out of reach; what is known stays."""
+        progress = self.index.sync()
+        if progress.undone:
+            self._states.clear()
+            self._read.clear()
+        elif progress.events:
+            for batch in list(self._states):
+                self._catch_up(batch)
+        return progress
+
+    def state(self, batch: bytes) -> BatchState | None:
+        """What the batch's events come to, as far as they were followed; None for no such batch."""
+        if batch not in self._states:
+            self._catch_up(batch)
+        return self._states.get(batch)
+
+    def _catch_up(self, batch: bytes) -> None:
+        since = self._read.get(batch, (-1, -1))
+        for row in self.index.query(
+            "SELECT block, log_index, name, told FROM goods WHERE batch = ? AND (block, log_index) > (?, ?) "
+            "ORDER BY block, log_index",
+            (batch, *since),
+        ):
+            name, told = str(row["name"]), _told(str(row["told"]))
+            if name == "Commissioned":
+                self._states[batch] = BatchState.commissioned(told)
+            else:
+                self._states[batch].apply(name, told)
+            self._read[batch] = (int(row["block"] or 0), int(row["log_index"] or 0))
+
+    def batches_tagged(self, tag: bytes) -> list[bytes]:
+        """The batches that were commissioned under a tag, oldest first."""
+        rows = self.index.query("SELECT batch FROM tags WHERE tag = ? ORDER BY block, log_index", (tag,))
+        return [_bytes(row["batch"]) for row in rows]
+
+    def history(self, batch: bytes) -> Iterator[Event]:
+        """The events of a batch, in the order of the chain."""
+        rows = self.index.query(
+            "SELECT block, log_index FROM goods WHERE batch = ? ORDER BY block, log_index", (batch,)
+        )
+        wanted = {(row["block"], row["log_index"]) for row in rows}
+        for block in sorted({int(block or 0) for block, _ in wanted}):
+            for event in self.index.events("Batches", since=block, until=block):
+                if (event.block, event.index) in wanted:
+                    yield event
+
+    def open_offers(self, *, to: int | None = None, giver: int | None = None, now: int) -> list[OpenOffer]:
+        """The offers that stand at the second `now`."""
+        found: dict[tuple[bytes, int], OpenOffer] = {}
+        for event in self.index.events("Batches", "Offered"):
+            told = event.arguments
+            if (to is not None and told["to"] != to) or (giver is not None and told["from"] != giver):
+                continue
+            if now >= told["ends"]:
+                continue
+            found[told["batch"], told["node"]] = OpenOffer(
+                batch=told["batch"],
+                node=told["node"],
+                giver=told["from"],
+                to=told["to"],
+                ends=datetime.fromtimestamp(told["ends"], UTC),
+                sheet=told["sheet"],
+            )
+        return [offer for offer in found.values() if self._stands(offer, now)]
+
+    def _stands(self, offer: OpenOffer, now: int) -> bool:
+        state = self.state(offer.batch)
+        node = state.nodes.get(offer.node) if state else None
+        if state is None or node is None or node.offered_to != offer.to:
+            return False
+        place = state.place(offer.node, now=now)
+        return node.offered_at == place.moves and now < node.offer_ends and place.holder == offer.giver
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    def time(self) -> int:
+        """The second of the latest block. Raises ChainSilent."""
+        return int(self._node.head().time.timestamp())
+
+    def time_of(self, block: int) -> datetime | None:
+        """When a block was made; None where the node has it no longer."""
+        header = self._node.header(block)
+        return header.time if header else None
+
+    def domain(self, contract: str = "Batches") -> Domain:
+        """Where signatures for a contract count, as the contract says itself."""
+        named = self.contracts.call(self.contracts[contract].functions.eip712Domain())
+        return Domain(named["name"], named["version"], named["chainId"], named["verifyingContract"])
+
+    def member_of(self, account: str) -> int:
+        """The number of the member that an account belongs to, in standing or not; zero for none."""
+        return int(self._call("Consortium", "affiliationOf", account)["member"])
+
+    def standing(self, account: str, roles: int) -> int:
+        """The number of the member for which the account holds one of the roles now; zero for none."""
+        return int(self._call("Consortium", "standing", account, roles))
+
+    def member_account(self, number: int) -> str:
+        """The account that acts for a member."""
+        return str(self._call("Consortium", "memberOf", number)["account"])
+
+    def key_number(self) -> int:
+        """The number of the consortium's current key."""
+        return int(self._call("Consortium", "keyNumber"))
+
+    def place(self, batch: bytes, node: int) -> dict[str, Any]:
+        """Where a node stands, as the contract says (`Batches.placeOf`)."""
+        return dict(self._call("Batches", "placeOf", batch, node))
+
+    def _call(self, contract: str, function: str, *arguments: Any) -> Any:
+        return self.contracts.call(self.contracts[contract].functions[function](*arguments))
+
+
+def place_of(state: BatchState, index: int, *, now: int) -> Place:
+    """Where a single pack stands."""
+    return state.place(1 << 20 | index, now=now)
+
+
+def parts_of(state: BatchState, node: int) -> list[int]:
+    """The nodes below `node` that have a place of their own, lowest number first."""
+    return sorted(
+        each for each in state.nodes if each != node and is_below(each, node) and height_of(each) < height_of(node)
+    )
+
+
+def _told(text: str) -> dict[str, Any]:
+    """The arguments of an event of a batch: all that is text is bytes in hexadecimal or a large integer."""
+    told: dict[str, Any] = json.loads(text)
+    return {name: _value(value) for name, value in told.items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith("0x"):
+        return bytes.fromhex(value[2:])
+    return int(value) if isinstance(value, str) else value
+
+
+def _bytes(value: Any) -> bytes:
+    return bytes(value)
