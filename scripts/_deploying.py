@@ -19,6 +19,8 @@ ORDER = {
     "Grants": ("Consortium", "Keys"),
     "Letters": ("Keys",),
     "Carrier": (),
+    "Batches": ("Consortium",),
+    "ColdChain": ("Consortium", "Batches"),
 }
 """Each contract and what its constructor is given."""
 

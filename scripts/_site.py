@@ -37,9 +37,9 @@ def home() -> Path:
 
 @dataclass
 class Site:
-    """A network that answers.
+    """A network, and whether it `answers`.
 
-    `play` says that nothing on it lasts: the embedded chain and the development chain.
+    `play` says that nothing on it lasts: the embedded chain and the development chain. `uri` is where its node is.
     """
 
     name: str
@@ -49,6 +49,8 @@ class Site:
     lasting: bool
     play: bool
     place: str | None
+    uri: str = ""
+    answers: bool = True
     _open: ExitStack = field(default_factory=ExitStack)
     _senders: dict[str, Sender] = field(default_factory=dict)
 
@@ -64,7 +66,8 @@ class Site:
     def contracts(self) -> Contracts:
         """What is deployed, after a look whether it stands there unchanged."""
         deployment = Deployment.load(Deployment.path(self.deployments, self.name))
-        deployment.verify(self.web3)
+        if self.answers:
+            deployment.verify(self.web3)
         return Contracts(self.web3, deployment)
 
     @cached_property
@@ -181,6 +184,33 @@ def connected(network: str, store: str | None = None) -> Iterator[Site]:
             lasting=name != "local",
             play=name in ("local", "dev"),
             place=store,
+            uri="" if embedded else uri,
         )
         with site._open:
             yield site
+
+
+@contextmanager
+def unconnected(who: str, store: str | None) -> Iterator[Site]:
+    """The network that somebody worked on last, as it is known here without asking it."""
+    import ape
+
+    found = [path for path in home().glob(f"*/{who}/settings.json") if _NAME.fullmatch(who)]
+    settings = {path: Person(who, path.parent).settings for path in found}
+    known = [each for each in settings.values() if {"member", "network", "uri"} <= set(each)]
+    if len(known) != 1:
+        raise Failure("The chain is out of reach, and nothing is known here yet; try again when it answers.", 4)
+    name, uri = known[0]["network"], known[0]["uri"]
+    site = Site(
+        name=name,
+        web3=Web3(HTTPProvider(uri, {"timeout": 2})),
+        ecosystem=ape.networks.get_ecosystem("ethereum"),
+        depth=0,
+        lasting=False,
+        play=name in ("local", "dev"),
+        place=store,
+        uri=uri,
+        answers=False,
+    )
+    with site._open:
+        yield site

@@ -7,6 +7,7 @@ import click
 
 from scripts._cli import (
     Actor,
+    Failure,
     account_option,
     confirmed,
     example,
@@ -122,6 +123,52 @@ def remove(member: int, reason: int, network: str, store: str | None, account: s
     confirmed(f"Remove member {member} for good? It can only come back under a new number.", yes=yes)
     call = lambda functions, site: functions.remove(member, reason)  # noqa: E731
     _sent(network, store, account, call, "Removed member {member}.")
+
+
+@cli.command("renew-key", epilog=example("board renew-key"))
+@network_options
+@account_option("The board")
+def renew_key(network: str, store: str | None, account: str | None) -> None:
+    """Draw a new key for the directory of batches and seal it to each member in standing.
+
+    Do so after members joined, and after each suspension: with the key a member can tell which products are on the chain.
+    """
+    import io
+
+    from scripts._progress import working
+    from scripts._site import connected
+    from theriac.medicine.keys import new_key, sealed_to
+
+    with connected(network, store) as site:
+        functions = site.contracts.Consortium.functions
+        recipients, keyless = _recipients(site)
+        if not recipients:
+            raise Failure("No member in standing has published a key; each begins with 'setup'.", 3)
+        with working("Sealing and sending"):
+            digest = site.store.put(io.BytesIO(sealed_to(new_key(), recipients))).digest
+            receipt = site.sender(site.alias(account)).send(functions.renewKey(digest))
+            [event] = site.contracts.events(receipt)
+    click.echo(f"Key {event.arguments['number']} is sealed to {len(recipients)} members.")
+    if keyless:
+        click.echo(f"Members {', '.join(map(str, keyless))} have published no key and cannot open it.")
+
+
+def _recipients(site: Any) -> tuple[list[Any], list[int]]:
+    """What the members in standing are sealed to, and the numbers of those that published nothing."""
+    from theriac.crypto.recipients import parse_recipient
+    from theriac.errors import NoProfile
+    from theriac.health.messages import member_address
+
+    functions, chain = site.contracts.Consortium.functions, site.chain(site.folder)
+    found, keyless = [], []
+    for number in range(1, site.contracts.call(functions.memberCount()) + 1):
+        if not site.contracts.call(functions.inStanding(number)):
+            continue
+        try:
+            found.append(parse_recipient(chain.profile(member_address(number), site.store).recipient))
+        except NoProfile:
+            keyless.append(number)
+    return found, keyless
 
 
 @cli.command("replace-account", epilog=example("board replace-account 1 TEST::8"))

@@ -1,0 +1,151 @@
+"""A member's depot as a command works in it: with the chain where it answers, and without it where that is enough."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from scripts._cli import Failure
+from scripts._member import Desk, desk_of
+from scripts._site import Person, Site, unconnected
+from theriac.crypto.recipients import Recipient, parse_recipient
+from theriac.errors import ChainSilent, NoProfile, TheriacError, Unavailable
+from theriac.health.messages import member_address
+from theriac.medicine.chain import Chain
+from theriac.medicine.counter import Counter
+from theriac.medicine.depot import Depot
+from theriac.medicine.shelf import Shelf
+
+
+@dataclass
+class Goods:
+    """A depot, where it works, and whether the chain answers there."""
+
+    depot: Depot
+    site: Site
+    person: Person
+    online: bool
+    desk: Desk | None
+
+    def recipient_of(self, member: int) -> Recipient:
+        """What a member said to seal to. Raises NoProfile."""
+        if self.desk is None:
+            raise Failure("The chain is out of reach, and without it nobody can be sealed to; try again later.", 4)
+        return parse_recipient(self.desk.chain.profile(member_address(member), self.site.store).recipient)
+
+    def name_of(self, member: int) -> str:
+        """A member's name as it published it, or its number."""
+        if self.desk is None:
+            return f"member {member}"
+        try:
+            return self.desk.chain.profile(member_address(member), self.site.store).name
+        except NoProfile:
+            return f"member {member}"
+
+    def sync(self) -> bool:
+        """Follows the chain; whether it could be reached."""
+        try:
+            self.depot.sync()
+        except Unavailable:
+            self.online = False
+        return self.online
+
+
+@contextmanager
+def goods_of(
+    who: str, *, network: str, store: str | None, account: str | None = None, offline: bool = False
+) -> Iterator[Goods]:
+    """Opens what `setup` made. With `offline`, a chain that is out of reach is no failure.
+
+    Everything that a scan needs is in the member's own folder, so that a verdict asks nobody.
+    """
+    with ExitStack() as stack:
+        try:
+            desk = stack.enter_context(desk_of(who, network=network, store=store, account=account))
+        except (TheriacError, Failure) as trouble:
+            if not offline or trouble.exit_code != Unavailable.exit_code:
+                raise
+            desk = None
+        except Exception as trouble:
+            from scripts._cli import failure_of
+
+            if not offline or failure_of(trouble).exit_code != Unavailable.exit_code:
+                raise
+            desk = None
+        if desk is None:
+            yield _unreached(stack, who, network=network, store=store, account=account)
+            return
+        member = desk.member
+        if not member:
+            raise Failure(f"{desk.address} belongs to no member; have the board admit it or a member take it on.", 3)
+        desk.person.remember(member=str(member), network=desk.site.name, uri=desk.site.uri)
+        chain = _chain(stack, desk.site, desk.person)
+        depot = Depot(
+            member=member,
+            signer=desk.site.signer(desk.alias),
+            sender=desk.site.sender(desk.alias),
+            chain=chain,
+            store=desk.site.store,
+            identities=[desk.identity],
+            recipient=desk.identity.recipient,
+            **_files(stack, desk.person),
+        )
+        goods = Goods(depot, desk.site, desk.person, True, desk)
+        try:
+            depot.sync()
+        except ChainSilent:
+            if not offline:
+                raise
+            goods.online = False
+        yield goods
+
+
+def _unreached(stack: ExitStack, who: str, *, network: str, store: str | None, account: str | None) -> Goods:
+    """The depot of somebody who was here before, without a chain."""
+    site = stack.enter_context(unconnected(who, store))
+    person = stack.enter_context(site.person(who))
+    settings = person.settings
+    alias = account or settings["account"]
+    depot = Depot(
+        member=int(settings["member"]),
+        signer=site.signer(alias),
+        sender=None,
+        chain=_chain(stack, site, person),
+        store=site.store,
+        identities=[],
+        recipient=_Nobody(),
+        **_files(stack, person),
+    )
+    return Goods(depot, site, person, False, None)
+
+
+class _Nobody:
+    """Nothing is sealed while the chain is out of reach."""
+
+    def wrap(self, file_key: Any) -> Any:
+        raise Failure("The chain is out of reach, and without it nobody can be sealed to; try again later.", 4)
+
+
+def _chain(stack: ExitStack, site: Site, person: Person) -> Chain:
+    genesis = site.contracts.deployment.genesis
+    chain = Chain(site.web3, site.contracts, index=person.folder / f"goods-{genesis[2:10]}.sqlite")
+    stack.callback(chain.close)
+    return chain
+
+
+def _files(stack: ExitStack, person: Person) -> dict[str, Any]:
+    shelf, counter = Shelf(person.folder / "shelf.sqlite"), Counter(person.folder / "counter.sqlite")
+    stack.callback(shelf.close)
+    stack.callback(counter.close)
+    return {"shelf": shelf, "counter": counter}
+
+
+def batch_named(depot: Depot, text: str) -> bytes:
+    """The batch that a person means: the beginning of its number in hexadecimal, or a lot that is known here."""
+    known = depot.shelf.batches()
+    wanted = text.lower().removeprefix("0x")
+    found = [each.batch for each in known if each.batch.hex().startswith(wanted) or each.product.lot == text]
+    if len(found) == 1:
+        return found[0]
+    many = f"{len(found)} batches are called so" if found else "No batch that is known here is called so"
+    raise Failure(f"{many}: {text[:60]!r}; give more digits of the batch's number, as 'list' shows it.")
