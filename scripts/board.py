@@ -131,7 +131,7 @@ def remove(member: int, reason: int, network: str, store: str | None, account: s
 def renew_key(network: str, store: str | None, account: str | None) -> None:
     """Draw a new key for the directory of batches and seal it to each member in standing.
 
-    Do so after members joined, and after each suspension: with the key a member can tell which products are on the chain.
+    Do so after members joined and after each suspension: who has the key can tell which products are on the chain.
     """
     import io
 
