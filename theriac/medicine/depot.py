@@ -264,7 +264,7 @@ class Depot:
         """The sheet of what this member holds of a node, in the store; packs of others are in it as hashes alone."""
         whole = self.shelf.sheet(batch, node)
         state = self.state(batch)
-        now = int(datetime.now(UTC).timestamp())
+        now = self.chain.time()
         others = {
             index
             for index in whole.serials
@@ -280,7 +280,7 @@ class Depot:
 
     def offers(self) -> list[OpenOffer]:
         """What is offered to this member and waits for an answer."""
-        return self.chain.open_offers(to=self.member, now=int(datetime.now(UTC).timestamp()))
+        return self.chain.open_offers(to=self.member, now=self.chain.time())
 
     def accept(self, offer: OpenOffer, *, missing: Collection[int] = ()) -> Sheet:
         """Accepts what was offered, but for the nodes that are missing, after its sheet was found to be true."""
