@@ -311,6 +311,11 @@ ENDS: Final[Mapping[End, EndWords]] = {
 }
 
 
+def words_of(end: End) -> str:
+    """An end's mark in an event. The reference implementation of the hash would take a bare word for one of CBV's."""
+    return f"as {end}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ending(ObjectStep):
     """Things leave the trade without being dispensed, as `end` says."""
@@ -323,7 +328,7 @@ class Ending(ObjectStep):
         if words.step:
             body["bizStep"] = words.step
         if words.marked:
-            body["theriac:end"] = str(self.end)
+            body["theriac:ended"] = words_of(self.end)
         if self.end is End.STOLEN:
             body["persistentDisposition"] = {"set": ["stolen"]}
         return body

@@ -30,6 +30,7 @@ from theriac.medicine.epcis import (
     Transformation,
     Unpacking,
     VoidShipping,
+    words_of,
 )
 from theriac.medicine.epcis_hash import EXTENSION, PREFIXES, expand, parse_time
 from theriac.medicine.epcis_names import Item, Lot, device_of, gln_of, item_of, lot_of
@@ -123,9 +124,10 @@ class _Event:
 
     def _end(self, action: str | None, step: str | None) -> End | None:
         """A sample or goods that came back are no end in themselves: where words are not enough, it must be marked."""
-        marks = [value for name, value in self._event.items() if expand(name, self._prefixes) == EXTENSION + "end"]
+        marks = [value for name, value in self._event.items() if expand(name, self._prefixes) == EXTENSION + "ended"]
         for end, words in ENDS.items():
-            if (action, step) == (words.action, words.step) and (not words.marked or marks == [str(end)]):
+            told = step is not None and (action, step) == (words.action, words.step)
+            if told and (not words.marked or marks == [words_of(end)]):
                 return end
         return None
 
@@ -175,7 +177,9 @@ class _Event:
 
     def _text(self, name: str) -> str | None:
         value = self._event.get(name)
-        return value.strip() if isinstance(value, str) else None
+        if not isinstance(value, str | None):
+            raise NoStep(f"its {name} is no text")
+        return None if value is None else value.strip()
 
     def _bizstep(self) -> str | None:
         text = self._text("bizStep")

@@ -299,6 +299,8 @@ def _unescaped(text: str) -> str:
 
 def _of_urn(uri: str) -> list[str]:
     kind, scheme, body = uri.removeprefix("urn:epc:").split(":", 2)
+    if f"{kind}:{scheme}" not in _SCHEMES:
+        raise ValueError("no scheme of GS1")
     make, fields = _SCHEMES[f"{kind}:{scheme}"]
     parts = body.split(".", fields - 1)
     prefix = parts[0]
