@@ -169,7 +169,7 @@ def _split(text: str) -> dict[str, str]:
         else:
             identifier = _identifier(text, at)
             stop = _stop(text, at, identifier)
-        if stop > end:
+        if stop > end or at + len(identifier) == end:
             raise CodeCutShort(inside=f"element {identifier}")
 
         value = text[at + len(identifier) : stop]

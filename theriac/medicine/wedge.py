@@ -10,14 +10,15 @@ serial), nobody can tell by looking: `variants` lists every code that it may hav
 packs asks it for them before saying that a pack is unknown.
 
 Not undone: keyboards other than the three of `KEYBOARDS`; lost separators of elements other than a pack's four, a date
-of manufacture and one national number (710 to 717); and, of scanners that type digits by the keypad, characters that
-share a digit's key where another layout or caps lock makes them that digit (`!` to `)` of a US scanner on AZERTY).
+of manufacture and one national number (710 to 717); `<` and `>` of German and French scanners on a US host; and, of
+scanners that type digits by the keypad, characters that share a digit's key where another layout or caps lock makes
+them that digit (`!` to `)` of a US scanner on an AZERTY host, `-` and `_` of an AZERTY scanner on another).
 """
 
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from enum import Enum, unique
 from functools import cache
@@ -83,7 +84,7 @@ _ADVICE = {
 }
 
 
-_KEYBOARD_CAUSES = frozenset(cause for cause in ScannerCause if "-on-" in cause.value) | {ScannerCause.CAPS_LOCK}
+_KEYBOARD = frozenset(cause for cause in ScannerCause if "-on-" in cause.value) | {ScannerCause.CAPS_LOCK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ class Reading:
     - `code` without `cause`: well-formed as it is; look it up, and its `variants` if it is unknown;
     - `code` with `cause`: what was scanned by the one simplest explanation; `repaired` is its text. It is no more
       certain than a well-formed code: look up its `variants` too before calling it unknown;
-    - `cause` without `code`: the scanner's fault, with several explanations as simple, or none that leaves a code;
+    - `causes` without `code`: the scanner's fault is one or more of these; several codes may have been scanned, see
+      `variants`, or none is left;
     - neither: `fault` says why this is no code of a pack. Nothing points at the scanner, and nothing at a false pack.
     """
 
@@ -128,16 +130,26 @@ def diagnose(raw: str | bytes, *, today: date | None = None) -> Reading:
 
     found = _explained(text, today)
     if not found:
-        causes = (ScannerCause.CUT_SHORT,) if isinstance(fault, CodeCutShort) else ()
-        return Reading(None, causes=causes, certain=not causes, fault=fault)
+        cut = isinstance(fault, CodeCutShort)
+        return Reading(None, causes=(ScannerCause.CUT_SHORT,) if cut else (), certain=not cut, fault=fault)
 
-    simplest = found[0]
-    if len(found) > 1 and (found[1].cost == simplest.cost or simplest.variant.causes == (ScannerCause.LEADING_JUNK,)):
+    simplest = found[0].variant
+    rivals = [other.variant for other in found[1:] if _rival(other, found[0])]
+    if rivals:
+        causes = tuple(dict.fromkeys(cause for variant in (simplest, *rivals) for cause in variant.causes))
+        return Reading(None, causes=causes, certain=False, fault=fault)
+    return Reading(simplest.code, causes=simplest.causes, repaired=simplest.repaired, fault=fault)
+
+
+def _rival(other: "_Explained", simplest: "_Explained") -> bool:
+    """Whether what was scanned cannot be told for the other explanation's sake."""
+    causes = simplest.variant.causes
+    if ScannerCause.LEADING_JUNK in causes:
         # Junk may be a symbology identifier that a wrong layout has garbled, and the code after it with it.
-        return Reading(None, causes=simplest.variant.causes, certain=False, fault=fault)
-    return Reading(
-        simplest.variant.code, causes=simplest.variant.causes, repaired=simplest.variant.repaired, fault=fault
-    )
+        return True
+    # A wrong keyboard tends to swallow the group separator as well, which is Ctrl and a key of its layout.
+    swallowed = (*causes, ScannerCause.SEPARATOR_LOST)
+    return other.cost == simplest.cost or (bool(_KEYBOARD.intersection(causes)) and other.variant.causes == swallowed)
 
 
 def variants(raw: str | bytes, *, today: date | None = None) -> tuple[Variant, ...]:
@@ -195,14 +207,14 @@ class _Explanation:
     cost: int = 0
 
     def then(self, text: str, *causes: ScannerCause) -> "_Explanation":
-        """With one more fault, or none, undone. Junk explains anything, so it counts for two."""
-        price = sum(4 if cause is ScannerCause.LEADING_JUNK else 2 for cause in causes)
+        """With one more fault, or none, undone."""
+        price = sum(_PRICES.get(cause, 2) for cause in causes)
         return _Explanation(text=text, causes=(*self.causes, *causes), cost=self.cost + price)
 
-    def then_lost(self, text: str, cause: ScannerCause) -> "_Explanation":
-        """With the loss of control characters undone; a wrong keyboard makes it likely, and then it costs nothing."""
-        then = self.then(text, cause)
-        return replace(then, cost=self.cost) if _KEYBOARD_CAUSES.intersection(self.causes) else then
+
+# Two for a fault, but that junk explains anything, that a separator may be lost nearly anywhere, and that two codes in
+# one line are hardly ever something else.
+_PRICES = {ScannerCause.LEADING_JUNK: 4, ScannerCause.SEPARATOR_LOST: 3, ScannerCause.SCANNED_TWICE: 1}
 
 
 def _explanations(text: str) -> Iterator[_Explanation]:
@@ -221,8 +233,8 @@ _PLAUSIBLE = re.compile(r"01[0-9]{14}|9N11[0-9]{10}|8[0-9]{19}|https?://", re.IG
 # the one left of or above Return, the first of the fourth the one that only keyboards with 102 keys have). The second
 # line is with shift, the third with AltGr; a middle dot stands where a key types nothing.
 _US = r"""
-    `1234567890-= qwertyuiop[] asdfghjkl;'\ ·zxcvbnm,./
-    ~!@#$%^&*()_+ QWERTYUIOP{} ASDFGHJKL:"| ·ZXCVBNM<>?
+    `1234567890-= qwertyuiop[] asdfghjkl;'\ \zxcvbnm,./
+    ~!@#$%^&*()_+ QWERTYUIOP{} ASDFGHJKL:"| |ZXCVBNM<>?
     ············· ············ ············ ···········
 """
 _GERMAN = r"""
@@ -243,7 +255,6 @@ KEYBOARDS = {
 
 # Caps lock of Windows acts as a shift lock on German and French keyboards, on all keys but these.
 _NOT_LOCKED = {"us": "", "qwertz": "^´<-", "azerty": "²^<"}
-_DEAD = {"us": "", "qwertz": "^´`", "azerty": "^¨"}
 _ACCENT = {"̀": "`", "́": "´", "̂": "^", "̈": "¨"}
 
 _SENT = "".join(map(chr, range(0x21, 0x7F)))
@@ -278,6 +289,7 @@ def _settings() -> tuple[_Setting, ...]:
         for host in KEYBOARDS
         for caps in _Caps
         for keypad in (False, True)
+        if not (host == "us" and caps is _Caps.SHIFT_LOCK)
     ]
     return tuple(sorted((setting for setting in every if setting.causes), key=lambda setting: len(setting.causes)))
 
@@ -312,12 +324,18 @@ def _level(setting: _Setting, key: int, level: int) -> int:
 
 @cache
 def _was(setting: _Setting) -> Mapping[str, str]:
-    """The inverse of `_arrives`. Digits of a keypad win over what else arrives as a digit."""
+    """The inverse of `_arrives`; where two characters arrive as one, the likelier in a code is given."""
     inverse: dict[str, str] = {}
-    for sent, arrived in _arrives(setting).items():
-        if arrived and (arrived not in inverse or sent == arrived):
-            inverse[arrived] = sent
+    for sent, arrived in sorted(_arrives(setting).items(), key=lambda pair: _likelihood(pair[0])):
+        inverse[arrived] = sent
+    inverse.pop("", None)
     return inverse
+
+
+def _likelihood(sent: str) -> int:
+    if sent.isdecimal():
+        return 3
+    return 1 if sent in "<>" else 2 * (_TEXT_82.form.fullmatch(sent) is not None)
 
 
 def _typed(text: str) -> Iterator[_Explanation]:
@@ -328,11 +346,13 @@ def _typed(text: str) -> Iterator[_Explanation]:
         sent = _undone(text, setting)
         # Digits by the keypad are a setting that few scanners have: an explanation without it is the simpler one.
         cost = 2 * len(setting.causes) + setting.keypad
-        if sent is not None and seen.get(sent, cost + 1) > cost:
+        if sent is None:
+            continue
+        if seen.get(sent, cost + 1) > cost:
             seen[sent] = cost
             yield _Explanation(sent, causes=setting.causes, cost=cost)
-            if _arrives(setting)["]"] == "" and (prefix := _BROKEN_PREFIX.match(sent)):
-                yield _Explanation(sent[prefix.end() :], causes=setting.causes, cost=cost)
+        if _arrives(setting)["]"] == "" and (prefix := _BROKEN_PREFIX.match(sent)):
+            yield _Explanation(sent[prefix.end() :], causes=setting.causes, cost=cost)
 
 
 def _undone(text: str, setting: _Setting) -> str | None:
@@ -381,9 +401,10 @@ def _unframed(typed: _Explanation) -> Iterator[_Explanation]:
     if bare.startswith(GS):
         yield typed.then(bare.lstrip(GS), ScannerCause.LEADING_CONTROL)
 
-    half, odd = divmod(len(bare), 2)
-    if bare[:half] == bare[half + odd :] and (not odd or bare[half] in _AROUND + _BETWEEN):
-        yield typed.then(bare[:half], ScannerCause.SCANNED_TWICE)
+    for gap in range(3):
+        half = (len(bare) - gap) // 2
+        if bare[:half] == bare[half + gap :] and not bare[half : half + gap].strip(_AROUND + _BETWEEN):
+            yield typed.then(bare[:half], ScannerCause.SCANNED_TWICE)
     for start in islice(_START.finditer(bare), _MOST_STARTS):
         if at := start.start():
             yield from _two_parts(typed, at)
@@ -469,12 +490,12 @@ def _respaced(framed: _Explanation) -> Iterator[_Explanation]:
     prefix = framed.text[:3] if framed.text.startswith("]") else ""
     splits = islice(_splits(framed.text[len(prefix) :], _GS1_PARTS), MOST_VARIANTS)
     for parts in sorted(splits, key=len, reverse=True):
-        yield framed.then_lost(prefix + GS.join(parts), ScannerCause.SEPARATOR_LOST)
+        yield framed.then(prefix + GS.join(parts), ScannerCause.SEPARATOR_LOST)
 
 
 _ENVELOPE_HEAD = re.compile(
     # A digit for the bracket is what a scanner that types digits by the keypad makes of it.
-    r"(?P<clean>(?:\][dQ][0-9])?\[?[)0-9]?>?\x1e?(?:06)?\x1d?(?=9N|1T|16D|8P|D|S))|.{0,12}?(?=9N11[0-9]{10})",
+    r"(?P<clean>(?:\][dQ][0-9])?\[?[)0-9]?>?[\x1e\x1d]?(?:06)?\x1d?(?=9N|1T|16D|8P|D|S))|.{0,12}?(?=9N11[0-9]{10})",
     re.DOTALL,
 )
 
@@ -492,11 +513,11 @@ def _whole_envelopes(framed: _Explanation) -> Iterator[_Explanation]:
         whole = national.HEAD + body + national.TAIL
         # Separators that were visible explain what happened to the envelope's own control characters.
         visible = ScannerCause.SEPARATOR_VISIBLE in framed.causes
-        yield framed.then(whole) if visible else framed.then_lost(whole, ScannerCause.ENVELOPE_LOST)
+        yield framed.then(whole) if visible else framed.then(whole, ScannerCause.ENVELOPE_LOST)
         return
     for parts in islice(_splits(body, _IFA_PARTS), MOST_VARIANTS):
         lost = ScannerCause.SEPARATOR_LOST if len(parts) > 1 else ScannerCause.ENVELOPE_LOST
-        yield framed.then_lost(national.HEAD + GS.join(parts) + national.TAIL, lost)
+        yield framed.then(national.HEAD + GS.join(parts) + national.TAIL, lost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -540,7 +561,7 @@ def _same_kind(name: str, identifier: str) -> bool:
 
 # -- the scanner's self-test --------------------------------------------------------------------------------------
 
-SELF_TEST = "THERIAC" + _SENT + GS + "theriac"
+SELF_TEST = "THERIAC aAmMqQwWyYzZ 0123456789 -/:;_.,!?() " + GS + "theriac"
 """To be printed as a plain DataMatrix or QR code: what arrives when it is scanned tells how the scanner is set."""
 
 
@@ -566,16 +587,6 @@ def _separator_tests() -> Iterator[tuple[str, frozenset[ScannerCause]]]:
 
 
 def _through(text: str, setting: _Setting) -> str:
-    """What arrives for `text`: a dead key waits for the next one, and joins it where there is such a letter."""
-    accents = {accent: mark for mark, accent in _ACCENT.items()}
-    arrived, waiting = "", ""
-    for character in text:
-        key = _arrives(setting).get(character, character)
-        joined = unicodedata.normalize("NFC", key + accents[waiting]) if waiting and key else ""
-        if waiting and len(joined) == 1:
-            arrived, waiting = arrived + joined, ""
-        elif key and key in _DEAD[setting.host] and not waiting:
-            waiting = key
-        else:
-            arrived, waiting = arrived + waiting + key, ""
-    return arrived + waiting
+    """What arrives for a text that has no character which a dead key types."""
+    arrives = _arrives(setting)
+    return "".join(arrives.get(character, character) for character in text)
