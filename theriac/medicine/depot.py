@@ -4,6 +4,7 @@ import io
 import secrets
 from collections import Counter as Counted
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -20,6 +21,7 @@ from theriac.errors import (
     NotOnTheShelf,
     NotStored,
     SheetDoesNotFit,
+    Unavailable,
     WrongPack,
 )
 from theriac.ledger.codec import parse_json
@@ -370,7 +372,11 @@ class Depot:
 
     def _send(self, function: str, *arguments: Any, intent: str | None = None) -> Receipt:
         call: ContractFunction = self.chain.contracts.Batches.functions[function](*arguments)
-        return self._sending().send(call, intent=intent)
+        receipt = self._sending().send(call, intent=intent)
+        with suppress(Unavailable):
+            # What was just done is known here at once; where the chain fell silent, the next sync tells.
+            self.chain.sync()
+        return receipt
 
     def _sending(self) -> Sender:
         if self._sender is None:
