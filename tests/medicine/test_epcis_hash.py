@@ -23,6 +23,10 @@ QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(Heal
 REFERENCE = settings(QUICK, max_examples=25)
 
 
+# The reference implementation reads its context in a way that Python will drop.
+pytestmark = pytest.mark.filterwarnings("ignore:open_text is deprecated")
+
+
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     # The reference implementation would fetch a context that it does not carry.

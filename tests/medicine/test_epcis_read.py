@@ -50,6 +50,9 @@ QUICK = settings(max_examples=30, deadline=None, suppress_health_check=list(Heal
 SHIPPING = Shipping(time=NOON, place=MAKER, items=(Container(PALLET), *PACKS), giver=MAKER, receiver=WHOLESALER)
 
 
+TIMES = {"eventTime": "2026-03-04T12:00:00Z", "eventTimeZoneOffset": "+00:00"}
+
+
 def text(*steps: Step | ErrorDeclaration) -> bytes:
     return json.dumps(document(steps, created=NOON)).encode()
 
@@ -311,6 +314,17 @@ def test_read__a_broken_event_is_listed_and_harms_no_other(change: dict[str, Any
 
     assert found.steps == (Dispensing(time=NOON, items=PACKS),)
     assert [unread.number for unread in found.unread] == [1]
+
+
+def test_read__foreign_words_do_not_move_a_cursor() -> None:
+    event = {"type": "\x1b[2J", **TIMES}, {"type": "ObjectEvent", "action": "OBSERVE", "bizStep": "\x1b[1A", **TIMES}
+
+    found = read(document([], created=NOON) | {"epcisBody": {"eventList": list(event)}})
+
+    assert [(unread.kind, unread.reason) for unread in found.unread] == [
+        ("?[2J", "this type of event says nothing about a pack's way here"),
+        ("ObjectEvent", "OBSERVE, ?[1A is no step of a pack's way here"),
+    ]
 
 
 json_values = st.recursive(

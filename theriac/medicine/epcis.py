@@ -241,7 +241,7 @@ class _Transfer(ObjectStep):
     def _body(self) -> Event:
         body = super()._body() | {"disposition": "returned" if self.returning else self.ordinary}
         if self.offer is not None:
-            # CBV 2.0, section 8.5.2: who issued the transaction, then its name.
+            # CBV names a transaction by the GLN of who issued it, then its own name.
             name = f"urn:epcglobal:cbv:bt:{self.giver}:{self.offer}"
             body["bizTransactionList"] = [{"type": self.transaction, "bizTransaction": name}]
         body["sourceList"] = [{"type": "possessing_party", "source": party_uri(self.giver)}]
@@ -563,7 +563,7 @@ def _listed(**lists: list[Any]) -> Event:
 
 
 def _ilmd(lot: str | None, expiry: date | None) -> Event:
-    """Instance or lot master data (CBV 2.0, section 9.2)."""
+    """Instance or lot master data, in CBV's attributes."""
     ilmd = {}
     if lot is not None:
         ilmd["cbvmda:lotNumber"] = lot

@@ -33,7 +33,7 @@ from theriac.medicine.epcis import (
     words_of,
 )
 from theriac.medicine.epcis_hash import EXTENSION, PREFIXES, expand, parse_time
-from theriac.medicine.epcis_names import Item, Lot, device_of, gln_of, item_of, lot_of
+from theriac.medicine.epcis_names import Item, Lot, device_of, gln_of, item_of, lot_of, shown
 
 _CBV: Final = PREFIXES["cbv"]
 _URNS: Final = {"BizStep": "bizstep", "Disp": "disp", "BTT": "btt", "SDT": "sdt", "ER": "er"}
@@ -119,8 +119,8 @@ class _Event:
             return self._make(Ending, **things, end=End.STOLEN)
         if (end := self._end(action, step)) is not None:
             return self._make(Ending, **things, end=end)
-        shown = ", ".join(word[:40] for word in (action, step, disposition) if word)
-        raise NoStep(f"{shown or 'an event without words'} is no step of a pack's way here")
+        told = ", ".join(shown(text) for text in (action, step, disposition) if text)
+        raise NoStep(f"{told or 'an event without words'} is no step of a pack's way here")
 
     def _end(self, action: str | None, step: str | None) -> End | None:
         """A sample or goods that came back are no end in themselves: where words are not enough, it must be marked."""
@@ -276,7 +276,7 @@ class _Event:
                 continue
             role = word(kind, "SDT", self._prefixes)
             if parties.setdefault(role, gln) != gln:
-                raise NoStep(f"it names two of the kind {role[:40]} as its {side}")
+                raise NoStep(f"it names two of the kind {shown(role)} as its {side}")
         return parties
 
     def _offer(self, giver: str, transaction: str) -> str | None:

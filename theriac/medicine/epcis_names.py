@@ -186,6 +186,11 @@ def escape(text: str) -> str:
     return quote(text, safe=_PLAIN)
 
 
+def shown(text: str, *, longest: int = 40) -> str:
+    """A foreign text fit for a sentence on somebody's screen: short, and nothing in it that moves a cursor."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:longest])
+
+
 # -- one form for every URI -------------------------------------------------------------------------------------------
 
 _CANONICAL = re.compile(r"https://id\.gs1\.org/(?:01/\d{14}/21/[A-Za-z0-9\-._';=]{1,20}|00/\d{18})", re.ASCII)

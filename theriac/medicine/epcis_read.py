@@ -16,7 +16,7 @@ from theriac.ledger.codec import parse_json
 from theriac.medicine.epcis import Receiving, Shipping, Step, VoidShipping
 from theriac.medicine.epcis_events import NoStep, step_of, time_of, word
 from theriac.medicine.epcis_hash import PREFIXES, event_hash, id_of
-from theriac.medicine.epcis_names import Item, Lot
+from theriac.medicine.epcis_names import Item, Lot, shown
 
 LARGEST: Final = 256 * 2**20
 MOST_EVENTS: Final = 100_000
@@ -247,7 +247,7 @@ class _Document:
     def _skip(self, number: int, event: Mapping[str, Any], reason: str) -> None:
         kind = event.get("type")
         self._found.unread.append(
-            Unread(number=number, kind=kind[:80] if isinstance(kind, str) else "", reason=reason),
+            Unread(number=number, kind=shown(kind, longest=80) if isinstance(kind, str) else "", reason=reason),
         )
 
 

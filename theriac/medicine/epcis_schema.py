@@ -19,6 +19,7 @@ from referencing.jsonschema import DRAFT7
 from theriac.errors import BreaksEpcisSchema, NoEpcisSchema
 from theriac.ledger.codec import parse_json
 from theriac.medicine.epcis_hash import parse_time
+from theriac.medicine.epcis_names import shown
 
 _ROOT: Final = "https://gs1.github.io/EPCIS/EPCIS-JSON-Schema.json"
 _LARGEST: Final = 4 * 2**20
@@ -133,12 +134,12 @@ def _event(document: object, path: list[str | int]) -> str:
     for part in path[:3]:
         event = event[part]
     words = [event.get(name) for name in ("type", "bizStep")] if isinstance(event, dict) else []
-    named = ", ".join(word[:80] for word in words if isinstance(word, str))
+    named = ", ".join(shown(word) for word in words if isinstance(word, str))
     return f"Event {int(path[2]) + 1}" + (f" ({named})" if named else "")
 
 
 def _shown(path: list[str | int]) -> str:
-    return "/" + "/".join(str(part)[:80] for part in path)
+    return "/" + "/".join(shown(str(part), longest=80) for part in path)
 
 
 def _short(value: object) -> str:
@@ -151,29 +152,29 @@ def _short(value: object) -> str:
 
 
 def _sentence(fault: ValidationError) -> str:
-    shown = _short(fault.instance)
+    told = _short(fault.instance)
     match fault.validator:
         case "required":
             missing = [name for name in fault.validator_value if name not in fault.instance]
             return f"{' and '.join(missing)} is missing"
         case "enum":
-            return f"{shown} is none of the words allowed here"
+            return f"{told} is none of the words allowed here"
         case "format":
-            return f"{shown} is no {fault.validator_value}"
+            return f"{told} is no {fault.validator_value}"
         case "pattern":
-            return f"{shown} has not the form it should have"
+            return f"{told} has not the form it should have"
         case "type":
-            return f"{shown} should be of the type {fault.validator_value}"
+            return f"{told} should be of the type {fault.validator_value}"
         case "anyOf" | "oneOf" if "propertyNames" in fault.absolute_schema_path:
-            return f"{shown} is no field of it"
+            return f"{told} is no field of it"
         case "anyOf" | "oneOf":
-            return f"{shown} is none of the forms allowed here"
+            return f"{told} is none of the forms allowed here"
         case "additionalProperties":
-            return f"{shown} has a field that does not belong"
+            return f"{told} has a field that does not belong"
         case "uniqueItems":
-            return f"{shown} has something twice"
+            return f"{told} has something twice"
         case "minItems":
             return "it is empty"
         case "not":
-            return f"{shown} may not be here"
-    return f"{shown} breaks the rule {fault.validator!r}"
+            return f"{told} may not be here"
+    return f"{told} breaks the rule {fault.validator!r}"
