@@ -17,6 +17,7 @@ import click
 from ape.logging import LogLevel, logger
 from rich.console import Console
 
+from scripts._demo_medicine import Goods
 from theriac.consortium import Join, Role
 from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import NotGranted, NotOpened, TheriacError
@@ -77,7 +78,7 @@ class Story:
         self.steps: list[Step] = []
         self._console = console
         self._accounts = ape.accounts.test_accounts
-        self._web3 = ape.chain.provider.web3
+        self.web3 = ape.chain.provider.web3
         self._seen = ape.chain.blocks.head.number
 
     # -- telling -----------------------------------------------------------------------------------------------------
@@ -93,11 +94,11 @@ class Story:
         self._print(step)
 
     def _gas_since(self) -> list[int]:
-        head = self._web3.eth.block_number
+        head = self.web3.eth.block_number
         gas = []
         for number in range(self._seen + 1, head + 1):
-            for transaction in self._web3.eth.get_block(number)["transactions"]:
-                gas.append(int(self._web3.eth.get_transaction_receipt(transaction)["gasUsed"]))
+            for transaction in self.web3.eth.get_block(number)["transactions"]:
+                gas.append(int(self.web3.eth.get_transaction_receipt(transaction)["gasUsed"]))
         self._seen = head
         return gas
 
@@ -111,10 +112,10 @@ class Story:
 
     def person(self, number: int) -> Person:
         signer = KeySigner(bytes.fromhex(self._accounts[number].private_key.removeprefix("0x")))
-        return Person(signer, Sender(self._web3, signer, outbox=None))
+        return Person(signer, Sender(self.web3, signer, outbox=None))
 
     def now(self) -> int:
-        return int(self._web3.eth.get_block("latest")["timestamp"])
+        return int(self.web3.eth.get_block("latest")["timestamp"])
 
     def travel(self, seconds: int) -> None:
         ape.chain.pending_timestamp = self.now() + seconds
@@ -126,7 +127,7 @@ class Story:
         return day + timedelta(days=days + 1)
 
     def chain(self, name: str) -> Chain:
-        return Chain(self._web3, self.contracts, index=self.folder / name / "index.sqlite")
+        return Chain(self.web3, self.contracts, index=self.folder / name / "index.sqlite")
 
     def reader(self, person: Person, name: str) -> Reader:
         return Reader(
@@ -137,6 +138,14 @@ class Story:
             store=self.store,
             folder=self.folder / name,
         )
+
+    def know(self, deployed: dict[str, Any]) -> None:
+        """Takes in contracts that were deployed just now."""
+        deployment = self.contracts.deployment
+        for name, contract in deployed.items():
+            block = contract.creation_metadata.block
+            deployment = deployment.with_contract(self.web3, name, contract.address, block=block)
+        self.contracts = Contracts(self.web3, deployment)
 
     # -- the story ---------------------------------------------------------------------------------------------------
 
@@ -177,11 +186,9 @@ class Story:
                 "Letters": account.deploy(project.Letters, keys),
                 "Carrier": account.deploy(project.Carrier),
             }
-        deployment = Deployment.of(self._web3, network="embedded", depth=0, lasting=False)
-        for name, contract in deployed.items():
-            block = contract.creation_metadata.block
-            deployment = deployment.with_contract(self._web3, name, contract.address, block=block)
-        self.contracts = Contracts(self._web3, deployment)
+        empty = Deployment.of(self.web3, network="embedded", depth=0, lasting=False)
+        self.contracts = Contracts(self.web3, empty)
+        self.know(deployed)
 
     def _join(self, person: Person) -> None:
         message = Join(person.address, self.clinic.member, Role.CLINICIAN, 0, self.now() + 3600)
@@ -270,7 +277,7 @@ class Story:
             self.granted = self.patient.grant(
                 self.doctor.address, classes=everyday, purpose=TREAT, end=self.midnight(30)
             )
-            balance = self._web3.eth.get_balance(self.granted.pseudonym)
+            balance = self.web3.eth.get_balance(self.granted.pseudonym)
             step.told.append(f"until {in_words(self.granted.end)}, by a signature; her account holds {balance} wei")
 
     def open_granted(self) -> None:
@@ -397,6 +404,8 @@ def _tell(story: Story, data: bytes) -> None:
     story.refuse()
     story.expire()
     story.revoke()
+    story.goods = Goods(story)
+    story.goods.tell()
 
 
 class _Failed(click.ClickException):
