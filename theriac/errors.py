@@ -1141,7 +1141,7 @@ class BadIdentifier(BadInput):
         self.kind = kind
         self.value = value
         self.fault = fault
-        super().__init__(f"{value[:80]!r} is not a {kind} ({fault}); check where it was read from.")
+        super().__init__(f"{value[:80]!r} is no {kind} ({fault}); check where it was read from.")
 
 
 class BadStep(BadInput):
@@ -1290,3 +1290,98 @@ class NoSender(BadInput):
 
     def __init__(self) -> None:
         super().__init__("There is no account to send this with; name one with --account.")
+
+
+# -- medicine: verification and clones -------------------------------------------------------------------------------
+
+
+class BadScan(BadInput):
+    """A signed scan, a question or a report of a clone cannot be read."""
+
+    def __init__(self, *, kind: str, fault: str) -> None:
+        self.kind = kind
+        self.fault = fault
+        super().__init__(f"This {kind} cannot be read ({fault}); have it made again.")
+
+
+class VerifierSilent(Unavailable):
+    """A maker's verify service gave no answer."""
+
+    def __init__(self, *, url: str, reason: str) -> None:
+        self.url = url
+        self.reason = reason
+        super().__init__(
+            f"The maker's service at {url[:120]} gave no answer ({reason[:200]}); "
+            "nothing is known of the pack until it does: try again."
+        )
+
+
+class QuestionRefused(Refused):
+    """A maker's verify service does not answer this account now. `seconds` says when to ask again, zero for not."""
+
+    def __init__(self, *, reason: str, status: int, seconds: int = 0) -> None:
+        self.reason = reason
+        self.status = status
+        self.seconds = seconds
+        later = f"; ask again in {seconds} seconds" if seconds else ""
+        super().__init__(f"The maker's service does not answer this: {reason[:200]}{later}.")
+
+
+class BadAnswer(Tampered):
+    """What claims to be a maker's answer is not one to this question, or contradicts the chain."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(
+            f"The answer about this pack cannot be believed ({fault}); nothing is known of the pack: tell its maker."
+        )
+
+
+class NotAClone(Refused):
+    """What two scans say can be true of one pack."""
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"This report shows no clone: {reason}; keep it, and look at the chain again later.")
+
+
+class FalseReport(Tampered):
+    """A report of a clone does not hold: a signature, an account or the pack's proof is wrong."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This report of a clone does not hold ({fault}); ask who handed it to you where it is from.")
+
+
+# -- medicine: cold chain --------------------------------------------------------------------------------------------
+
+
+class BadReadings(BadInput):
+    """A file of readings cannot be used. `line` counts from 1, zero for the file as a whole."""
+
+    def __init__(self, *, fault: str, line: int = 0) -> None:
+        self.fault = fault
+        self.line = line
+        where = f" in line {line}" if line else ""
+        super().__init__(f"These readings cannot be used ({fault}{where}); correct the file and log it again.")
+
+
+class NoLimit(Refused):
+    """The maker has not said what temperatures a batch bears."""
+
+    def __init__(self, *, batch: str) -> None:
+        self.batch = batch
+        super().__init__(f"Nobody said what temperatures batch {batch[:16]} bears; its maker sets it with 'set-limit'.")
+
+
+class WrongReport(Tampered):
+    """What a logger reported to the chain is not what its readings say."""
+
+    def __init__(self, *, what: str, reported: str, computed: str) -> None:
+        self.what = what
+        self.reported = reported
+        self.computed = computed
+        super().__init__(
+            f"The {what} reported is {reported}, and the readings give {computed}; "
+            "do not rely on this report, and ask the logger's member."
+        )

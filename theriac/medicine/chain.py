@@ -35,7 +35,10 @@ OF_A_BATCH = (
 FOLLOWED: Mapping[str, tuple[str, ...]] = {
     "Batches": (*OF_A_BATCH, "EventsAnchored"),
     "ColdChain": ("LimitSet", "Logged", "Exceeded"),
-    "Consortium": ("KeyRenewed", "Admitted", "Suspended", "Reinstated", "Removed"),
+    "Consortium": (
+        *("KeyRenewed", "Admitted", "Suspended", "Reinstated", "Removed"),
+        *("Joined", "Left", "AccountReplaced"),
+    ),
 }
 
 _GOODS = Table("goods", {"batch": "BLOB NOT NULL", "name": "TEXT NOT NULL", "told": "TEXT NOT NULL"}, (("batch",),))
@@ -189,6 +192,22 @@ class Chain:
         """The number of the member for which the account holds one of the roles now; zero for none."""
         return int(self._call("Consortium", "standing", account, roles))
 
+    def member_at(self, account: str, moment: datetime) -> int:
+        """The number of the member that an account belonged to at a time, in standing or not; zero for none.
+
+        From the events that were followed, so that it can be told when the account has left.
+        """
+        member = 0
+        for event in self.index.events("Consortium"):
+            found = _affiliated(event, account)
+            if found is None:
+                continue
+            time = self.time_of(event.block)
+            if time is None or time > moment:
+                break
+            member = found
+        return member
+
     def member_account(self, number: int) -> str:
         """The account that acts for a member."""
         return str(self._call("Consortium", "memberOf", number)["account"])
@@ -215,6 +234,16 @@ def parts_of(state: BatchState, node: int) -> list[int]:
     return sorted(
         each for each in state.nodes if each != node and is_below(each, node) and height_of(each) < height_of(node)
     )
+
+
+def _affiliated(event: Event, account: str) -> int | None:
+    """The member that an account belongs to after an event; None where the event is not about it."""
+    told = event.arguments
+    if told.get("account") == account:
+        return {"Admitted": told["member"], "Joined": told["member"], "AccountReplaced": told["member"], "Left": 0}.get(
+            event.name
+        )
+    return 0 if event.name == "AccountReplaced" and told["replaced"] == account else None
 
 
 def _told(text: str) -> dict[str, Any]:
