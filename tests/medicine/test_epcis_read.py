@@ -167,7 +167,7 @@ def test_read__lists_what_is_no_step() -> None:
         Unread(
             number=15,
             kind="ObjectEvent",
-            reason="'09520001101015' is not a GTIN (its check digit should be 4); check where it was read from.",
+            reason="'09520001101015' is no GTIN (its check digit should be 4); check where it was read from.",
         ),
     )
 
