@@ -93,6 +93,14 @@ class Site:
             raise Failure("Name the account that signs with --account; 'ape accounts list' shows them.")
         return account or "TEST::0"
 
+    def account_of(self, who: str) -> str:
+        """The account that somebody's `setup` named."""
+        with self.person(who) as person:
+            alias = person.settings.get("account")
+        if alias is None:
+            raise Failure(f"{who} has no account here; name one with --account.")
+        return alias
+
     def signer(self, alias: str) -> ApeSigner:
         return ApeSigner(find(alias, play=self.play), ecosystem=self.ecosystem, alias=alias)
 

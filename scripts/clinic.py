@@ -4,19 +4,17 @@ from typing import Any
 
 import click
 
+from scripts._beginning import add_beginnings
 from scripts._cli import (
     Actor,
     Failure,
-    account_option,
     as_option,
-    confirmed,
     example,
     json_option,
     network_options,
     print_json,
     table,
     write_out,
-    yes_option,
 )
 
 
@@ -34,103 +32,7 @@ _WHO = as_option("clinic")
 _PURPOSE = click.option("--purpose", default="TREAT", show_default=True, help="A code of HL7 v3 PurposeOfUse.")
 _CLASSES = click.option("--class", "classes", multiple=True, help="Such as laboratory/N; more than one, or `all`.")
 
-
-# -- beginning -------------------------------------------------------------------------------------------------------
-
-
-@cli.command(
-    epilog=example(
-        'clinic setup --account TEST::1 --name "North Clinic"',
-        'clinic setup --as dr-jones --account TEST::3 --name "Dr Jones"',
-    )
-)
-@click.option("--name", required=True, help="The name that patients see. It is public.")
-@_WHO
-@account_option("Who acts for the clinic, or the person")
-@network_options
-def setup(name: str, who: str, account: str | None, network: str, store: str | None) -> None:
-    """Make an identity to be sealed to and publish it; again to change the name or the account."""
-    from scripts._member import found_desk
-    from scripts._progress import working
-    from scripts._site import connected
-
-    with connected(network, store) as site, site.person(who, new=True) as person:
-        alias = account or person.settings.get("account")
-        if alias is None:
-            raise Failure("Name the account that signs with --account; 'ape accounts list' shows them.")
-        with working("Publishing"):
-            desk, published = found_desk(site, person, alias=alias, name=name)
-        member = desk.member
-    click.echo(f"{name} is {desk.address}" + (f", of member {member}." if member else ", of no member yet."))
-    click.echo("Its profile is published." if published else "Its profile was published before; nothing was changed.")
-
-
-@cli.command(
-    "join-request", epilog=example("clinic join-request --as dr-jones --member 1 --roles clinician -o jones.join")
-)
-@click.option("--member", required=True, type=click.IntRange(1, (1 << 32) - 1))
-@click.option("--roles", required=True, help="Such as clinician,prescriber.")
-@click.option("-o", "--out", required=True, type=click.Path(dir_okay=False), help="The file to write.")
-@_WHO
-@account_option("Who joins")
-@network_options
-def join_request(
-    member: int, roles: str, out: str, who: str, account: str | None, network: str, store: str | None
-) -> None:
-    """Sign that you join a member; it takes you on with that file within 7 days."""
-    from scripts._joining import request
-    from scripts._site import connected
-    from theriac.consortium import Role
-    from theriac.health.keystore import write_private
-
-    wanted = Role.parse(roles)
-    with connected(network, store) as site:
-        if account is None:
-            with site.person(who) as person:
-                account = person.settings["account"]
-        from pathlib import Path
-
-        write_private(Path(out).absolute(), request(site, account, member=member, roles=wanted))
-    click.echo(f"Signed to join member {member} as {', '.join(wanted.words())}; hand in {out} within 7 days.")
-
-
-@cli.command("take-on", epilog=example("clinic take-on jones.join"))
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
-@_WHO
-@account_option("Who acts for the member")
-@network_options
-def take_on(files: tuple[str, ...], who: str, account: str | None, network: str, store: str | None) -> None:
-    """Take on those who signed to join."""
-    from scripts._joining import take_on
-    from scripts._site import connected
-
-    with connected(network, store) as site:
-        if account is None:
-            with site.person(who) as person:
-                account = person.settings["account"]
-        for message in take_on(site, account, files):
-            click.echo(f"{message.account} joined member {message.member} as {', '.join(message.roles.words())}.")
-
-
-@cli.command("dismiss", epilog=example("clinic dismiss TEST::3"))
-@click.argument("staff")
-@_WHO
-@account_option("Who acts for the member")
-@network_options
-@yes_option
-def dismiss(staff: str, who: str, account: str | None, network: str, store: str | None, yes: bool) -> None:
-    """End somebody's place with the member: she reads and writes nothing more for it."""
-    from scripts._accounts import address_of
-    from scripts._site import connected
-
-    confirmed(f"Dismiss {staff}?", yes=yes)
-    with connected(network, store) as site:
-        if account is None:
-            with site.person(who) as person:
-                account = person.settings["account"]
-        call = site.contracts.Consortium.functions.dismiss(address_of(staff, play=site.play))
-        site.sender(account).send(call)
-    click.echo(f"{staff} is dismissed.")
+add_beginnings(cli, "clinic", name="North Clinic", roles="clinician,prescriber", meets="patients")
 
 
 # -- patients --------------------------------------------------------------------------------------------------------
