@@ -19,10 +19,13 @@ from rich.console import Console
 from trie import HexaryTrie
 from trie.iter import NodeIterator
 
-from scripts import _demo
+from scripts import _demo, _demo_medicine
 from theriac import fhir
 from theriac.health.chain import FOLLOWED
 from theriac.health.vault import Vault
+from theriac.medicine import gs1
+from theriac.medicine.packid import PackCode, Scheme
+from theriac.medicine.tree import BATCH
 
 WORD = 32
 LARGE = 1 << 64
@@ -66,7 +69,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
 
 def test_story__every_step_cost_what_the_chain_says(told: Told) -> None:
     assert [step.title for step in told.story.steps if not step.told] == []
-    assert len(told.story.steps) == 13
+    assert len(told.story.steps) == 20
     assert sum(len(step.gas) for step in told.story.steps) == len(told.transactions)
 
 
@@ -123,6 +126,58 @@ def test_chain__holds_no_hash_of_what_can_be_guessed(told: Told) -> None:
     haystack = b"".join(on_chain(told))
     words = {haystack[at : at + WORD] for at in range(len(haystack) - WORD)}
     assert hashes & words == set()
+
+
+def test_chain__tells_no_product_lot_serial_or_size(told: Told) -> None:
+    goods = told.story.goods
+    texts = {*_medicine_texts(goods)}
+    haystack = b"\n".join(on_chain(told)).lower()
+    assert len(texts) > 2 * _demo_medicine.PACKS
+    assert [text for text in texts if text.lower().encode() in haystack] == []
+    assert _guessable_hashes(texts) & _aligned_words(haystack) == set()
+    assert _numbers_of(goods) & {word for word in _words(told) if word < LARGE} == set()
+
+
+def test_storage__tells_no_product_lot_serial_or_size(told: Told) -> None:
+    texts = {*_medicine_texts(told.story.goods)}
+    values = [*_storage(told)]
+    haystack = b"\n".join(values).lower()
+    assert [text for text in texts if text.lower().encode() in haystack] == []
+    assert _guessable_hashes(texts) & {value.removeprefix(b"\xa0") for value in values} == set()
+
+
+def test_store__tells_no_product_lot_or_serial(told: Told) -> None:
+    texts = [text.encode() for text in _medicine_texts(told.story.goods)]
+    for path in told.store.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert [text for text in texts if text in content] == [], path.name
+
+
+def _medicine_texts(goods: _demo_medicine.Goods) -> Iterator[str]:
+    """What a label says, in its parts and as a whole."""
+    for batch in (goods.batch, goods.old):
+        known = goods.maker.shelf.batch(batch)
+        yield known.product.code
+        yield known.product.code.lstrip("0")
+        yield known.product.lot
+        for serial in goods.maker.shelf.serials(batch, BATCH).values():
+            yield serial
+            code = PackCode(Scheme.GTIN, known.product.code, serial, lot=known.product.lot, expiry=known.product.expiry)
+            yield gs1.write(code)
+
+
+def _guessable_hashes(texts: set[str]) -> set[bytes]:
+    return {function(text.encode()) for text in texts for function in (_sha256, keccak)}
+
+
+def _aligned_words(haystack: bytes) -> set[bytes]:
+    return {haystack[at : at + WORD] for at in range(len(haystack) - WORD)}
+
+
+def _numbers_of(goods: _demo_medicine.Goods) -> set[int]:
+    """How many packs a batch or a case of it has, and the product as a number."""
+    return {int(_demo_medicine.GTIN), _demo_medicine.PACKS, _demo_medicine.PACKS // _demo_medicine.PER_CASE}
 
 
 def _sha256(data: bytes) -> bytes:
