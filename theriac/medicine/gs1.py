@@ -67,6 +67,9 @@ _KEYS = (
 )
 """How many digits of a value, the check digit last, are a GS1 key (7.9.1)."""
 
+_DAYS = frozenset({"11", "12", "13", "15", "16", "17"})
+_TIMES = frozenset({"4324", "4325", "4326", "7003", "7006", "7007", "7011", "8008"})
+
 _KEY_NAMES = {"00": "SSCC", "01": "GTIN", "02": "GTIN", "03": "GTIN", "8006": "GTIN", "8026": "GTIN"} | {
     str(ai): "GLN" for ai in range(410, 418)
 }
@@ -230,10 +233,17 @@ def _check(identifier: str, value: str) -> None:
         )
     if identifier == "01":
         check_gtin(value)
+    elif identifier in _DAYS:
+        read_date(value, this_year=None)
+    elif identifier in _TIMES:
+        _check_time(identifier, value)
+
+
+def _check_time(identifier: str, value: str) -> None:
     try:
         GS1ElementString.parse(identifier + value)
     except (ParseError, ValueError):
-        raise WrongElement(identifier=identifier, value=value, fault="it is no date, time or amount") from None
+        raise WrongElement(identifier=identifier, value=value, fault="it is no date or time") from None
 
 
 @cache

@@ -147,9 +147,12 @@ def _rival(other: "_Explained", simplest: "_Explained") -> bool:
     if ScannerCause.LEADING_JUNK in causes:
         # Junk may be a symbology identifier that a wrong layout has garbled, and the code after it with it.
         return True
-    # A wrong keyboard tends to swallow the group separator as well, which is Ctrl and a key of its layout.
-    swallowed = (*causes, ScannerCause.SEPARATOR_LOST)
-    return other.cost == simplest.cost or (bool(_KEYBOARD.intersection(causes)) and other.variant.causes == swallowed)
+    if not _KEYBOARD.intersection(causes):
+        return other.cost == simplest.cost
+    # Whether digits come by the keypad tells little between two keyboards. And a wrong one tends to swallow the group
+    # separator as well, which is Ctrl and a key of its layout.
+    keypad = 1 if _KEYBOARD.intersection(other.variant.causes) else 0
+    return other.cost <= simplest.cost + keypad or other.variant.causes == (*causes, ScannerCause.SEPARATOR_LOST)
 
 
 def variants(raw: str | bytes, *, today: date | None = None) -> tuple[Variant, ...]:
@@ -171,8 +174,12 @@ def _explained(text: str, today: date | None) -> list[_Explained]:
         return []
 
     found: dict[PackCode, _Explained] = {}
+    tried: dict[str, int] = {}
     as_it_is = _parsed(text, today)
     for explanation in islice(_explanations(text), _MOST_TRIED):
+        if tried.get(explanation.text, explanation.cost + 1) <= explanation.cost:
+            continue
+        tried[explanation.text] = explanation.cost
         code = _parsed(explanation.text, today)
         if code is None or code == as_it_is:
             continue
@@ -211,18 +218,22 @@ class _Explanation:
         price = sum(_PRICES.get(cause, 2) for cause in causes)
         return _Explanation(text=text, causes=(*self.causes, *causes), cost=self.cost + price)
 
+    def then_once(self, text: str) -> "_Explanation":
+        """With the half taken of a text whose halves are equal: there is hardly another way to explain that."""
+        return _Explanation(text=text, causes=(*self.causes, ScannerCause.SCANNED_TWICE), cost=self.cost + 1)
 
-# Two for a fault, but that junk explains anything, that a separator may be lost nearly anywhere, and that two codes in
-# one line are hardly ever something else.
-_PRICES = {ScannerCause.LEADING_JUNK: 4, ScannerCause.SEPARATOR_LOST: 3, ScannerCause.SCANNED_TWICE: 1}
+
+# Two for a fault, but that junk and a second code explain anything, and a separator may be lost nearly anywhere.
+_PRICES = {ScannerCause.LEADING_JUNK: 4, ScannerCause.SCANNED_TWICE: 4, ScannerCause.SEPARATOR_LOST: 3}
 
 
 def _explanations(text: str) -> Iterator[_Explanation]:
     """What may have been sent; the same text may come twice."""
-    for typed in _typed(text):
-        if _PLAUSIBLE.search(typed.text):
-            for framed in _unframed(typed):
-                yield from (found for found in _separated(framed) if found.causes)
+    for arrived in _marks_undone(_Explanation(text)):
+        for typed in _typed(arrived):
+            if _PLAUSIBLE.search(typed.text):
+                for framed in _unframed(typed):
+                    yield from (found for found in _separated(framed) if found.causes)
 
 
 _PLAUSIBLE = re.compile(r"01[0-9]{14}|9N11[0-9]{10}|8[0-9]{19}|https?://", re.IGNORECASE)
@@ -338,21 +349,22 @@ def _likelihood(sent: str) -> int:
     return 1 if sent in "<>" else 2 * (_TEXT_82.form.fullmatch(sent) is not None)
 
 
-def _typed(text: str) -> Iterator[_Explanation]:
-    """`text`, and what a scanner in each wrong setting would have sent for it to arrive."""
-    yield _Explanation(text)
-    seen = {text: 0}
+def _typed(arrived: _Explanation) -> Iterator[_Explanation]:
+    """The text, and what a scanner in each wrong setting would have sent for it to arrive."""
+    yield arrived
+    seen = {arrived.text: 0}
     for setting in _settings():
-        sent = _undone(text, setting)
+        sent = _undone(arrived.text, setting)
         # Digits by the keypad are a setting that few scanners have: an explanation without it is the simpler one.
-        cost = 2 * len(setting.causes) + setting.keypad
+        cost = arrived.cost + 2 * len(setting.causes) + setting.keypad
+        causes = (*setting.causes, *arrived.causes)
         if sent is None:
             continue
         if seen.get(sent, cost + 1) > cost:
             seen[sent] = cost
-            yield _Explanation(sent, causes=setting.causes, cost=cost)
+            yield _Explanation(sent, causes=causes, cost=cost)
         if _arrives(setting)["]"] == "" and (prefix := _BROKEN_PREFIX.match(sent)):
-            yield _Explanation(sent[prefix.end() :], causes=setting.causes, cost=cost)
+            yield _Explanation(sent[prefix.end() :], causes=causes, cost=cost)
 
 
 def _undone(text: str, setting: _Setting) -> str | None:
@@ -404,7 +416,7 @@ def _unframed(typed: _Explanation) -> Iterator[_Explanation]:
     for gap in range(3):
         half = (len(bare) - gap) // 2
         if bare[:half] == bare[half + gap :] and not bare[half : half + gap].strip(_AROUND + _BETWEEN):
-            yield typed.then(bare[:half], ScannerCause.SCANNED_TWICE)
+            yield typed.then_once(bare[:half])
     for start in islice(_START.finditer(bare), _MOST_STARTS):
         if at := start.start():
             yield from _two_parts(typed, at)
@@ -476,13 +488,25 @@ def _separated(framed: _Explanation) -> Iterator[_Explanation]:
     if GS not in framed.text:
         yield from _respaced(framed)
 
-    folded = framed.text.lower()
+    if ScannerCause.SEPARATOR_VISIBLE not in framed.causes:
+        for marked in _marks_undone(framed):
+            if marked is not framed:
+                yield marked.then(marked.text.strip(GS))
+                yield from _whole_envelopes(marked)
+
+
+def _marks_undone(shown: _Explanation) -> Iterator[_Explanation]:
+    """The text, and it with separators for each way of writing them that stands in it.
+
+    A scanner types such a mark by the same keys as the code; a driver at the host puts it in as it is.
+    """
+    yield shown
+    folded = shown.text.lower()
     for group, record, end in _MARKS:
         if group.lower() in folded:
-            marked = _mark_pattern(group).sub(GS, framed.text)
-            yield framed.then(marked.strip(GS), ScannerCause.SEPARATOR_VISIBLE)
+            marked = _mark_pattern(group).sub(GS, shown.text)
             marked = _mark_pattern(end).sub(EOT, _mark_pattern(record).sub(RS, marked))
-            yield from _whole_envelopes(framed.then(marked, ScannerCause.SEPARATOR_VISIBLE))
+            yield shown.then(marked, ScannerCause.SEPARATOR_VISIBLE)
 
 
 def _respaced(framed: _Explanation) -> Iterator[_Explanation]:

@@ -152,15 +152,16 @@ UMLAUTS = f"01{GTIN}21A;B'C[D]"
 PLAIN = f"01{GTIN}17271231" + f"21YZ8Q7m4aW{GS}10LOT5Z"
 PLAIN_FULL = fields(GTIN, "YZ8Q7m4aW", "LOT5Z", "2027-12-31")
 
+# Where a code is unclear here, an AZERTY scanner that types digits by the keypad would have sent the like of it.
 wired("qwertz_swaps_y_and_z", US_DE, "as-is", PLAIN, PLAIN_FULL)
 # Which of the two is German cannot be told when only y and z are swapped: the commoner case is named.
 SCANNER["qwertz_swaps_y_and_z_on_a_us_host"] = typed(PLAIN, DE_US), PLAIN_FULL, US_DE.causes, "as-is"
 wired("qwertz_types_sharp_s_for_a_hyphen", US_DE, "repaired")
 wired("qwertz_types_umlauts", US_DE, "repaired", f"01{GTIN}21A;B'C-D", fields(GTIN, "A;B'C-D"))
-wired("qwertz_types_capital_umlauts", US_DE, "repaired", f'01{GTIN}21A:B"C-D', fields(GTIN, 'A:B"C-D'))
-wired("qwertz_joins_an_accent", US_DE, "repaired", f"01{GTIN}21A=eB-", fields(GTIN, "A=eB-"))
+wired("qwertz_types_capital_umlauts", US_DE, "unclear", f'01{GTIN}21A:B"C-D', fields(GTIN, 'A:B"C-D'))
+wired("qwertz_joins_an_accent", US_DE, "unclear", f"01{GTIN}21A=eB-", fields(GTIN, "A=eB-"))
 wired("qwertz_prefix_becomes_a_plus", US_DE, "repaired", "]d2" + PLAIN, PLAIN_FULL)
-wired("qwertz_scanner_loses_the_bracket", DE_US, "repaired", "]d2" + PLAIN, PLAIN_FULL)
+wired("qwertz_scanner_loses_the_bracket", DE_US, "unclear", "]d2" + PLAIN, PLAIN_FULL)
 wired("qwertz_and_separator_lost", US_DE, "unclear", DM.replace(GS, ""))
 wired("qwertz_and_caps_lock", Wiring("us", "qwertz", "letters"), "repaired")
 wired("qwertz_and_shift_lock", Wiring("us", "qwertz", "all"), "repaired")
