@@ -13,23 +13,23 @@ library Positions {
     /// @notice The batch as a whole.
     uint32 internal constant BATCH = 1;
 
+    /// @notice The height of what is no node.
+    uint256 internal constant NOWHERE = type(uint256).max;
+
     /// @notice The node of the pack at an index.
     function packAt(uint32 index) internal pure returns (uint32) {
         return uint32((1 << DEPTH) | index);
     }
 
-    /// @notice How many levels lie below a node: 0 for a pack, 20 for the batch. The node must not be zero.
-    function heightOf(uint32 node) internal pure returns (uint256 height) {
-        height = DEPTH;
-        while (node > 1) {
-            node >>= 1;
-            --height;
+    /// @notice How many levels lie below a node that is a batch, a pallet, a case or a pack; NOWHERE for any other number.
+    /// @dev A node of height h is one bit followed by 20 - h others. The sizes must not exceed the tree's depth.
+    function heightOf(uint256 node, uint256 palletBits, uint256 caseBits) internal pure returns (uint256) {
+        unchecked {
+            if (node >> DEPTH == 1) return 0;
+            if (node >> (DEPTH - caseBits) == 1) return caseBits;
+            if (node >> (DEPTH - palletBits) == 1) return palletBits;
         }
-    }
-
-    /// @notice Whether the number is a node of the tree at all.
-    function exists(uint32 node) internal pure returns (bool) {
-        return node != 0 && node < (1 << (DEPTH + 1));
+        return node == BATCH ? DEPTH : NOWHERE;
     }
 
     /// @notice The root that a pack at an index has with these siblings, lowest first.

@@ -46,43 +46,47 @@ contract Batches is IBatches, EIP712 {
     uint256 private constant LAST_EXPIRY = uint256(type(uint16).max) * 1 days;
 
     /// @dev What lies on a node's path, read from the batch down to it.
+    /// @param top The batch's own slot, with its maker, its expiry and its sizes.
     /// @param own The node's own slot.
     /// @param height How many levels lie below the node.
-    /// @param caseBits The height of a case.
-    /// @param maker The batch's maker.
-    /// @param expiry The batch's expiry.
     /// @param above The holder of the node above, zero above a batch.
     /// @param holder The holder: of the deepest node on the path that has one.
     /// @param giver Who gave what carries the node to its holder.
-    /// @param moves How often anything on the path was handed on.
-    /// @param carried Blocks of the holder that lie above the node, on what carries it.
+    /// @param moves How often the node, or what carried it at the time, was handed on or its offers withdrawn.
+    /// @param movesAbove The same of the node above.
+    /// @param carried Blocks of the holder that lie above the node.
     /// @param blocks Every block that concerns the node.
     /// @param offeredAbove Whether something that carries the node is under an offer.
+    /// @param alone Whether the node has a slot of its own; a pack has one where it was taken out of its case.
     struct Path {
+        NodeSlot top;
         NodeSlot own;
         uint256 height;
-        uint256 caseBits;
-        uint32 maker;
-        uint40 expiry;
         uint32 above;
         uint32 holder;
         uint32 giver;
-        uint256 moves;
+        uint32 moves;
+        uint32 movesAbove;
         Blocks carried;
         Blocks blocks;
         bool offeredAbove;
+        bool alone;
+    }
+
+    /// @dev What is known of 256 packs, a bit each.
+    /// @param ended Dispensed or ended.
+    /// @param apart It has a slot of its own, since it moved, was missing or was blocked by itself; or it ended for good,
+    /// so that `ended` alone means dispensed. Where a case is a single pack every pack has a slot of its own anyway.
+    struct Word {
+        uint256 ended;
+        uint256 apart;
     }
 
     IConsortium private immutable _consortium;
 
     mapping(bytes32 batch => mapping(uint32 node => NodeSlot)) private _nodeOf;
 
-    /// @dev A bit a pack: dispensed or ended.
-    mapping(bytes32 batch => mapping(uint256 word => uint256 packs)) private _endedOf;
-
-    /// @dev A bit a pack: it has a slot of its own, since it moved, was missing or was blocked by itself; or it ended for
-    /// good, so that `_endedOf` alone means dispensed. Where a case is a single pack every pack has a slot of its own.
-    mapping(bytes32 batch => mapping(uint256 word => uint256 packs)) private _apartOf;
+    mapping(bytes32 batch => mapping(uint256 number => Word)) private _wordOf;
 
     /// @inheritdoc IBatches
     mapping(bytes32 batch => mapping(uint32 index => address operator)) public claimedBy;
@@ -106,24 +110,27 @@ contract Batches is IBatches, EIP712 {
     function placeOf(bytes32 batch, uint32 node) external view returns (Place memory) {
         Path memory path = _path(batch, node);
         bool offered = path.offeredAbove || path.own.hasOfferAt(block.timestamp, path.moves);
-        bool expired = block.timestamp >= path.expiry;
-        return Place(path.holder, path.giver, uint32(path.moves), path.blocks, offered, expired);
+        bool expired = block.timestamp >= path.top.expiry();
+        return Place(path.holder, path.giver, path.moves, path.blocks, offered, expired);
     }
 
     /// @inheritdoc IBatches
     function statusOf(bytes32 batch, uint32 index) external view returns (PackStatus) {
-        return _statusOf(batch, index, _pathOfPack(batch, index));
+        Path memory path = _path(batch, _packAt(index));
+        return _statusOf(batch, index, path);
     }
 
     /// @inheritdoc IBatches
     function wordOf(bytes32 batch, uint32 word) external view returns (uint256 ended, uint256 apart) {
-        return (_endedOf[batch][word], _apartOf[batch][word]);
+        Word storage packs = _wordOf[batch][word];
+        return (packs.ended, packs.apart);
     }
 
     /// @inheritdoc IBatches
     function idOf(uint32 maker, bytes32 root) public pure returns (bytes32 batch) {
         assembly ("memory-safe") {
-            mstore(0x00, maker)
+            // Solidity clears what lies above a short value only where it goes into memory itself.
+            mstore(0x00, and(maker, 0xffffffff))
             mstore(0x20, root)
             batch := keccak256(0x00, 0x40)
         }
@@ -173,6 +180,7 @@ contract Batches is IBatches, EIP712 {
     function withdraw(bytes32 batch, uint32 node) external {
         uint32 from = _memberOf(msg.sender, HANDLERS);
         Path memory path = _pathHeldBy(batch, node, from);
+        _checkInStock(batch, node, path);
 
         _setApart(batch, node, path);
         _nodeOf[batch][node] = path.own.withoutOffer();
@@ -209,7 +217,7 @@ contract Batches is IBatches, EIP712 {
         uint32 from = _memberOf(terms.by, HANDLERS);
         if (to == from) revert WrongReceiver(to);
         Path memory path = _pathHeldBy(terms.batch, terms.node, from);
-        if (terms.moves != uint32(path.moves)) revert WrongMoves(terms.moves, uint32(path.moves));
+        if (terms.moves != path.moves) revert WrongMoves(terms.moves, path.moves);
         bool offeredToAnother = path.own.offeredTo() != to && path.own.hasOfferAt(block.timestamp, path.moves);
         if (offeredToAnother) revert UnderOffer(terms.batch, terms.node);
 
@@ -241,10 +249,11 @@ contract Batches is IBatches, EIP712 {
     /// @inheritdoc IBatches
     function dispenseMany(bytes32 batch, uint32 case_, uint32 word, uint256 mask) external {
         uint32 member = _memberOf(msg.sender, PHARMACIST);
-        Path memory path = _pathOfCase(batch, case_, word, mask, member);
+        Path memory path = _pathOfCase(batch, case_, member);
+        Word storage packs = _checkMask(batch, case_, word, mask, path);
         _checkMayBeUsed(batch, path);
 
-        _endedOf[batch][word] |= mask;
+        packs.ended |= mask;
         _open(batch, case_, path);
 
         emit DispensedMany(batch, member, word, mask);
@@ -277,21 +286,23 @@ contract Batches is IBatches, EIP712 {
         Path memory path = _pathHeldBy(batch, node, member);
         _checkUnoffered(batch, node, path);
         if (kind == End.Exported) _checkMayBeUsed(batch, path);
-        _statusOf(batch, index, path).move(batch, index, PackStatus.Ended);
 
-        uint256 bit = 1 << (index & 0xff);
-        _setEnded(batch, index >> 8, bit);
+        _move(batch, index, path, PackStatus.Ended);
+        _setApart(batch, node, path);
 
-        emit Ended(batch, member, index >> 8, bit, kind);
+        emit Ended(batch, member, index >> 8, 1 << (index & 0xff), kind);
     }
 
     /// @inheritdoc IBatches
     function endMany(bytes32 batch, uint32 case_, uint32 word, uint256 mask, End kind) external {
         uint32 member = _memberOf(msg.sender, HANDLERS);
-        Path memory path = _pathOfCase(batch, case_, word, mask, member);
+        Path memory path = _pathOfCase(batch, case_, member);
+        Word storage packs = _checkMask(batch, case_, word, mask, path);
         if (kind == End.Exported) _checkMayBeUsed(batch, path);
 
-        _setEnded(batch, word, mask);
+        packs.ended |= mask;
+        packs.apart |= mask;
+        _nodeOf[batch][case_] = path.own.scattered();
 
         emit Ended(batch, member, word, mask, kind);
     }
@@ -326,7 +337,7 @@ contract Batches is IBatches, EIP712 {
     function recall(bytes32 batch, uint32 node, uint16 reason) external {
         Path memory path = _path(batch, node);
         uint32 member = _consortium.standing(msg.sender, MAKER);
-        if (member != path.maker) member = _memberOf(msg.sender, REGULATOR);
+        if (member != path.top.giver()) member = _memberOf(msg.sender, REGULATOR);
 
         _block(batch, node, path, RECALL, member, reason);
     }
@@ -361,9 +372,11 @@ contract Batches is IBatches, EIP712 {
         for (uint256 i = 0; i < missing.length; ++i) {
             _leave(batch, node, missing[i], from);
         }
+        // A pack that was missing has marked the case that is handed over.
+        if (missing.length != 0) path.own = _nodeOf[batch][node];
 
         _setApart(batch, node, path);
-        bool rejoins = back && to == path.above;
+        bool rejoins = back && to == path.above && (path.own.blocks() | path.carried).isNone();
         _nodeOf[batch][node] = _moved(path, rejoins ? 0 : to, back ? 0 : from);
 
         emit HandedOver(batch, from, to, node, back, rejoins, sheet, missing);
@@ -378,10 +391,15 @@ contract Batches is IBatches, EIP712 {
         _nodeOf[batch][node] = _moved(path, giver, path.giver);
     }
 
-    /// @dev Whatever blocked it for its holder where it lay goes along; the maker of a whole batch stays its giver.
+    /// @dev Whatever blocked it for its holder where it lay goes along; the maker of a whole batch stays its giver. A node
+    /// without a holder of its own counts from the node above, so that its whole count goes up by one in any case.
     function _moved(Path memory path, uint32 holder, uint32 giver) private pure returns (NodeSlot) {
         NodeSlot own = path.own.withBlocks(path.own.blocks() | path.carried);
-        return own.withHolder(holder, path.height == Positions.DEPTH ? path.maker : giver);
+        uint32 from = path.height == Positions.DEPTH ? path.top.giver() : giver;
+        unchecked {
+            // Modulo 2^32, and no node is handed on as often.
+            return own.withHolder(holder, from, path.moves + 1 - (holder == 0 ? path.movesAbove : 0));
+        }
     }
 
     function _dispense(
@@ -393,12 +411,11 @@ contract Batches is IBatches, EIP712 {
     ) private {
         uint32 node = _packAt(index);
         Path memory path = _pathHeldBy(batch, node, member);
-        if (idOf(path.maker, Positions.rootOf(index, pack, siblings)) != batch) revert WrongProof(batch, index);
+        if (idOf(path.top.giver(), Positions.rootOf(index, pack, siblings)) != batch) revert WrongProof(batch, index);
         _checkUnoffered(batch, node, path);
         _checkMayBeUsed(batch, path);
-        _statusOf(batch, index, path).move(batch, index, PackStatus.Dispensed);
 
-        _endedOf[batch][index >> 8] |= 1 << (index & 0xff);
+        _move(batch, index, path, PackStatus.Dispensed);
         _openFor(batch, node, path);
 
         emit Dispensed(batch, member, msg.sender, index);
@@ -408,21 +425,19 @@ contract Batches is IBatches, EIP712 {
         uint32 node = _packAt(index);
         Path memory path = _pathHeldBy(batch, node, member);
         _checkMayBeUsed(batch, path);
-        _statusOf(batch, index, path).move(batch, index, PackStatus.InStock);
-        bool apart = _hasOwnSlot(batch, node, path);
-        uint256 day = apart ? path.own.day() : _nodeOf[batch][_caseOf(node, path)].day();
+        _move(batch, index, path, PackStatus.InStock);
+        uint256 day = path.alone ? path.own.day() : _nodeOf[batch][_caseOf(node, path)].day();
         uint256 until = (day + UNDO_DAYS + 1) * 1 days;
         if (block.timestamp >= until) revert TooLate(batch, index, until);
 
-        _endedOf[batch][index >> 8] &= ~(1 << (index & 0xff));
-        if (apart) _nodeOf[batch][node] = path.own.closed();
+        if (path.alone) _nodeOf[batch][node] = path.own.closed();
 
         emit Undone(batch, member, msg.sender, index);
     }
 
     /// @dev Opens what a pack was dispensed out of: its case, or the pack itself where it stands apart.
     function _openFor(bytes32 batch, uint32 node, Path memory path) private {
-        if (_hasOwnSlot(batch, node, path)) {
+        if (path.alone) {
             _open(batch, node, path);
         } else {
             uint32 case_ = _caseOf(node, path);
@@ -435,27 +450,27 @@ contract Batches is IBatches, EIP712 {
         uint256 today = block.timestamp / 1 days;
         if (path.own.isOpened() && path.own.day() == today) return;
 
-        _nodeOf[batch][node] = path.own.opened(path.holder, path.giver, today);
+        _nodeOf[batch][node] = path.own.staying(path.holder, path.giver, path.moves).opened(today);
     }
 
-    function _setEnded(bytes32 batch, uint256 word, uint256 mask) private {
-        _endedOf[batch][word] |= mask;
-        _apartOf[batch][word] |= mask;
-    }
-
-    /// @dev A single pack's slot is read only where its bit says that there is one.
+    /// @dev A single pack's slot is read only where its bit says that there is one, and the bit only where its case says
+    /// that it has such packs.
     function _setApart(bytes32 batch, uint32 node, Path memory path) private {
-        if (path.height != 0 || path.caseBits == 0 || _isApart(batch, node)) return;
+        if (path.alone) return;
 
         uint256 index = _indexOf(node);
-        _apartOf[batch][index >> 8] |= 1 << (index & 0xff);
+        uint32 case_ = _caseOf(node, path);
+        _wordOf[batch][index >> 8].apart |= 1 << (index & 0xff);
+        _nodeOf[batch][case_] = _nodeOf[batch][case_].scattered();
     }
 
+    /// @dev What is blocked stays with its holder under its own name, so that nothing carries it on.
     function _block(bytes32 batch, uint32 node, Path memory path, Blocks block_, uint32 member, uint16 reason) private {
         _checkInStock(batch, node, path);
 
         _setApart(batch, node, path);
-        _nodeOf[batch][node] = path.own.withBlocks(path.own.blocks() | block_);
+        NodeSlot own = path.own.withBlocks(path.own.blocks() | path.carried | block_);
+        _nodeOf[batch][node] = own.staying(path.holder, path.giver, path.moves);
 
         emit Blocked(batch, member, node, block_, reason);
     }
@@ -494,13 +509,14 @@ contract Batches is IBatches, EIP712 {
         if (path.offeredAbove) revert UnderOffer(batch, node);
         _checkInStock(batch, node, path);
         if (path.height != 0 && path.own.isOpened()) revert IsOpened(batch, node);
-        back = to == path.maker || (to == path.giver && to != 0);
+        back = to == path.top.giver() || (to == path.giver && to != 0);
         if (!back) _checkMayBeUsed(batch, path);
     }
 
     function _checkMayBeUsed(bytes32 batch, Path memory path) private view {
         if (!path.blocks.isNone()) revert IsBlocked(batch, path.blocks);
-        if (block.timestamp >= path.expiry) revert IsExpired(batch, path.expiry);
+        uint40 expiry = path.top.expiry();
+        if (block.timestamp >= expiry) revert IsExpired(batch, expiry);
     }
 
     /// @dev Only a single pack has a status; a case with some of its packs gone is still a case.
@@ -550,7 +566,8 @@ contract Batches is IBatches, EIP712 {
         }
 
         member = _consortium.standing(msg.sender, MAKER);
-        if (member != path.maker) revert NotTheMaker(batch, msg.sender, path.maker);
+        uint32 maker = path.top.giver();
+        if (member != maker) revert NotTheMaker(batch, msg.sender, maker);
     }
 
     function _memberOf(address account, Roles roles) private view returns (uint32 member) {
@@ -563,91 +580,109 @@ contract Batches is IBatches, EIP712 {
         if (path.holder != member) revert NotTheHolder(batch, node, member, path.holder);
     }
 
-    /// @dev The path of a case, for a mask of packs that all lie in it, none ended and none apart.
-    function _pathOfCase(
+    function _pathOfCase(bytes32 batch, uint32 case_, uint32 member) private view returns (Path memory path) {
+        path = _pathHeldBy(batch, case_, member);
+        if (path.height != path.top.caseBits()) revert NoSuchNode(batch, case_);
+        _checkUnoffered(batch, case_, path);
+    }
+
+    /// @dev A mask is of packs that all lie in the case, none ended and none apart.
+    function _checkMask(
         bytes32 batch,
         uint32 case_,
         uint256 word,
         uint256 mask,
-        uint32 member
-    ) private view returns (Path memory path) {
-        path = _pathHeldBy(batch, case_, member);
-        if (path.height != path.caseBits) revert NoSuchNode(batch, case_);
-        _checkUnoffered(batch, case_, path);
-        uint256 possible = Positions.packsOf(case_, path.caseBits, word);
-        possible &= ~(_endedOf[batch][word] | _apartOf[batch][word]);
+        Path memory path
+    ) private view returns (Word storage packs) {
+        packs = _wordOf[batch][word];
+        uint256 possible = Positions.packsOf(case_, path.height, word) & ~packs.ended;
+        if (path.own.isScattered()) possible &= ~packs.apart;
         if (mask == 0 || mask & ~possible != 0) revert WrongMask(batch, case_, mask, possible);
     }
 
-    function _pathOfPack(bytes32 batch, uint32 index) private view returns (Path memory) {
-        return _path(batch, _packAt(index));
-    }
-
-    /// @dev Reads what lies on the way from the batch down to a node: two to four slots, whatever the batch's size.
+    /// @dev Reads what lies on the way from the batch down to a node: one to four slots, whatever the batch's size.
     function _path(bytes32 batch, uint32 node) private view returns (Path memory path) {
-        NodeSlot slot = _nodeOf[batch][Positions.BATCH];
-        if (slot.isEmpty()) revert NoSuchBatch(batch);
-        if (!Positions.exists(node)) revert NoSuchNode(batch, node);
+        mapping(uint32 node => NodeSlot) storage nodes = _nodeOf[batch];
+        NodeSlot top = nodes[Positions.BATCH];
+        if (top.isEmpty()) revert NoSuchBatch(batch);
+        uint256 palletBits = top.palletBits();
+        uint256 caseBits = top.caseBits();
+        uint256 height = Positions.heightOf(node, palletBits, caseBits);
+        if (height == Positions.NOWHERE) revert NoSuchNode(batch, node);
 
-        path.maker = slot.giver();
-        path.expiry = slot.expiry();
-        path.caseBits = slot.caseBits();
-        path.height = Positions.heightOf(node);
-        uint256 palletBits = slot.palletBits();
-        bool isPart =
-            path.height == Positions.DEPTH ||
-                path.height == palletBits ||
-                path.height == path.caseBits ||
-                path.height == 0;
-        if (!isPart) revert NoSuchNode(batch, node);
-
-        _step(path, slot);
-        if (palletBits < Positions.DEPTH && palletBits >= path.height) {
-            _step(path, _nodeOf[batch][node >> (palletBits - path.height)]);
+        path.top = top;
+        path.own = top;
+        path.height = height;
+        path.holder = top.holder();
+        path.giver = top.giver();
+        path.moves = top.moves();
+        path.blocks = top.blocks();
+        path.alone = true;
+        if (palletBits < Positions.DEPTH && palletBits >= height) {
+            _step(path, nodes[node >> (palletBits - height)]);
         }
-        if (path.caseBits < palletBits && path.caseBits >= path.height) {
-            _step(path, _nodeOf[batch][node >> (path.caseBits - path.height)]);
+        if (caseBits < palletBits && caseBits >= height) {
+            _step(path, nodes[node >> (caseBits - height)]);
         }
-        if (path.height == 0 && path.caseBits != 0) {
-            _step(path, _isApart(batch, node) ? _nodeOf[batch][node] : NodeSlot.wrap(0));
+        if (height == 0 && caseBits != 0) {
+            path.alone = path.own.isScattered() && _isApart(batch, node);
+            _step(path, path.alone ? nodes[node] : NodeSlot.wrap(0));
         }
     }
 
-    /// @dev Goes down one level. Where a node has a holder of its own, nothing that the holder above said concerns it.
+    /// @dev Goes down one level. A node with a holder of its own goes its own way: no offer of what carried it concerns it,
+    /// nor what anyone said of that as its holder.
     function _step(Path memory path, NodeSlot slot) private view {
-        bool offered = path.own.hasOfferAt(block.timestamp, path.moves);
-        path.offeredAbove = path.offeredAbove || offered;
-        path.carried = path.carried | (path.own.blocks() & OF_HOLDER);
-        path.above = path.holder;
+        NodeSlot upper = path.own;
         path.own = slot;
-        path.moves += slot.moves();
-        uint32 holder = slot.holder();
-        if (holder != 0) {
-            path.blocks = path.blocks.without(OF_HOLDER);
-            path.carried = NO_BLOCK;
-            path.offeredAbove = false;
-            path.holder = holder;
+        path.above = path.holder;
+        path.movesAbove = path.moves;
+        if (slot.holder() != 0) {
+            path.holder = slot.holder();
             path.giver = slot.giver();
+            path.moves = slot.moves();
+            path.offeredAbove = false;
+            path.carried = NO_BLOCK;
+            path.blocks = path.blocks.without(OF_HOLDER) | slot.blocks();
+            return;
+        }
+        if (upper.saysOfBelow()) {
+            path.carried = path.carried | (upper.blocks() & OF_HOLDER);
+            if (upper.hasOfferAt(block.timestamp, path.moves)) path.offeredAbove = true;
+        }
+        if (slot.isEmpty()) return;
+
+        unchecked {
+            // Modulo 2^32: the slot has the difference.
+            path.moves += slot.moves();
         }
         path.blocks = path.blocks | slot.blocks();
     }
 
-    /// @dev Dispensed and ended packs have the same bit; an ended one stands apart and was not opened.
-    function _statusOf(bytes32 batch, uint32 index, Path memory path) private view returns (PackStatus) {
-        bool gone = (_endedOf[batch][index >> 8] >> (index & 0xff)) & 1 == 1;
-        if (!gone) return PackStatus.InStock;
-        bool alone = path.caseBits == 0 || _isApart(batch, _packAt(index));
+    /// @dev The one place where a pack's bit changes.
+    function _move(bytes32 batch, uint32 index, Path memory path, PackStatus to) private {
+        Word storage packs = _wordOf[batch][index >> 8];
+        uint256 ended = packs.ended;
+        uint256 bit = 1 << (index & 0xff);
+        _statusIn(ended & bit, path).move(batch, index, to);
 
-        return alone && !path.own.isOpened() ? PackStatus.Ended : PackStatus.Dispensed;
+        packs.ended = ended ^ bit;
     }
 
-    function _hasOwnSlot(bytes32 batch, uint32 node, Path memory path) private view returns (bool) {
-        return path.caseBits == 0 || _isApart(batch, node);
+    function _statusOf(bytes32 batch, uint32 index, Path memory path) private view returns (PackStatus) {
+        return _statusIn(_wordOf[batch][index >> 8].ended & (1 << (index & 0xff)), path);
+    }
+
+    /// @dev Dispensed and ended packs have the same bit; an ended one stands apart and was not opened.
+    function _statusIn(uint256 ended, Path memory path) private pure returns (PackStatus) {
+        if (ended == 0) return PackStatus.InStock;
+
+        return path.alone && !path.own.isOpened() ? PackStatus.Ended : PackStatus.Dispensed;
     }
 
     function _isApart(bytes32 batch, uint32 node) private view returns (bool) {
         uint256 index = _indexOf(node);
-        return (_apartOf[batch][index >> 8] >> (index & 0xff)) & 1 == 1;
+        return (_wordOf[batch][index >> 8].apart >> (index & 0xff)) & 1 == 1;
     }
 
     function _packAt(uint32 index) private pure returns (uint32) {
@@ -661,7 +696,7 @@ contract Batches is IBatches, EIP712 {
     }
 
     function _caseOf(uint32 node, Path memory path) private pure returns (uint32) {
-        return node >> path.caseBits;
+        return node >> path.top.caseBits();
     }
 
     function _isBelow(uint32 node, uint32 other) private pure returns (bool) {

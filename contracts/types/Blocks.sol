@@ -23,8 +23,8 @@ Blocks constant EXCURSION = Blocks.wrap(1 << 3);
 /// @dev The maker or a regulator wants it back; lifted by a regulator alone.
 Blocks constant RECALL = Blocks.wrap(1 << 4);
 
-/// @dev What a holder says of what it holds. It concerns nothing that somebody else holds, and goes along where a part
-/// is taken out. The other blocks concern all that lies below, whoever holds it.
+/// @dev What a holder says of what it holds. It concerns what goes with that, nothing that has a holder of its own, and
+/// goes along where a part is taken out. The other blocks concern all that lies below, whoever holds it.
 Blocks constant OF_HOLDER = Blocks.wrap(Blocks.unwrap(BY_HOLDER) | Blocks.unwrap(EXCURSION));
 
 Blocks constant EVERY_BLOCK = Blocks.wrap((1 << 5) - 1);

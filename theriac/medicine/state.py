@@ -50,7 +50,7 @@ class PackStatus(Enum):
 
 @dataclass
 class Node:
-    """A node's own slot: what was said of it alone."""
+    """A node's own slot: what was said of it alone. Without a holder `moves` is the difference to the node above."""
 
     holder: int = 0
     giver: int = 0
@@ -66,13 +66,15 @@ class Node:
 class Place:
     """Where a node stands, with all that lies above it.
 
-    `offered_to` is the member that an open offer of it, or of what carries it, is for; zero for none. `rejoins` is the
+    `moves` counts how often it, or what carried it at the time, was handed on; `moves_above` is the same of the node
+    above. `offered_to` is the member that an open offer of it, or of what carries it, is for; zero for none. `rejoins` is the
     holder of the node above, `carried` what the holder said of what carries the node.
     """
 
     holder: int
     giver: int
     moves: int
+    moves_above: int
     blocks: Block
     offered_to: int
     rejoins: int
@@ -121,21 +123,22 @@ class BatchState:
     def place(self, node: int, *, now: int) -> Place:
         """Where a node stands at the second `now`. Raises NoSuchPlace where goods cannot be held there."""
         own = Node()
-        holder = giver = moves = above = offered = 0
+        holder = giver = moves = above = moves_above = offered = 0
         blocks = carried = NO_BLOCK
         for each in self.shape.path_of(node):
-            above = holder
+            above, moves_above = holder, moves
             carried |= own.blocks & OF_HOLDER
             own = self._slot(each)
-            moves += own.moves
             if own.holder:
-                holder, giver = own.holder, own.giver
+                holder, giver, moves = own.holder, own.giver, own.moves
                 blocks &= ~OF_HOLDER
                 carried, offered = NO_BLOCK, 0
+            else:
+                moves += own.moves
             blocks |= own.blocks
             if own.offered_to and now < own.offer_ends and own.offered_at == moves:
                 offered = own.offered_to
-        return Place(holder, giver, moves, blocks, offered, above, carried)
+        return Place(holder, giver, moves, moves_above, blocks, offered, above, carried)
 
     def status(self, index: int) -> PackStatus:
         """What became of the pack at an index."""
@@ -186,7 +189,7 @@ class BatchState:
                     self.apart.add(index)
                     self.ended[index] = End(int(told["end"]))
             case "Blocked":
-                self._own(int(told["node"])).blocks |= Block(int(told["block_"]))
+                self._blocked(int(told["node"]), Block(int(told["block_"])))
             case "Released":
                 self._own(int(told["node"])).blocks &= ~Block(int(told["block_"]))
 
@@ -223,12 +226,25 @@ class BatchState:
         own.holder = holder
         own.giver = self.maker if height_of(node) == DEPTH else giver
         self._offer_over(own)
+        own.moves = place.moves + 1 - (0 if holder else place.moves_above)
+
+    def _blocked(self, node: int, block: Block) -> None:
+        place = self.place(node, now=0)
+        own = self._own(node)
+        own.blocks |= place.carried | block
+        self._stays(own, place)
+
+    def _stays(self, own: Node, place: Place) -> None:
+        """It stays with its holder under its own name, whatever becomes of what carried it."""
+        if not own.holder:
+            own.holder, own.giver, own.moves = place.holder, place.giver, place.moves
 
     def _open(self, node: int) -> None:
         place = self.place(node, now=0)
         alone = self.shape.case_bits == 0 or node - CAPACITY in self.apart
         own = self._own(node) if alone else self.nodes.setdefault(node >> self.shape.case_bits, Node())
-        own.holder, own.giver, own.opened = place.holder, place.giver, True
+        self._stays(own, place)
+        own.opened = True
 
     def _undone(self, index: int) -> None:
         self.gone.discard(index)

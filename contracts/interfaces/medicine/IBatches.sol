@@ -7,8 +7,10 @@ import {Blocks} from "../../types/Blocks.sol";
 /// @notice Where each pack of medicine is: who holds it, whether it was dispensed, and what keeps it from going on.
 /// @dev A batch is the root of a tree of depth 20 whose leaves are packs; libraries/Positions.sol says how places are
 /// numbered. What is held is a node: the batch (1), a pallet, a case or a single pack. A node without a holder of its own
-/// goes with the node above, so a pack's holder is that of the deepest node on its path that has one. A contract cannot
-/// tell what a pack is, nor how many there are: product, lot and serials are in sealed sheets, of which it sees digests.
+/// goes with the node above, so a pack's holder is that of the deepest node on its path that has one. What was opened,
+/// missing at a handoff, or blocked has a holder of its own from then on, so that nothing carries it off. A contract
+/// cannot tell what a pack is, nor how many there are: product, lot and serials are in sealed sheets, of which it sees
+/// digests.
 interface IBatches {
     /// @notice What became of a pack.
     enum PackStatus {
@@ -65,8 +67,8 @@ interface IBatches {
     /// @param giver Who handed it to its holder; the maker for a whole batch.
     /// @param offeredTo Whom it was last offered to, zero for nobody.
     /// @param offerEnds The offer counts before this second.
-    /// @param offeredAt How often the node's path had been handed on when it was offered.
-    /// @param moves How often it was handed on or its offers were withdrawn.
+    /// @param offeredAt The count at which it was offered, as `Place.moves` has it.
+    /// @param moves Its own count: `Place.moves` where it has a holder of its own, else its difference to the node above.
     /// @param lastDispensed Midnight of the day on which a pack was last dispensed out of it, zero for never.
     /// @param blocks What keeps it and all below it from going on.
     /// @param opened Whether something was dispensed out of it, so that it moves pack by pack only.
@@ -85,7 +87,8 @@ interface IBatches {
     /// @notice Where a node stands, with all that lies above it.
     /// @param holder The member that holds it.
     /// @param giver The member that gave it, or what carries it, to its holder; zero where that is not known.
-    /// @param moves How often it or anything on its path was handed on; a signed offer names it.
+    /// @param moves How often it, or what carried it at the time, was handed on or had its offers withdrawn; a signed offer
+    /// names it. What becomes of goods that no longer carry it does not count.
     /// @param blocks What keeps it from going on.
     /// @param offered Whether it, or what carries it, is under an offer.
     /// @param expired Whether its packs are expired.
@@ -103,7 +106,7 @@ interface IBatches {
     /// @param node What is offered.
     /// @param by The account that signs, of the member that holds it.
     /// @param to The member it is offered to.
-    /// @param moves How often the node's path was handed on; the offer is worth nothing once it moved.
+    /// @param moves The node's count (`Place.moves`); the offer is worth nothing once that moved on.
     /// @param sheet The digest of the sheet, sealed to the receiver.
     /// @param deadline The last second the signature counts, at most 30 days ahead.
     struct Handoff {
@@ -147,8 +150,8 @@ interface IBatches {
     /// @notice The holder took its offers of this node back, the signed ones too.
     event Withdrawn(bytes32 indexed batch, uint32 indexed from, uint32 node);
 
-    /// @notice A node changed hands, but for the nodes below it that were missing. `back` says that it went back to the
-    /// maker or the giver; `rejoined` that it goes with the node above again.
+    /// @notice A node changed hands, but for the nodes below it that were missing or have a holder of their own. `back` says
+    /// that it went back to the maker or the giver; `rejoined` that it goes with the node above again.
     event HandedOver(
         bytes32 indexed batch,
         uint32 indexed from,
@@ -172,7 +175,8 @@ interface IBatches {
     /// @notice Packs ended: those at 256 * word + i where bit i of the mask is set.
     event Ended(bytes32 indexed batch, uint32 indexed member, uint32 word, uint256 mask, End end);
 
-    /// @notice A node and all below it were blocked. The reason is one of the codes in docs/protocol/medicine.md.
+    /// @notice A node and all below it were blocked, and it stays with its holder under its own name. The reason is one of
+    /// the codes in docs/protocol/medicine.md.
     event Blocked(bytes32 indexed batch, uint32 indexed member, uint32 node, Blocks block_, uint16 reason);
 
     /// @notice A block was taken back.
@@ -344,6 +348,8 @@ interface IBatches {
     function endMany(bytes32 batch, uint32 case_, uint32 word, uint256 mask, End kind) external;
 
     /// @notice Blocks a node: the holder, the maker or a regulator, each for itself.
+    /// @dev A holder's block and an excursion concern what goes with the node, and go along where a part is taken out; what
+    /// has a holder of its own, as an opened case has, is blocked by its own name. The others concern all that lies below.
     function quarantine(bytes32 batch, uint32 node, Blocks block_, uint16 reason) external;
 
     /// @notice Blocks a node for its holder, who let the sender do so, because it was too warm or too cold.
