@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from rich.console import Console
 from rich.table import Table
 
+from benches import scanning
 from theriac.crypto import age
 from theriac.crypto.recipients import HybridIdentity
 from theriac.health.bundle import IndexFile, Opening, compose, read_index
@@ -119,6 +120,7 @@ def main() -> None:
             each.what, f"{each.seconds * 1e3:.2f}", each.beside, f"{each.seconds_beside * 1e3:.2f}", f"{each.ratio:.2f}"
         )
     Console().print(table)
+    Console().print(scanning.table())
 
 
 if __name__ == "__main__":
