@@ -198,15 +198,9 @@ class Scanner:
         if state is None:
             return Verdict(Cause.UNKNOWN_HERE, code=code, pack=pack)
         place = state.place(CAPACITY | pack.index, now=now)
-        status = state.status(pack.index)
-        if status is PackStatus.DISPENSED:
-            cause = Cause.DISPENSED_HERE if place.holder == self._member else Cause.DISPENSED_ELSEWHERE
-        elif status is PackStatus.ENDED:
-            cause = _ENDED[state.ended.get(pack.index, End.DESTROYED)]
-        elif self._queued(pack):
+        cause = cause_on_chain(state, pack.index, member=self._member, now=now)
+        if state.status(pack.index) is PackStatus.IN_STOCK and self._queued(pack):
             cause = Cause.DISPENSED_HERE
-        else:
-            cause = _cause_of(state, place, member=self._member, now=now)
         return Verdict(cause, code=code, pack=pack, holder=place.holder)
 
     def _fits(self, code: PackCode, pack: KnownPack) -> bool:
@@ -238,6 +232,18 @@ class Scanner:
 
     def _knows_whole(self, batch: bytes) -> bool:
         return self._shelf.knows_whole(batch)
+
+
+def cause_on_chain(state: BatchState, index: int, *, member: int, now: int) -> Cause:
+    """What the chain says of a pack to a member that has it in hand at the second `now`."""
+    place = state.place(CAPACITY | index, now=now)
+    match state.status(index):
+        case PackStatus.DISPENSED:
+            return Cause.DISPENSED_HERE if place.holder == member else Cause.DISPENSED_ELSEWHERE
+        case PackStatus.ENDED:
+            return _ENDED[state.ended.get(index, End.DESTROYED)]
+        case PackStatus.IN_STOCK:
+            return _cause_of(state, place, member=member, now=now)
 
 
 def _cause_of(state: BatchState, place: Place, *, member: int, now: int) -> Cause:
