@@ -137,6 +137,31 @@ def test_elements__not_as_the_identifier_demands(raw: str, error: type[BadCode])
         gs1.elements(raw)
 
 
+@pytest.mark.parametrize("character", ["\n", "\t", " ", "\u00e9", "\udcff"])
+def test_parse__link_with_a_character_that_no_link_has(character: str) -> None:
+    # when, then
+    with pytest.raises(ForeignCharacter):
+        gs1.parse(f"https://example.org/01/{GTIN}/21/A{character}B")
+
+
+@pytest.mark.parametrize("element", ["00340123450000000000", "11250101", "2001", "3103001500", "4103400930000014"])
+def test_elements__of_predefined_length_need_no_separator(element: str) -> None:
+    # when
+    (first, second) = gs1.elements(f"{element}01{GTIN}")
+
+    # then
+    assert (first.identifier + first.value, second) == (element, Element("01", GTIN))
+
+
+@pytest.mark.parametrize("element", ["422250", "70032601010930", "3712", "240AB", "8005001500"])
+def test_elements__of_other_identifiers_reach_to_the_separator(element: str) -> None:
+    # when
+    (first, second) = gs1.elements(f"{element}\x1d01{GTIN}")
+
+    # then
+    assert (first.identifier + first.value, second) == (element, Element("01", GTIN))
+
+
 @given(scanned())
 @settings(max_examples=150, deadline=None)
 def test_parse__any_code_and_order(scan: Scanned) -> None:

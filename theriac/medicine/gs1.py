@@ -35,6 +35,7 @@ from theriac.medicine.packid import (
     PackCode,
     Scheme,
     check_gtin,
+    foreign,
     gtin_check_digit,
     one_of_each,
     read_date,
@@ -51,6 +52,7 @@ _GS1_SYMBOLS = frozenset({"]C1", "]d2", "]e0", "]e1", "]e2", "]J1", "]Q3", "]z1"
 _TYPED_GTIN = re.compile(r"[0-9]{8}|[0-9]{12,14}")
 _PRINTED_IDENTIFIER = re.compile(r"\(([0-9]{2,4})\)")
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_IN_LINK = re.compile(r"[!-~]+")
 _LINK_SCHEMES = ("http://", "https://")
 
 _PREDEFINED = (
@@ -269,6 +271,9 @@ def _printed(text: str) -> Iterator[Element]:
 
 def _link_pack(link: str, year: int) -> PackCode:
     """GS1 Digital Link URI Syntax, uncompressed: `/01/` and its qualifiers 22, 10, 21 in the path, others after `?`."""
+    # Python's own splitting drops line ends and tabs wherever they stand.
+    if not _IN_LINK.fullmatch(link):
+        raise foreign(link, _IN_LINK)
     try:
         parts = urlsplit(link)
         host = parts.hostname
