@@ -62,6 +62,10 @@ class Node:
     offered_at: int = 0
 
 
+_EMPTY = Node()
+"""Of a node that nothing was said of; read, never written."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a node stands, with all that lies above it.
@@ -159,9 +163,9 @@ class BatchState:
         return self.expiry - timedelta(days=1)
 
     def _slot(self, node: int) -> Node:
-        if height_of(node) == 0 and self.shape.case_bits != 0 and node - CAPACITY not in self.apart:
-            return Node()
-        return self.nodes.get(node) or Node()
+        if node >= CAPACITY and self.shape.case_bits != 0 and node - CAPACITY not in self.apart:
+            return _EMPTY
+        return self.nodes.get(node, _EMPTY)
 
     # -- what happened -----------------------------------------------------------------------------------------------
 
