@@ -71,8 +71,8 @@ class Place:
     """Where a node stands, with all that lies above it.
 
     `moves` counts how often it, or what carried it at the time, was handed on; `moves_above` is the same of the node
-    above. `offered_to` is the member that an open offer of it, or of what carries it, is for; zero for none. `rejoins` is the
-    holder of the node above, `carried` what the holder said of what carries the node.
+    above. `offered_to` is the member that an open offer of it, or of what carries it, is for; zero for none. `rejoins`
+    is the holder of the node above, `carried` what the holder said of what carries the node.
     """
 
     holder: int
