@@ -128,8 +128,8 @@ def cases_of(count: int, shape: Shape, *, case: int | None = None, pallet: int |
     # Cases that are alike are one object: there may be a million of them.
     found: list[Case] = []
     for number, size in enumerate(sizes):
-        case = Case(pallet=number // per_pallet, packs=size)
-        found.append(found[-1] if found and found[-1] == case else case)
+        made = Case(pallet=number // per_pallet, packs=size)
+        found.append(found[-1] if found and found[-1] == made else made)
     return found
 
 

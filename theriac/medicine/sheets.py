@@ -5,24 +5,30 @@ way up to the root. From it anyone recomputes the batch's number, so a sheet can
 can be cut into sheets of the parts, for the next receiver. A pack that is not handed on is in it as a hash alone.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import heapq
+import io
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, BinaryIO
 
 import rfc8785
 
 from theriac.crypto import age
 from theriac.crypto.recipients import Identity, Recipient
-from theriac.errors import BadSheet, SheetDoesNotFit
+from theriac.errors import BadSheet, NoSuchPlace, SheetDoesNotFit, WrongPack, WrongShape
 from theriac.ledger.codec import parse_json
 from theriac.medicine.packs import BatchKey, Product
+from theriac.medicine.placed import Leaves, Serials
 from theriac.medicine.tree import DEPTH, EMPTY_AT, Shape, Tree, height_of, indexes_of, is_below, keccak, leaf
 
 LARGEST = 128 * 1024 * 1024
 """No sheet is read beyond this many bytes; one of 2^20 packs with the longest serials takes 30 MB."""
 
 _HEAD = 1 << 16
+
+GRAIN = 8
+"""Nodes above so many levels are kept, and what lies below is hashed again: 256 packs in a millisecond."""
 
 
 def batch_id(maker: int, root: bytes) -> bytes:
@@ -47,50 +53,65 @@ class Sheet:
     upper: Sequence[bytes]
     hidden: Mapping[int, bytes] = field(default_factory=dict)
 
-    def tree(self) -> Tree:
-        """The nodes below the sheet's."""
-        committer = self.key.committer(self.product)
-        told = {index: leaf(committer.commitment(serial)) for index, serial in self.serials.items()}
-        told.update(self.hidden)
-        return Tree(((index, told[index]) for index in sorted(told)), top=self.node)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "serials", Serials.of(self.serials))
+        object.__setattr__(self, "hidden", Leaves.of(self.hidden))
+
+    def tree(self, *, floor: int = 0) -> Tree:
+        """The nodes below the sheet's; none of them below the height `floor`."""
+        return Tree(self._leaves(), top=self.node, floor=floor)
+
+    def _leaves(self) -> Iterator[tuple[int, bytes]]:
+        commitment_of = self.key.committer(self.product).commitment_of
+        told = ((index, keccak(commitment_of(serial))) for index, serial in Serials.of(self.serials).pairs())
+        return heapq.merge(told, Leaves.of(self.hidden).pairs()) if self.hidden else told
 
     def batch(self, tree: Tree | None = None) -> bytes:
         """The number of the batch that this sheet is a part of."""
-        node, number = (tree or self.tree()).root, self.node
+        node, number = (tree or self.tree(floor=GRAIN)).root, self.node
         for sibling in self.upper:
             node = keccak(sibling + node if number & 1 else node + sibling)
             number >>= 1
         return batch_id(self.maker, node)
 
     def check(self, batch: bytes) -> Tree:
-        """The sheet's tree, after it was found to belong to the batch. Raises SheetDoesNotFit."""
-        tree = self.tree()
+        """The sheet's tree from the height `GRAIN` on, after it was found to belong to the batch.
+
+        :raises SheetDoesNotFit: it does not.
+        """
+        tree = self.tree(floor=GRAIN)
         if self.batch(tree) != batch:
             raise SheetDoesNotFit(batch=batch.hex())
         return tree
 
     def siblings(self, index: int, tree: Tree) -> list[bytes]:
-        """The proof of the pack at an index, 20 nodes, lowest first."""
+        """The proof of the pack at an index, 20 nodes, lowest first; `tree` is the sheet's with every node."""
         return tree.siblings(1 << DEPTH | index) + list(self.upper)
 
-    def part(self, node: int, tree: Tree, *, without: Collection[int] = ()) -> "Sheet":
+    def part(self, node: int, tree: Tree, *, without: Container[int] = ()) -> "Sheet":
         """The sheet of a node below this one; the packs at the indexes of `without` are in it as hashes alone."""
         if not is_below(node, self.node):
-            raise SheetDoesNotFit(batch=self.batch(tree).hex())
+            raise SheetDoesNotFit(batch=self.batch().hex())
         below = indexes_of(node)
-        told = _within(self.serials, below)
-        hidden = {index: tree.node(1 << DEPTH | index) for index in told if index in without}
-        hidden.update(_within(self.hidden, below))
-        return Sheet(
-            maker=self.maker,
-            key=self.key,
-            product=self.product,
-            shape=self.shape,
+        part = replace(
+            self,
             node=node,
-            serials={index: serial for index, serial in told.items() if index not in without},
+            serials={index: serial for index, serial in Serials.of(self.serials).rows() if index in below},
             upper=tree.siblings(node) + list(self.upper),
-            hidden=hidden,
+            hidden={index: hash_ for index, hash_ in Leaves.of(self.hidden).pairs() if index in below},
         )
+        return part.without(without)
+
+    def without(self, indexes: Container[int]) -> "Sheet":
+        """The same sheet with the packs at these indexes as hashes alone."""
+        committer = self.key.committer(self.product)
+        serials, hidden = Serials(), dict(Leaves.of(self.hidden).pairs())
+        for index, serial in Serials.of(self.serials).pairs():
+            if index in indexes:
+                hidden[index] = leaf(committer.commitment_of(serial))
+            else:
+                serials.append(index, serial)
+        return replace(self, serials=serials, hidden=hidden)
 
     # -- bytes -------------------------------------------------------------------------------------------------------
 
@@ -109,26 +130,33 @@ class Sheet:
             "node": self.node,
             "upper": [sibling.hex() for sibling in self.upper],
         }
-        return b"\n".join([rfc8785.dumps(head), *self._lines()]) + b"\n"
+        data = bytearray(rfc8785.dumps(head) + b"\n")
+        for line in self._lines():
+            data += line
+        return bytes(data)
 
     def _lines(self) -> Iterator[bytes]:
-        for index in sorted({*self.serials, *self.hidden}):
-            if index in self.hidden:
-                yield f"{index} ={self.hidden[index].hex()}".encode()
-            else:
-                yield f"{index} /{self.serials[index]}".encode()
+        """Raises WrongPack for a serial that would break its line."""
+        told = ((index, b"/" + serial) for index, serial in Serials.of(self.serials).pairs())
+        kept = ((index, b"=" + hash_.hex().encode()) for index, hash_ in Leaves.of(self.hidden).pairs())
+        for index, text in heapq.merge(told, kept) if self.hidden else told:
+            if b"\n" in text:
+                raise WrongPack(text=text[1:40].decode(), fault="has more than one line")
+            yield b"%d %b\n" % (index, text)
 
     @classmethod
     def decode(cls, data: bytes) -> "Sheet":
         """Raises BadSheet."""
-        head, _, lines = data.partition(b"\n")
+        stream = io.BytesIO(data)
         try:
-            return cls._decoded(parse_json(head[:_HEAD]), lines)
+            return cls._decoded(parse_json(stream.readline(_HEAD).removesuffix(b"\n")), stream)
         except (ValueError, KeyError, TypeError, AttributeError) as fault:
             raise BadSheet(fault=f"{type(fault).__name__} in its head or a line") from None
+        except (NoSuchPlace, WrongPack, WrongShape) as fault:
+            raise BadSheet(fault=str(fault).partition(";")[0]) from None
 
     @classmethod
-    def _decoded(cls, head: Any, lines: bytes) -> "Sheet":
+    def _decoded(cls, head: Any, lines: BinaryIO) -> "Sheet":
         if head["kind"] != "sheet" or head["format"] != 1:
             raise BadSheet(fault="it is another kind of document")
         shape = Shape(int(head["palletBits"]), int(head["caseBits"]))
@@ -137,27 +165,20 @@ class Sheet:
         upper = [bytes.fromhex(text) for text in head["upper"]]
         if len(upper) != DEPTH - height_of(node) or any(len(sibling) != 32 for sibling in upper):
             raise BadSheet(fault="the way to the root is not whole")
-        serials: dict[int, str] = {}
-        hidden: dict[int, bytes] = {}
-        for line in lines.splitlines():
-            number, _, rest = line.decode().partition(" ")
-            index = int(number)
-            if index not in below or index in serials or index in hidden:
-                raise BadSheet(fault=f"the place {number} is not its own, or is told twice")
-            if rest.startswith("="):
-                hidden[index] = bytes.fromhex(rest[1:])
-                if len(hidden[index]) != 32 or hidden[index] == EMPTY_AT[0]:
-                    raise BadSheet(fault=f"the place {number} has no leaf")
-            else:
-                serials[index] = rest.removeprefix("/")
+        product = Product(
+            str(head["product"]),
+            str(head["lot"]),
+            date.fromisoformat(head["expiry"]) if head["expiry"] else None,
+        )
+        product.encoded()
+        maker = int(head["maker"])
+        if not 0 < maker < 1 << 32:
+            raise BadSheet(fault="its maker is no member")
+        serials, hidden = _read_lines(lines, below)
         return cls(
-            maker=int(head["maker"]),
+            maker=maker,
             key=BatchKey(bytes.fromhex(head["key"])),
-            product=Product(
-                str(head["product"]),
-                str(head["lot"]),
-                date.fromisoformat(head["expiry"]) if head["expiry"] else None,
-            ),
+            product=product,
             shape=shape,
             node=node,
             serials=serials,
@@ -167,22 +188,48 @@ class Sheet:
 
     def seal(self, *, to: Recipient) -> bytes:
         """An age file of the sheet, padded (Padmé) so that its length does not tell how many packs there are."""
+        return self.sealing_reader(to=to).read()
+
+    def sealing_reader(self, *, to: Recipient) -> BinaryIO:
+        """The same, to be read piece by piece."""
+        return age.sealing_reader(io.BytesIO(self._framed()), to=[to])
+
+    def _framed(self) -> bytes:
         data = self.encode()
-        framed = len(data).to_bytes(4, "big") + data
-        return age.seal_bytes(framed.ljust(_padded(len(framed)), b"\0"), to=[to])
+        size = 4 + len(data)
+        return b"".join((len(data).to_bytes(4, "big"), data, bytes(_padded(size) - size)))
 
     @classmethod
-    def open_(cls, sealed: bytes, *, identities: Sequence[Identity]) -> "Sheet":
+    def open_(cls, sealed: bytes | BinaryIO, *, identities: Sequence[Identity]) -> "Sheet":
         """Raises NoMatchingIdentity, BadSheet, and what a damaged age file raises."""
-        framed = age.open_bytes(sealed, identities=identities)
-        size = int.from_bytes(framed[:4], "big")
-        if len(framed) < 4 + size:
+        stream = age.open_(io.BytesIO(sealed) if isinstance(sealed, bytes) else sealed, identities=identities)
+        size = int.from_bytes(stream.read(4), "big")
+        if size > LARGEST:
+            raise BadSheet(fault=f"it has more than {LARGEST} bytes")
+        data = stream.read(size)
+        if len(data) < size:
             raise BadSheet(fault="it ends too early")
-        return cls.decode(framed[4 : 4 + size])
+        return cls.decode(data)
 
 
-def _within(values: Mapping[int, Any], below: range) -> dict[int, Any]:
-    return {index: value for index, value in values.items() if index in below}
+def _read_lines(lines: BinaryIO, below: range) -> tuple[Serials, Leaves]:
+    """Raises NoSuchPlace, BadSheet, ValueError."""
+    serials, hidden = Serials(), Leaves()
+    last = -1
+    for line in lines:
+        number, _, text = line.removesuffix(b"\n").partition(b" ")
+        index = int(number)
+        if index not in below or index <= last:
+            raise BadSheet(fault=f"the place {index} is not its own, or is told twice")
+        last = index
+        if text.startswith(b"/") and 1 < len(text) <= 256:
+            text.decode()
+            serials.append(index, text[1:])
+        elif text.startswith(b"=") and len(text) == 65 and (hash_ := bytes.fromhex(text[1:].decode())) != EMPTY_AT[0]:
+            hidden.append(index, hash_)
+        else:
+            raise BadSheet(fault=f"the place {index} has neither serial nor leaf")
+    return serials, hidden
 
 
 def _padded(size: int) -> int:

@@ -8,7 +8,7 @@ index i is 2^20 + i. So a part of the batch is named by its place, and a proof c
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sha3 import keccak_256
@@ -127,6 +127,13 @@ class _Level:
             return None
         return bytes(self.hashes[32 * found : 32 * found + 32])
 
+    def add(self, leaves: "_Level", floor: int) -> None:
+        """Adds the node at the height `floor` that is above leaves."""
+        for height in range(floor):
+            leaves = leaves.above(EMPTY_AT[height])
+        self.places += leaves.places
+        self.hashes += leaves.hashes
+
     def above(self, empty: bytes) -> "_Level":
         count = len(self.places)
         hashes = bytearray()
@@ -161,23 +168,17 @@ class Tree:
     About 72 bytes a pack are kept, however the packs are spread.
     """
 
-    def __init__(self, leaves: Iterable[tuple[int, bytes]], *, top: int = BATCH) -> None:
+    def __init__(self, leaves: Iterable[tuple[int, bytes]], *, top: int = BATCH, floor: int = 0) -> None:
         """`leaves` are index and leaf, in ascending order of the index, all below the node `top`.
+
+        Of the nodes below the height `floor` none is kept; `top` itself always is.
 
         :raises NoSuchPlace: an index is beyond the tree, not below `top`, or out of order.
         """
         self.top = top
-        below = indexes_of(top)
-        places, hashes = array("I"), bytearray()
-        last = -1
-        for index, value in leaves:
-            if index not in below or index <= last:
-                raise NoSuchPlace(node=CAPACITY + index)
-            places.append(index)
-            hashes += value
-            last = index
-        self._levels = [_Level(places, hashes)]
-        for height in range(height_of(top)):
+        self.floor = min(floor, height_of(top))
+        self._levels = [_floor_of(leaves, indexes_of(top), self.floor)]
+        for height in range(self.floor, height_of(top)):
             lower = self._levels[-1]
             self._levels.append(lower.above(EMPTY_AT[height]) if lower.places else lower)
 
@@ -189,10 +190,17 @@ class Tree:
     def node(self, node: int) -> bytes:
         """The hash of a node that lies below `top`."""
         height = height_of(node)
-        if not is_below(node, self.top):
+        if height < self.floor or not is_below(node, self.top):
             raise NoSuchPlace(node=node)
         place = node - (1 << (DEPTH - height))
-        return self._levels[height].at(place) or EMPTY_AT[height]
+        return self._levels[height - self.floor].at(place) or EMPTY_AT[height]
+
+    def occupied(self, *, floor: int = 0) -> Iterator[tuple[int, bytes]]:
+        """The nodes that are kept, from a height on, and not empty: number and hash."""
+        for height, level in enumerate(self._levels, start=self.floor):
+            if height >= min(floor, height_of(self.top)):
+                for number, place in enumerate(level.places):
+                    yield (1 << (DEPTH - height)) + place, bytes(level.hashes[32 * number : 32 * number + 32])
 
     def siblings(self, node: int) -> list[bytes]:
         """The nodes beside the way from a node up to `top`, lowest first."""
@@ -201,6 +209,25 @@ class Tree:
             found.append(self.node(node ^ 1))
             node >>= 1
         return found
+
+
+def _floor_of(leaves: Iterable[tuple[int, bytes]], below: range, floor: int) -> _Level:
+    """The occupied nodes of the lowest level that is kept. What lies below is hashed as it comes, a node at a time."""
+    kept = _Level(array("I"), bytearray())
+    part = kept if floor == 0 else _Level(array("I"), bytearray())
+    last, first, after, shift = -1, below.start, below.stop, floor
+    for index, value in leaves:
+        if not first <= index < after or index <= last:
+            raise NoSuchPlace(node=CAPACITY + index)
+        if shift and part.places and index >> shift != last >> shift:
+            kept.add(part, floor)
+            part = _Level(array("I"), bytearray())
+        part.places.append(index)
+        part.hashes += value
+        last = index
+    if shift and part.places:
+        kept.add(part, floor)
+    return kept
 
 
 def tree_of(commitments: Mapping[int, bytes]) -> Tree:
