@@ -130,6 +130,11 @@ class Chain:
         rows = self.index.query("SELECT batch FROM tags WHERE tag = ? ORDER BY block, log_index", (tag,))
         return [_bytes(row["batch"]) for row in rows]
 
+    def batches_of(self, maker: int) -> list[bytes]:
+        """The batches that a member commissioned, oldest first."""
+        made = self.index.events("Batches", "Commissioned", where={"maker": maker})
+        return [bytes(event.arguments["batch"]) for event in made]
+
     def history(self, batch: bytes) -> Iterator[Event]:
         """The events of a batch, in the order of the chain."""
         rows = self.index.query(
