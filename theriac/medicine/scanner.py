@@ -194,12 +194,14 @@ class Scanner:
         return self._judge_known(code, mine[0], int(moment.timestamp()))
 
     def _judge_known(self, code: PackCode, pack: KnownPack, now: int) -> Verdict:
+        # Asked before the state: a dispense ends to wait only after the chain's word on it can be read.
+        queued = self._queued(pack)
         state = self._states(pack.batch)
         if state is None:
             return Verdict(Cause.UNKNOWN_HERE, code=code, pack=pack)
         place = state.place(CAPACITY | pack.index, now=now)
-        cause = cause_on_chain(state, pack.index, member=self._member, now=now)
-        if state.status(pack.index) is PackStatus.IN_STOCK and self._queued(pack):
+        cause = _cause_at(place, state, pack.index, member=self._member, now=now)
+        if queued and state.status(pack.index) is PackStatus.IN_STOCK:
             cause = Cause.DISPENSED_HERE
         return Verdict(cause, code=code, pack=pack, holder=place.holder)
 
@@ -236,7 +238,10 @@ class Scanner:
 
 def cause_on_chain(state: BatchState, index: int, *, member: int, now: int) -> Cause:
     """What the chain says of a pack to a member that has it in hand at the second `now`."""
-    place = state.place(CAPACITY | index, now=now)
+    return _cause_at(state.place(CAPACITY | index, now=now), state, index, member=member, now=now)
+
+
+def _cause_at(place: Place, state: BatchState, index: int, *, member: int, now: int) -> Cause:
     match state.status(index):
         case PackStatus.DISPENSED:
             return Cause.DISPENSED_HERE if place.holder == member else Cause.DISPENSED_ELSEWHERE

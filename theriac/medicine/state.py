@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from enum import Enum, IntEnum, IntFlag
 from typing import Any
 
-from theriac.medicine.tree import BATCH, CAPACITY, DEPTH, Shape, height_of
+from theriac.errors import NoSuchPlace
+from theriac.medicine.tree import BATCH, CAPACITY, DEPTH, Shape, height_of, indexes_of, is_below
 
 UNDO_DAYS = 10
 """How long a dispensed pack can be taken back (Regulation (EU) 2016/161, article 13)."""
@@ -104,6 +105,9 @@ class BatchState:
     apart: set[int] = field(default_factory=set)
     ended: dict[int, End] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._heights = self.shape.heights[::-1]
+
     @classmethod
     def commissioned(cls, told: Mapping[str, Any]) -> "BatchState":
         """The batch that a `Commissioned` event begins."""
@@ -126,20 +130,26 @@ class BatchState:
 
     def place(self, node: int, *, now: int) -> Place:
         """Where a node stands at the second `now`. Raises NoSuchPlace where goods cannot be held there."""
-        own = Node()
+        height = height_of(node)
+        if height not in self._heights:
+            raise NoSuchPlace(node=node)
+        own = _EMPTY
         holder = giver = moves = above = moves_above = offered = 0
         blocks = carried = NO_BLOCK
-        for each in self.shape.path_of(node):
+        for each in [node >> (upper - height) for upper in self._heights if upper >= height]:
             above, moves_above = holder, moves
-            carried |= own.blocks & OF_HOLDER
+            # Every scan comes here, and mostly nothing is blocked: operations on flags are slow.
+            if own.blocks:
+                carried |= own.blocks & OF_HOLDER
             own = self._slot(each)
             if own.holder:
                 holder, giver, moves = own.holder, own.giver, own.moves
-                blocks &= ~OF_HOLDER
+                blocks = blocks & ~OF_HOLDER if blocks else NO_BLOCK
                 carried, offered = NO_BLOCK, 0
             else:
                 moves += own.moves
-            blocks |= own.blocks
+            if own.blocks:
+                blocks |= own.blocks
             if own.offered_to and now < own.offer_ends and own.offered_at == moves:
                 offered = own.offered_to
         return Place(holder, giver, moves, moves_above, blocks, offered, above, carried)
@@ -152,6 +162,24 @@ class BatchState:
         if alone and not self._slot(CAPACITY | index).opened:
             return PackStatus.ENDED
         return PackStatus.DISPENSED
+
+    def in_stock_of(self, member: int, node: int) -> bytearray:
+        """One byte for each place below a node: 1 where a pack is in stock and `member` holds it, if there is one.
+
+        A million places cost no more than the nodes that have a holder of their own.
+        """
+        below = indexes_of(node)
+        held = self.place(node, now=0).holder == member
+        found = bytearray([held]) * len(below)
+        own = ((height_of(each), each) for each in self.nodes if is_below(each, node) and each != node)
+        for height, each in sorted(own, reverse=True):
+            if holder := self._slot(each).holder:
+                first = indexes_of(each).start - below.start
+                found[first : first + (1 << height)] = bytearray([holder == member]) * (1 << height)
+        for index in self.gone:
+            if index in below:
+                found[index - below.start] = 0
+        return found
 
     def is_expired(self, now: int) -> bool:
         """Whether its packs are expired at the second `now`."""
