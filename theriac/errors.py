@@ -1385,3 +1385,24 @@ class WrongReport(Tampered):
             f"The {what} reported is {reported}, and the readings give {computed}; "
             "do not rely on this report, and ask the logger's member."
         )
+
+
+# -- medicine: the journal -------------------------------------------------------------------------------------------
+
+
+class NoGln(BadInput):
+    """A member's Global Location Number is needed and not known here."""
+
+    def __init__(self, *, member: int) -> None:
+        self.member = member
+        super().__init__(
+            f"The GLN of member {member} is not known here; tell it with 'epcis gln {member} <13 digits>'."
+        )
+
+
+class NoBlock(Unavailable):
+    """A node has a block no longer, or not yet."""
+
+    def __init__(self, *, block: int) -> None:
+        self.block = block
+        super().__init__(f"The node does not have block {block}; follow the chain again, or ask another node.")
