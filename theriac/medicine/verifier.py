@@ -281,7 +281,7 @@ class Verifier:
         return Finding.FALSE if all(self._shelf.knows_whole(batch) for batch in batches) else Finding.UNSURE
 
     def _may_be_of_any_product(self, batch: bytes) -> bool:
-        """Whether nothing here tells what a batch is of: it was tagged under a key that was not sealed to this maker."""
+        """Whether nothing here tells what a batch is of: its tag was made with a key that this maker has not."""
         state = self._chain.state(batch)
         return state is not None and state.key_number not in self._keys()
 
