@@ -146,6 +146,18 @@ class Chain:
                 if (event.block, event.index) in wanted:
                     yield event
 
+    def sheet_offered(self, batch: bytes, node: int, *, to: int, until: int) -> bytes:
+        """The digest of the sheet of the last offer of a node to a member, up to a block; empty for none."""
+        for row in self.index.query(
+            "SELECT told FROM goods WHERE batch = ? AND name = 'Offered' AND block <= ? "
+            "ORDER BY block DESC, log_index DESC",
+            (batch, until),
+        ):
+            told = _told(str(row["told"]))
+            if (told["node"], told["to"]) == (node, to):
+                return bytes(told["sheet"])
+        return b""
+
     def open_offers(self, *, to: int | None = None, giver: int | None = None, now: int) -> list[OpenOffer]:
         """The offers that stand at the second `now`."""
         found: dict[tuple[bytes, int], OpenOffer] = {}

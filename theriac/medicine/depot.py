@@ -1,9 +1,8 @@
 """A member that handles goods: it commissions, offers, accepts, dispenses, blocks and recalls, its sheets in order."""
 
-import io
 import secrets
 from collections import Counter as Counted
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -15,12 +14,16 @@ from web3.contract.contract import ContractFunction
 
 from theriac.crypto.recipients import Identity, Recipient
 from theriac.errors import (
+    BadInput,
     NoConsortiumKey,
     NoSender,
     NothingOffered,
     NotOnTheShelf,
     NotStored,
+    Refused,
+    Reverted,
     SheetDoesNotFit,
+    Tampered,
     Unavailable,
     WrongPack,
 )
@@ -32,12 +35,13 @@ from theriac.medicine.chain import Chain, OpenOffer
 from theriac.medicine.counter import Counter, Dispense, Settlement
 from theriac.medicine.keys import opened
 from theriac.medicine.messages import OFFER_WINDOW, Handoff
-from theriac.medicine.packs import BatchKey, Case, Product, places, tag_of
+from theriac.medicine.packs import KEY_SIZE, BatchKey, Case, Product, places, tag_of
+from theriac.medicine.placed import Serials
 from theriac.medicine.scanner import Scanner
-from theriac.medicine.sheets import LARGEST, Sheet
-from theriac.medicine.shelf import KnownPack, Shelf
-from theriac.medicine.state import BatchState, Block, End, PackStatus
-from theriac.medicine.tree import BATCH, CAPACITY, Shape, height_of, node_of
+from theriac.medicine.sheets import GRAIN, Sheet
+from theriac.medicine.shelf import KnownPack, Shelf, WantedSheet
+from theriac.medicine.state import BatchState, Block, End
+from theriac.medicine.tree import BATCH, Shape, Tree, height_of, indexes_of, node_of
 from theriac.store import Store
 
 
@@ -131,29 +135,41 @@ class Depot:
 
         Raises ChainSilent where the chain is out of reach; what is known stays.
         """
-        self.chain.sync()
-        for event in self.chain.index.events("Batches", "HandedOver"):
+        progress = self.chain.sync()
+        # What is not at depth yet is looked at again, since the chain may still take it back.
+        since = self.shelf.followed + 1 if self.shelf.followed <= progress.head else 0
+        self.shelf.want(self._given(since))
+        if progress.settled >= since:
+            self.shelf.followed = progress.settled
+        for wanted in self.shelf.wanted():
+            self._collect(wanted)
+        for batch in self.shelf.drafts():
+            if self.chain.state(batch) is not None:
+                self.shelf.landed(batch)
+
+    def _given(self, since: int) -> Iterator[WantedSheet]:
+        """The sheets of what this member was handed over or commissioned, and does not have."""
+        for event in self.chain.index.events("Batches", "HandedOver", since=since):
             told = event.arguments
-            if told["to"] == self.member:
-                self._collect(told["batch"], told["node"], told["sheet"] or self._offered_sheet(told, event.block))
+            if told["to"] != self.member:
+                continue
+            digest = told["sheet"]
+            if not any(digest):
+                digest = self.chain.sheet_offered(told["batch"], told["node"], to=self.member, until=event.block)
+            if any(digest) and not self.shelf.has_sheet(digest):
+                yield WantedSheet(told["batch"], told["node"], digest)
+        for event in self.chain.index.events("Batches", "Commissioned", since=since):
+            told = event.arguments
+            if told["maker"] == self.member and not self.shelf.has_sheet(told["manifest"]):
+                yield WantedSheet(told["batch"], BATCH, told["manifest"])
 
-    def _offered_sheet(self, told: Mapping[str, Any], block: int) -> bytes:
-        """The sheet of the last offer before the handoff."""
-        for event in self.chain.index.events("Batches", "Offered", until=block, newest_first=True):
-            offered = event.arguments
-            if (offered["batch"], offered["node"], offered["to"]) == (told["batch"], told["node"], self.member):
-                return bytes(offered["sheet"])
-        return b""
-
-    def _collect(self, batch: bytes, node: int, digest: bytes) -> None:
-        if not any(digest) or self.shelf.has_sheet(digest):
-            return
+    def _collect(self, wanted: WantedSheet) -> None:
         try:
-            sheet = self.open_sheet(digest, batch=batch, node=node)
-        except (NotStored, SheetDoesNotFit):
+            sheet, tree = self._opened(wanted.digest, batch=wanted.batch, node=wanted.node)
+        except (NotStored, Refused, BadInput, Tampered):
             # The goods are this member's whatever became of the sheet; it can still be asked for.
             return
-        self.shelf.add(sheet, batch=batch, digest=digest)
+        self.shelf.add(sheet, batch=wanted.batch, digest=wanted.digest, tree=tree)
 
     def open_sheet(self, digest: bytes, *, batch: bytes, node: int) -> Sheet:
         """A sheet that was sealed to this member, checked against the chain's batch and node.
@@ -161,12 +177,14 @@ class Depot:
         :raises SheetDoesNotFit: it is of other goods.
         :raises NotStored, NoMatchingIdentity, BadSheet: it cannot be had or read.
         """
+        return self._opened(digest, batch=batch, node=node)[0]
+
+    def _opened(self, digest: bytes, *, batch: bytes, node: int) -> tuple[Sheet, Tree]:
         with self.store.get_digest(digest) as stream:
-            sealed = stream.read(LARGEST + 1)
-        sheet = Sheet.open_(sealed, identities=self._identities)
-        if sheet.node != node or sheet.batch() != batch:
+            sheet = Sheet.open_(stream, identities=self._identities)
+        if sheet.node != node:
             raise SheetDoesNotFit(batch=batch.hex())
-        return sheet
+        return sheet, sheet.check(batch)
 
     def consortium_keys(self) -> dict[int, bytes]:
         """The consortium's keys that were sealed to this member, by number."""
@@ -205,38 +223,93 @@ class Depot:
     def commission(self, order: Order) -> bytes:
         """Commissions a batch; its number. The sheet of the whole batch is sealed to this member and kept.
 
+        A run that breaks off leaves nothing, or a batch among the `drafts`, which `resume` brings to the chain.
+
         :raises NoConsortiumKey: the consortium's current key was not sealed to this member.
         :raises BatchTooLarge, WrongPack: it cannot be one batch.
+        :raises Reverted: the chain refused it, and nothing of it is left.
         """
-        key = BatchKey(secrets.token_bytes(32))
+        key = BatchKey(secrets.token_bytes(KEY_SIZE))
         if len(order.serials) != sum(case.packs for case in order.cases):
             raise WrongPack(text="The list of serials", fault="has another length than the cases")
         if len(set(order.serials)) != len(order.serials):
             raise WrongPack(text="The list of serials", fault="has a serial twice")
-        number = self.chain.key_number()
-        keys = self.consortium_keys()
-        if number not in keys:
-            raise NoConsortiumKey(number=number)
-        serials = dict(zip(places(order.cases, order.shape, key=key), order.serials, strict=True))
-        sheet = Sheet(self.member, key, order.product, order.shape, BATCH, serials, ())
-        tree = sheet.tree()
+        # Asked first: where it is not there, nothing is left behind.
+        self._current_key()
+        sheet = Sheet(self.member, key, order.product, order.shape, BATCH, _placed(order, key), ())
+        tree = sheet.tree(floor=GRAIN)
         batch = sheet.batch(tree)
-        manifest = self._put(sheet.seal(to=self._recipient))
-        terms = (
-            tree.root,
-            key.product_commitment(order.product),
-            key.lot_commitment(order.product),
-            tag_of(keys[number], order.product.code, order.product.lot),
-            number,
-            manifest,
-            int(datetime(order.expiry.year, order.expiry.month, order.expiry.day, tzinfo=UTC).timestamp()) + 86_400,
-            order.shape.pallet_bits,
-            order.shape.case_bits,
-        )
+        manifest = self.store.put(sheet.sealing_reader(to=self._recipient)).digest
         # Known before it is sent: a batch whose key was lost could never be handed on.
-        self.shelf.add(sheet, batch=batch, digest=manifest, tree=tree)
-        self._send("commission", terms, intent=f"commission {batch.hex()[:24]}")
+        draft = {"expiry": order.expiry.isoformat()}
+        self.shelf.add(sheet, batch=batch, digest=manifest, tree=tree, draft=draft)
+        try:
+            self._send_commission(batch, order.expiry)
+        except Reverted:
+            self.forget(batch)
+            raise
         return batch
+
+    def drafts(self) -> list[bytes]:
+        """The batches that were made here and are not known to be on the chain: a run was interrupted."""
+        return list(self.shelf.drafts())
+
+    def resume(self, batch: bytes) -> bool:
+        """Brings a batch to the chain that an interrupted run made; whether it is there now.
+
+        Where the chain refuses it, it is forgotten: its serials are free for another.
+        """
+        draft = self.shelf.drafts()[batch]
+        if self._sending().open():
+            # What is under way may be this batch, under an earlier key.
+            self._sending().resume()
+        try:
+            self.chain.sync()
+            if self.chain.state(batch) is None:
+                self._send_commission(batch, date.fromisoformat(draft["expiry"]))
+        except Reverted:
+            return not self.forget(batch)
+        self.shelf.landed(batch)
+        return True
+
+    def forget(self, batch: bytes) -> bool:
+        """Forgets a batch that never reached the chain; False where it did after all, and it is kept.
+
+        What is under way is given up first, so that nothing lands whose key is gone.
+        """
+        for intent in self._sending().open():
+            if intent.startswith(_commission_intent(batch)):
+                self._sending().abandon(intent)
+        self.chain.sync()
+        if self.chain.state(batch) is not None:
+            self.shelf.landed(batch)
+            return False
+        self.shelf.forget(batch)
+        return True
+
+    def _current_key(self) -> int:
+        """The number of the consortium's current key, which is known here. Raises NoConsortiumKey."""
+        number = self.chain.key_number()
+        if number not in self.consortium_keys():
+            raise NoConsortiumKey(number=number)
+        return number
+
+    def _send_commission(self, batch: bytes, expiry: date) -> None:
+        known, number = self.shelf.batch(batch), self._current_key()
+        terms = (
+            self.shelf.root(batch),
+            known.key.product_commitment(known.product),
+            known.key.lot_commitment(known.product),
+            tag_of(self._keys[number], known.product.code, known.product.lot),
+            number,
+            self.shelf.manifest(batch),
+            int(datetime(expiry.year, expiry.month, expiry.day, tzinfo=UTC).timestamp()) + 86_400,
+            known.shape.pallet_bits,
+            known.shape.case_bits,
+        )
+        # Named by the key too: one that was renewed meanwhile makes it another call.
+        self._send("commission", terms, intent=f"{_commission_intent(batch)} {number}")
+        self.shelf.landed(batch)
 
     # -- handing on --------------------------------------------------------------------------------------------------
 
@@ -263,18 +336,13 @@ class Depot:
         return to
 
     def _seal_part(self, batch: bytes, node: int, recipient: Recipient) -> bytes:
-        """The sheet of what this member holds of a node, in the store; packs of others are in it as hashes alone."""
-        whole = self.shelf.sheet(batch, node)
-        state = self.state(batch)
-        now = self.chain.time()
-        others = {
-            index
-            for index in whole.serials
-            if state.status(index) is not PackStatus.IN_STOCK
-            or state.place(CAPACITY | index, now=now).holder != self.member
-        }
-        part = whole.part(node, whole.tree(), without=others)
-        return self._put(part.seal(to=recipient))
+        """The sheet of a node, in the store; packs that do not go along with it are in it as hashes alone."""
+        sheet = self.shelf.sheet(batch, node)
+        goes = self.state(batch).goes_with(node)
+        if not all(goes):
+            first = indexes_of(node).start
+            sheet = sheet.without({index for index in sheet.serials if not goes[index - first]})
+        return self.store.put(sheet.sealing_reader(to=recipient)).digest
 
     def withdraw(self, batch: bytes, node: int) -> Receipt:
         """Takes every offer of a node back, signed ones too."""
@@ -286,9 +354,9 @@ class Depot:
 
     def accept(self, offer: OpenOffer, *, missing: Collection[int] = ()) -> Sheet:
         """Accepts what was offered, but for the nodes that are missing, after its sheet was found to be true."""
-        sheet = self.open_sheet(offer.sheet, batch=offer.batch, node=offer.node)
+        sheet, tree = self._opened(offer.sheet, batch=offer.batch, node=offer.node)
         self._send("accept", offer.batch, offer.node, sorted(missing))
-        self.shelf.add(sheet, batch=offer.batch, digest=offer.sheet)
+        self.shelf.add(sheet, batch=offer.batch, digest=offer.sheet, tree=tree)
         return sheet
 
     def accept_signed(self, offer: SignedOffer, *, missing: Collection[int] = ()) -> Sheet:
@@ -296,10 +364,10 @@ class Depot:
         terms = offer.terms
         if terms.to != self.member:
             raise NothingOffered(what=f"to member {self.member} in this file")
-        sheet = self.open_sheet(terms.sheet, batch=terms.batch, node=terms.node)
+        sheet, tree = self._opened(terms.sheet, batch=terms.batch, node=terms.node)
         values = tuple(terms.values().values())
         self._send("acceptBySig", values, sorted(missing), offer.signature)
-        self.shelf.add(sheet, batch=terms.batch, digest=terms.sheet)
+        self.shelf.add(sheet, batch=terms.batch, digest=terms.sheet, tree=tree)
         return sheet
 
     def reject(self, offer: OpenOffer) -> Receipt:
@@ -383,8 +451,18 @@ class Depot:
             raise NoSender
         return self._sender
 
-    def _put(self, sealed: bytes) -> bytes:
-        return self.store.put(io.BytesIO(sealed)).digest
+
+def _placed(order: Order, key: BatchKey) -> Serials:
+    """The serials of an order at their places, which are drawn."""
+    drawn = enumerate(places(order.cases, order.shape, key=key))
+    serials, ordered = Serials(), sorted(index << 32 | number for number, index in drawn)
+    for both in ordered:
+        serials.append(both >> 32, order.serials[both & 0xFFFFFFFF].encode())
+    return serials
+
+
+def _commission_intent(batch: bytes) -> str:
+    return f"commission {batch.hex()[:24]}"
 
 
 def missing_nodes(sheet: Sheet, seen: Collection[int]) -> list[int]:
@@ -395,10 +473,10 @@ def missing_nodes(sheet: Sheet, seen: Collection[int]) -> list[int]:
     absent = set(sheet.serials) - set(seen)
     found: list[int] = []
     for height in sorted(sheet.shape.heights, reverse=True):
-        if height >= height_of(sheet.node) and height != 0:
+        if not absent or (height >= height_of(sheet.node) and height != 0):
             continue
-        all_in = Counted(node_of(index, height) for index in sheet.serials)
         none_of = Counted(node_of(index, height) for index in absent)
+        all_in = Counted(node for index in sheet.serials if (node := node_of(index, height)) in none_of)
         whole = {node for node, count in none_of.items() if count == all_in[node]}
         found += sorted(whole)
         absent = {index for index in absent if node_of(index, height) not in whole}

@@ -4,7 +4,7 @@ The same rules as contracts/medicine/Batches.sol, applied to what happened inste
 scanner can answer without the chain. A test holds the two together over random histories.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum, IntEnum, IntFlag
@@ -163,19 +163,27 @@ class BatchState:
             return PackStatus.ENDED
         return PackStatus.DISPENSED
 
-    def in_stock_of(self, member: int, node: int) -> bytearray:
-        """One byte for each place below a node: 1 where a pack is in stock and `member` holds it, if there is one.
+    def held_by(self, member: int, node: int) -> bytearray:
+        """One byte for each place below a node: 1 where a pack, if there is one, is in stock and `member` holds it."""
+        mine = self.place(node, now=0).holder == member
+        return self._painted(node, mine, lambda holder: holder == member)
 
-        A million places cost no more than the nodes that have a holder of their own.
+    def goes_with(self, node: int) -> bytearray:
+        """One byte for each place below a node: 1 where a pack, if there is one, is in stock and changes hands with it.
+
+        What was blocked or opened has a holder of its own and stays, also where that is the holder of the node.
         """
+        return self._painted(node, True, lambda _: False)
+
+    def _painted(self, node: int, whole: bool, own: Callable[[int], bool]) -> bytearray:
+        """A million places cost no more than the nodes among them that have a holder of their own."""
         below = indexes_of(node)
-        held = self.place(node, now=0).holder == member
-        found = bytearray([held]) * len(below)
-        own = ((height_of(each), each) for each in self.nodes if is_below(each, node) and each != node)
-        for height, each in sorted(own, reverse=True):
+        found = bytearray([whole]) * len(below)
+        nodes = ((height_of(each), each) for each in self.nodes if each != node and is_below(each, node))
+        for height, each in sorted(nodes, reverse=True):
             if holder := self._slot(each).holder:
                 first = indexes_of(each).start - below.start
-                found[first : first + (1 << height)] = bytearray([holder == member]) * (1 << height)
+                found[first : first + (1 << height)] = bytearray([own(holder)]) * (1 << height)
         for index in self.gone:
             if index in below:
                 found[index - below.start] = 0
