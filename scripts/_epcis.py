@@ -21,7 +21,7 @@ def add_epcis(cli: Actor, who: str) -> None:
     def epcis() -> None:
         """Write what was done as EPCIS 2.0 events, anchor their hashes, and read what others wrote."""
 
-    for make in (_gln, _export, _anchor, _check, _import, _raw_lot):
+    for make in (_gln, _export, _anchor, _check, _import, _made_of, _raw_lot):
         epcis.add_command(make(who))
 
 
@@ -236,6 +236,44 @@ def _covering(goods: Any, batch: bytes, indexes: set[int]) -> Any:
             if below <= left and state.place(node, now=now).holder == depot.member:
                 yield node, len(below)
                 left -= below
+
+
+def _made_of(actor: str) -> click.Command:
+    @click.command("made-of", epilog=example(f"{actor} epcis made-of 3fa2 --raw 04012345000016 RAW-17 -o made.json"))
+    @click.argument("batch")
+    @click.option("--raw", "raws", nargs=2, multiple=True, required=True, help="GTIN and lot of a raw material.")
+    @click.option("-o", "--out", required=True, type=click.Path(dir_okay=False), help="The file to write.")
+    @as_option(actor)
+    @network_options
+    def made_of(
+        batch: str, raws: tuple[tuple[str, str], ...], out: str, who: str, network: str, store: str | None
+    ) -> None:
+        """Write down which lots of raw material the packs of a batch were made of."""
+        from datetime import UTC, datetime
+
+        from scripts._goods import batch_named, goods_of
+        from theriac.medicine import epcis
+        from theriac.medicine.epcis_names import Lot
+        from theriac.medicine.tree import BATCH
+
+        with goods_of(who, network=network, store=store) as goods:
+            number = batch_named(goods.depot, batch)
+            known = goods.depot.shelf.batch(number)
+            serials = goods.depot.shelf.serials(number, BATCH)
+            step = epcis.Transformation(
+                time=datetime.now(UTC),
+                place=glns_of(goods).get(goods.depot.member),
+                input_lots=tuple(Lot(gtin, lot) for gtin, lot in raws),
+                items=epcis.packs(known.product.code, (serials[index] for index in sorted(serials))),
+                lot=known.product.lot or None,
+                expiry=known.product.expiry,
+            )
+        written = epcis.document([step], created=datetime.now(UTC))
+        _checked(written)
+        _write(out, written)
+        click.echo(f"{len(step.items)} packs made of {len(raws)} lots, in {out}.")
+
+    return made_of
 
 
 def _raw_lot(actor: str) -> click.Command:
