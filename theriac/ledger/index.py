@@ -436,6 +436,10 @@ class Index:
         with self._database.reading():
             return [dict(row) for row in self._database.rows(statement, values)]
 
+    def touched(self) -> int:
+        """A number that is another one after somebody else wrote the file; what was read before may then be old."""
+        return int(self._database.rows("PRAGMA data_version")[0][0])
+
     # -- the file ----------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:

@@ -41,7 +41,11 @@ FOLLOWED: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
-_GOODS = Table("goods", {"batch": "BLOB NOT NULL", "name": "TEXT NOT NULL", "told": "TEXT NOT NULL"}, (("batch",),))
+_GOODS = Table(
+    "goods",
+    {"batch": "BLOB NOT NULL", "name": "TEXT NOT NULL", "told": "TEXT NOT NULL"},
+    (("batch", "block", "log_index"),),
+)
 _TAGS = Table("tags", {"tag": "BLOB NOT NULL", "batch": "BLOB NOT NULL"}, (("tag",),))
 
 
@@ -66,6 +70,22 @@ class OpenOffer:
     sheet: bytes
 
 
+@dataclass(frozen=True)
+class _Read:
+    """The event of a batch that was read last."""
+
+    block: int
+    log_index: int
+    block_hash: str
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "_Read":
+        return cls(int(row["block"]), int(row["log_index"]), str(row["block_hash"]))
+
+
+_NOTHING_READ = _Read(-1, -1, "")
+
+
 class Chain:
     """The chain as a medicine client sees it; what it followed stays when the chain is out of reach."""
 
@@ -87,7 +107,8 @@ class Chain:
         index.parent.mkdir(parents=True, exist_ok=True)
         self.index = Index(index, web3, handlers=handlers, start_block=deployment.first_block, depth=deployment.depth)
         self._states: dict[bytes, BatchState] = {}
-        self._read: dict[bytes, tuple[int, int]] = {}
+        self._read: dict[bytes, _Read] = {}
+        self._touched = self.index.touched()
 
     def close(self) -> None:
         self.index.close()
@@ -96,34 +117,50 @@ class Chain:
 
     def sync(self) -> Progress:
         """Follows the chain to its head. Raises ChainSilent where it is out of reach; what is known stays."""
-        progress = self.index.sync()
-        if progress.undone:
-            self._states.clear()
-            self._read.clear()
-        elif progress.events:
-            for batch in list(self._states):
-                self._catch_up(batch)
-        return progress
+        try:
+            return self.index.sync()
+        finally:
+            self._read_on()
 
     def state(self, batch: bytes) -> BatchState | None:
-        """What the batch's events come to, as far as they were followed; None for no such batch."""
+        """What the batch's events come to, as far as they were followed; None for no such batch.
+
+        What another process follows into the same file counts at once.
+        """
+        if self.index.touched() != self._touched:
+            self._read_on()
         if batch not in self._states:
             self._catch_up(batch)
         return self._states.get(batch)
 
+    def _read_on(self) -> None:
+        self._touched = self.index.touched()
+        for batch in list(self._states):
+            self._catch_up(batch)
+
     def _catch_up(self, batch: bytes) -> None:
-        since = self._read.get(batch, (-1, -1))
-        for row in self.index.query(
-            "SELECT block, log_index, name, told FROM goods WHERE batch = ? AND (block, log_index) > (?, ?) "
-            "ORDER BY block, log_index",
-            (batch, *since),
-        ):
+        last = self._read.get(batch, _NOTHING_READ)
+        rows = self._goods_since(batch, last)
+        if last != _NOTHING_READ and (not rows or _Read.of(rows[0]) != last):
+            # What was read last is gone: the chain took it back.
+            del self._states[batch], self._read[batch]
+            last, rows = _NOTHING_READ, self._goods_since(batch, _NOTHING_READ)
+        for row in rows if last == _NOTHING_READ else rows[1:]:
             name, told = str(row["name"]), _told(str(row["told"]))
             if name == "Commissioned":
                 self._states[batch] = BatchState.commissioned(told)
             else:
                 self._states[batch].apply(name, told)
-            self._read[batch] = (int(row["block"] or 0), int(row["log_index"] or 0))
+        if rows:
+            self._read[batch] = _Read.of(rows[-1])
+
+    def _goods_since(self, batch: bytes, last: "_Read") -> list[dict[str, Any]]:
+        """The events of a batch from the one read last on, that one too."""
+        return self.index.query(
+            "SELECT block, log_index, block_hash, goods.name, told FROM goods JOIN events USING (block, log_index) "
+            "WHERE batch = ? AND (block, log_index) >= (?, ?) ORDER BY block, log_index",
+            (batch, last.block, last.log_index),
+        )
 
     def batches_tagged(self, tag: bytes) -> list[bytes]:
         """The batches that were commissioned under a tag, oldest first."""
