@@ -35,7 +35,7 @@ from theriac.medicine.tree import keccak
 from theriac.store import Store
 
 LARGEST = 64 * 1024 * 1024
-"""No file of readings is read beyond this many bytes; a reading a minute for ten years takes 160 MB, for one 16 MB."""
+"""No file of readings is read beyond this many bytes; a reading a minute takes 14 MB a year."""
 
 LONGEST_GAP = timedelta(hours=1)
 """Beyond this the time between two readings counts as outside, whatever they say."""
@@ -320,7 +320,7 @@ class Log:
 
     def encode(self) -> bytes:
         """A line of canonical JSON, then a line a reading."""
-        head = {"kind": "readings", "format": 1, "logger": self.logger, "secret": self.secret.hex()}
+        head: dict[str, Any] = {"kind": "readings", "format": 1, "logger": self.logger, "secret": self.secret.hex()}
         return b"\n".join([rfc8785.dumps(head), *(each.line().encode() for each in self.readings)]) + b"\n"
 
     @classmethod
