@@ -154,6 +154,10 @@ class BatchState:
                 offered = own.offered_to
         return Place(holder, giver, moves, moves_above, blocks, offered, above, carried)
 
+    def carrier(self, node: int) -> int:
+        """The node that `node` changes hands with: the deepest on its path that has a holder of its own."""
+        return [each for each in self.shape.path_of(node) if self._slot(each).holder][-1]
+
     def status(self, index: int) -> PackStatus:
         """What became of the pack at an index."""
         if index not in self.gone:
