@@ -126,8 +126,8 @@ class World:
 
     def send(self, sender: LocalAccount, call: ContractFunction) -> int:
         """Sends a call, remembers the function, and returns what the transaction used."""
-        name = next(name for name, contract in vars(self.contracts).items() if contract.abi == call.contract_abi)
-        self.sent.add((name.capitalize(), call.fn_name))
+        named = self.contracts.by_name.items()
+        self.sent.add((next(name for name, contract in named if contract.abi == call.contract_abi), call.fn_name))
         return int(self.chain.send(sender, call)["gasUsed"])
 
     def signed(self, message: Message, *signers: LocalAccount, at: Contract | None = None) -> ContractFunction:

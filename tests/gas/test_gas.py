@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from gas_acts import ACTS, World
+from gas_goods import EVERY_SIZE
 from real_anvil import ROOT, Contracts, anvil
 
 TABLE = Path(__file__).resolve().parent.parent / "gas.json"
@@ -25,6 +26,23 @@ REACH = {
     "anchor a record": 61_000,
     "anchor a record, each of 100": 25_500,
     "allowed, with the call": 40_000,
+    "log readings, any number": 32_500,
+    "commission 2^20 packs": 80_000,
+    "handoff in two steps": 103_000,
+    "handoff by signed offer": 78_000,
+    "dispense the next of a case": 65_000,
+    "dispense the first of a case": 86_000,
+    "dispense by mask each of 256": 260,
+    "recall a batch": 37_000,
+}
+
+# Where the design's figure is missed, and what is kept instead. Most of each is the transaction itself, storage, the
+# event and the question to the consortium, which alone come to 100,200, 250, 35,900 and 32,900.
+MISSED = {
+    "handoff in two steps": 110_000,
+    "dispense by mask each of 256": 270,
+    "recall a batch": 39_700,
+    "log readings, any number": 34_300,
 }
 
 # The carrier calls this one itself, inside carryEach.
@@ -91,11 +109,25 @@ def test_gas__is_what_the_table_says(measured: Measured) -> None:
 
 @pytest.mark.parametrize("words", REACH)
 def test_gas__within_what_the_design_reaches_for(measured: Measured, words: str) -> None:
-    assert measured[words] <= REACH[words]
+    assert measured[words] <= MISSED.get(words, REACH[words])
+
+
+@pytest.mark.parametrize("words", MISSED)
+def test_gas__is_called_missed_only_where_it_is(measured: Measured, words: str) -> None:
+    assert measured[words] > REACH[words]
 
 
 def test_gas__of_a_suspension_does_not_grow_with_the_staff(measured: Measured) -> None:
     assert measured["suspend a member with 3,000 staff"] == measured["suspend a member"]
+
+
+@pytest.mark.parametrize("words", EVERY_SIZE)
+def test_gas__is_the_same_for_2_to_the_4_and_12_and_20_packs(measured: Measured, words: str) -> None:
+    # given no byte of zero among the digests and signatures: in calldata one costs less than others
+    figures = [measured[name] for name in EVERY_SIZE[words]]
+
+    assert len(figures) == 3
+    assert len(set(figures)) == 1
 
 
 def test_gas__every_function_that_changes_state_is_measured(measured: Measured) -> None:
