@@ -1277,6 +1277,14 @@ class AlreadyQueued(Refused):
         super().__init__(f"{label} was dispensed here already and waits for the chain; do not dispense it again.")
 
 
+class CounterBusy(Unavailable):
+    """Another process settles the dispenses of the same counter."""
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(f"The dispenses in {path} are being settled by another command; wait until it is done.")
+
+
 class NothingOffered(BadInput):
     """There is no offer where one was looked for."""
 

@@ -5,8 +5,11 @@ then sent. What could not be sent waits; `settle` sends it later, in order, and 
 is sent twice: a dispense has a name, and the sender's outbox knows what it has done under that name.
 """
 
+import fcntl
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, unique
@@ -18,11 +21,13 @@ import rfc8785
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_defunct
 
-from theriac.errors import AlreadyQueued, Reverted
-from theriac.ledger.contracts import Contracts, Receipt
+from theriac.errors import AlreadyQueued, CounterBusy, LedgerFileBroken, Reverted, TheriacError, Unavailable
+from theriac.ledger.contracts import Contracts
 from theriac.ledger.database import Database
+from theriac.ledger.sender import Intent, Outcome
 from theriac.ledger.signer import Signer
 from theriac.medicine.shelf import KnownPack
+from theriac.medicine.state import Block
 
 _KIND = 0x54_48_43_4F
 _SCHEMA = """
@@ -37,10 +42,14 @@ CREATE TABLE dispenses (
     account TEXT NOT NULL,
     signature BLOB NOT NULL,
     standing TEXT NOT NULL,
+    refusal TEXT NOT NULL,
     detail TEXT NOT NULL
 );
 CREATE UNIQUE INDEX dispenses_waiting ON dispenses (batch, place) WHERE standing = 'waiting'
 """
+
+_AT_ONCE = 64
+"""So many are on their way to the chain before it is followed and they are closed."""
 
 
 @unique
@@ -52,11 +61,73 @@ class Standing(Enum):
     CONFLICT = "conflict"
 
 
+@unique
+class Refusal(Enum):
+    """Why the chain did not take a dispense; the value is for programs, `sentence` for people."""
+
+    DISPENSED = "dispensed-meanwhile"
+    ENDED = "ended-meanwhile"
+    RECALLED = "recalled-meanwhile"
+    EXPIRED = "expired-meanwhile"
+    QUARANTINED = "quarantined-meanwhile"
+    EXCURSION = "excursion-meanwhile"
+    NOT_HELD = "not-held"
+    OFFERED = "offered-meanwhile"
+    NO_STANDING = "no-standing"
+    OTHER = "other"
+
+    @property
+    def sentence(self) -> str:
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Refusal.DISPENSED: "It was dispensed meanwhile through another device. Look whether there are two packs.",
+    Refusal.ENDED: "It was ended meanwhile. Find out how it could be handed out.",
+    Refusal.RECALLED: "It was recalled meanwhile. Call back whoever has it.",
+    Refusal.EXPIRED: "It was expired when the chain was reached. Look at the date on which it was handed out.",
+    Refusal.QUARANTINED: "It was put into quarantine meanwhile. Call back whoever has it, or have it released.",
+    Refusal.EXCURSION: "It was found to have been too warm or too cold. Call back whoever has it, or ask its maker.",
+    Refusal.NOT_HELD: "It was handed on meanwhile, or never taken over. Ask who holds it.",
+    Refusal.OFFERED: "It is under an offer. Withdraw the offer and dispense it again.",
+    Refusal.NO_STANDING: "The account may not dispense any more. Let another of the pharmacy dispense it again.",
+    Refusal.OTHER: "The chain refused it. Show the reason to whoever runs the consortium.",
+}
+
+
+def refusal_of(refused: Reverted) -> Refusal:
+    """What a refusal of the contract comes to for who handed the pack out."""
+    match refused.error:
+        case "WrongStatus":
+            # The contract's statuses, in its order.
+            return {1: Refusal.DISPENSED, 2: Refusal.ENDED}.get(_number(refused, "status"), Refusal.OTHER)
+        case "IsBlocked":
+            blocks = Block(_number(refused, "blocks"))
+            if Block.RECALL in blocks:
+                return Refusal.RECALLED
+            return Refusal.EXCURSION if Block.EXCURSION in blocks else Refusal.QUARANTINED
+        case "IsExpired":
+            return Refusal.EXPIRED
+        case "NotTheHolder":
+            return Refusal.NOT_HELD
+        case "UnderOffer":
+            return Refusal.OFFERED
+        case "NoStanding":
+            return Refusal.NO_STANDING
+    return Refusal.OTHER
+
+
+def _number(refused: Reverted, name: str) -> int:
+    value = refused.arguments.get(name)
+    return value if isinstance(value, int) else 0
+
+
 @dataclass(frozen=True)
 class Dispense:
     """A pack that was handed out: where it lies, what proves it, when, by whom, and what the chain made of it.
 
-    `label` is what a person reads, such as product and serial; `detail` the transaction or the refusal.
+    `label` is what a person reads, such as product and serial; `refusal` says why the chain did not take it, None where
+    it did or was not asked; `detail` is the transaction or the contract's own words.
     """
 
     number: int
@@ -68,6 +139,7 @@ class Dispense:
     account: str
     signature: bytes
     standing: Standing
+    refusal: Refusal | None
     detail: str
 
     @property
@@ -84,7 +156,7 @@ class Dispense:
 class Sends(Protocol):
     """What a counter needs of a sender."""
 
-    def send(self, call: Any, *, intent: str | None = None) -> Receipt: ...
+    def send_all(self, intents: Iterable[Intent]) -> Iterator[Outcome]: ...
 
 
 @dataclass(frozen=True)
@@ -101,6 +173,7 @@ class Counter:
 
     def __init__(self, path: Path | None) -> None:
         """`path` None keeps everything in memory."""
+        self._path = path
         self._database = Database(path, kind=_KIND, version=1, schema=_SCHEMA, durable=True)
 
     def close(self) -> None:
@@ -127,7 +200,7 @@ class Counter:
                 raise AlreadyQueued(label=label)
             self._database.run(
                 "INSERT INTO dispenses (batch, place, commitment, siblings, label, at, account, signature, standing, "
-                "detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting', '')",
+                "refusal, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting', '', '')",
                 (
                     *(pack.batch, pack.index, commitment, b"".join(siblings), label, at.isoformat()),
                     *(account, signature),
@@ -157,39 +230,75 @@ class Counter:
         sender: Sends,
         contracts: Contracts,
         *,
+        follow: Callable[[], object] = lambda: None,
         report: Callable[[Dispense], None] = lambda dispense: None,
     ) -> Settlement:
-        """Sends what waits, oldest first; each is written down as settled or as a conflict before the next is sent.
+        """Sends what waits, oldest first, and writes down what became of each.
 
-        What a chain that is out of reach raises ends it, and nothing is lost: call it again later.
+        `follow` follows the chain: a dispense stops to wait only when the events say what became of its pack, so that
+        no moment is left in which a scan would find it in stock. A chain that falls silent and an account that cannot
+        pay end it, and nothing is lost: call it again later. Raises CounterBusy while another process settles.
         """
-        done: list[Dispense] = []
-        for dispense in self.dispenses(Standing.WAITING):
-            call = contracts.Batches.functions.dispense(
-                dispense.pack.batch, dispense.pack.index, dispense.commitment, list(dispense.siblings)
-            )
-            try:
-                receipt = sender.send(call, intent=self._intent(dispense))
-            except Reverted as refused:
-                done.append(self._close(dispense, Standing.CONFLICT, str(refused)))
-            else:
-                done.append(self._close(dispense, Standing.SETTLED, receipt.transaction))
-            report(done[-1])
+        with self._alone():
+            done: list[Dispense] = []
+            waiting = self.dispenses(Standing.WAITING)
+            for start in range(0, len(waiting), _AT_ONCE):
+                for closed in self._settle(waiting[start : start + _AT_ONCE], sender, contracts, follow):
+                    done.append(closed)
+                    report(closed)
         return Settlement(
             settled=tuple(each for each in done if each.standing is Standing.SETTLED),
             conflicts=tuple(each for each in done if each.standing is Standing.CONFLICT),
             waiting=tuple(self.dispenses(Standing.WAITING)),
         )
 
-    def _intent(self, dispense: Dispense) -> str:
-        """A name that is the same after a restart, and another for another file."""
-        return f"dispense {sha256(dispense.signature).hexdigest()[:24]}"
+    def _settle(
+        self, some: list[Dispense], sender: Sends, contracts: Contracts, follow: Callable[[], object]
+    ) -> Iterator[Dispense]:
+        heard: list[tuple[Dispense, Outcome]] = []
+        trouble: TheriacError | None = None
+        try:
+            outcomes = sender.send_all(Intent(_call(contracts, each), name=_intent(each)) for each in some)
+            for dispense in some:
+                heard.append((dispense, next(outcomes)))
+        except Unavailable as silent:
+            trouble = silent
+        follow()
+        for dispense, outcome in heard:
+            if outcome.receipt is not None:
+                yield self._close(dispense, Standing.SETTLED, outcome.receipt.transaction)
+            elif isinstance(outcome.error, Reverted):
+                yield self._close(dispense, Standing.CONFLICT, str(outcome.error), refusal_of(outcome.error))
+            else:
+                trouble = trouble or outcome.error
+        if trouble is not None:
+            raise trouble
 
-    def _close(self, dispense: Dispense, standing: Standing, detail: str) -> Dispense:
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One process at a time: two accounts that send one dispense would each find the other's and see a conflict."""
+        if self._path is None:
+            yield
+            return
+        lock = self._path.with_name(self._path.name + ".settling")
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as trouble:
+            raise LedgerFileBroken(path=str(lock), reason=trouble.strerror or str(trouble)) from None
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise CounterBusy(path=str(self._path)) from None
+            yield
+        finally:
+            os.close(handle)
+
+    def _close(self, dispense: Dispense, standing: Standing, detail: str, refusal: Refusal | None = None) -> Dispense:
         with self._database.transaction():
             self._database.run(
-                "UPDATE dispenses SET standing = ?, detail = ? WHERE number = ?",
-                (standing.value, detail, dispense.number),
+                "UPDATE dispenses SET standing = ?, refusal = ?, detail = ? WHERE number = ?",
+                (standing.value, refusal.value if refusal else "", detail, dispense.number),
             )
         return self[dispense.number]
 
@@ -205,9 +314,20 @@ class Counter:
                     "account": dispense.account,
                     "signature": dispense.signature.hex(),
                     "standing": dispense.standing.value,
+                    "refusal": dispense.refusal.value if dispense.refusal else "",
                     "detail": dispense.detail,
                 }
             )
+
+
+def _call(contracts: Contracts, dispense: Dispense) -> Any:
+    pack = dispense.pack
+    return contracts.Batches.functions.dispense(pack.batch, pack.index, dispense.commitment, list(dispense.siblings))
+
+
+def _intent(dispense: Dispense) -> str:
+    """A name that is the same after a restart, and another for another file."""
+    return f"dispense {sha256(dispense.signature).hexdigest()[:24]}"
 
 
 def _signable(pack: KnownPack, label: str, at: datetime, account: str) -> SignableMessage:
@@ -233,5 +353,6 @@ def _dispense(row: Any) -> Dispense:
         account=row["account"],
         signature=row["signature"],
         standing=Standing(row["standing"]),
+        refusal=Refusal(row["refusal"]) if row["refusal"] else None,
         detail=row["detail"],
     )

@@ -391,7 +391,7 @@ class Depot:
 
     def settle(self, *, report: Callable[[Dispense], None] = lambda dispense: None) -> Settlement:
         """Sends the dispenses that wait. Raises ChainSilent where the chain is out of reach; nothing is lost."""
-        return self.counter.settle(self._sending(), self.chain.contracts, report=report)
+        return self.counter.settle(self._sending(), self.chain.contracts, follow=self.chain.sync, report=report)
 
     def dispense_many(self, packs: Collection[KnownPack]) -> list[Receipt]:
         """Dispenses packs of whole cases by mask: one transaction for each case and word of 256 places."""
