@@ -367,6 +367,15 @@ class Model:
             self.batches[batch.id] = batch
         return frozenset(why)
 
+    def anchor_events(self, person: Person, root: bytes) -> Reasons:
+        """What is anchored concerns no batch."""
+        why = set()
+        if not self.standing(person, HANDLERS):
+            why.add("NoStanding")
+        if not any(root):
+            why.add("NoRoot")
+        return frozenset(why)
+
     def offer(self, person: Person, batch: bytes, node: int, to: int, ends: int) -> Reasons:
         why = set()
         giver = self.standing(person, HANDLERS)

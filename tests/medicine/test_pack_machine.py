@@ -63,7 +63,7 @@ STEPS = int(os.environ.get("THERIAC_FUZZ_STEPS", "2000"))
 LIFE = 70
 
 ACTS = {
-    *("commission", "offer", "accept", "acceptBySig", "reject", "withdraw"),
+    *("commission", "anchorEvents", "offer", "accept", "acceptBySig", "reject", "withdraw"),
     *("dispense", "dispenseFor", "dispenseMany", "undo", "undoFor", "end", "endMany"),
     *("quarantine", "reportExcursion", "release", "recall", "liftRecall"),
 }
@@ -73,6 +73,7 @@ MOST = 9
 
 LIKELY = {
     "commission": 2,
+    "anchor_events": 1,
     "wait": 4,
     "judge": 2,
     "offer": 8,
@@ -120,7 +121,7 @@ class Goods(RuleBasedStateMachine):
         self.watch = Watch(self.model)
         self.sights: dict[bytes, Sights] = {}
         self.papers: list[Paper] = []
-        self.made = 0
+        self.made: list[tuple[int, int, Sizes]] = []
         self.commission(Random(seed))
 
     @rule(seed=st.binary(min_size=8, max_size=8))
@@ -225,16 +226,16 @@ class Goods(RuleBasedStateMachine):
         if len(self.model.batches) == 3:
             raise Senseless
         first = not self.model.batches
-        self.made += not self.model.batches or dice.randint(0, 9) < MOST
-        sizes = dice.choice(list(SIZES))
-        maker = 1 if first else dice.choice([1, 2])
-        midnight = (self.model.now // DAY + dice.choice([15, 30, 60])) * DAY
+        number, maker, sizes = len(self.made), dice.choice([1, 2]), dice.choice(list(SIZES))
+        if self.made and not dice.randint(0, 5):
+            number, maker, sizes = dice.choice(self.made)
+        midnight = (self.model.now // DAY + dice.choice([3, 15, 60])) * DAY
         expiry = midnight if first else self._choose(dice, [midnight], [midnight + 1, self.model.now // DAY * DAY])
-        sender = PEOPLE[0] if first else self._of(dice, maker)
-        batch = new_batch(sender.member, self.made, sizes, expiry)
+        sender = PEOPLE[maker - 1] if first else self._of(dice, maker)
+        batch = new_batch(sender.member, number, sizes, expiry)
         named = sizes if first else self._choose(dice, [sizes], [Sizes(4, 3), Sizes(0, 21)])
         key = 1 if first else self._choose(dice, [1], [0, 2])
-        salted = [keccak(text=f"{word} {self.made}") for word in ("product", "lot", "tag")]
+        salted = [keccak(text=f"{word} {number}") for word in ("product", "lot", "tag")]
         terms = (batch.tree.root, *salted, key, salted[0], expiry, named.pallet_bits, named.case_bits)
         known = self.model.batches.get(batch.id)
         act = Act("commission", sender, batch.id if known else b"", 1)
@@ -246,8 +247,19 @@ class Goods(RuleBasedStateMachine):
         ):
             # property M23
             assert known is None
+            self.made.append((number, maker, sizes))
             self.sights[batch.id] = self.stage.look(batch)
             assert self.sights[batch.id] == expected(self.model, batch)
+
+    def anchor_events(self, dice: Random) -> None:
+        sender, root = dice.choice(PEOPLE), self._choose(dice, [keccak(b"events")], [bytes(32)])
+        batch = self._batch(dice)
+        self.say(
+            Act("anchorEvents", sender, batch.id, 1),
+            "anchorEvents",
+            root,
+            reasons=lambda: self.model.anchor_events(sender, root),
+        )
 
     def wait(self, dice: Random) -> None:
         span = dice.choice([1, 60, 3600, 3600, DAY, DAY, 3 * DAY, 11 * DAY])
