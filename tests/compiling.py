@@ -1,21 +1,36 @@
 """Keeps what Ape compiled up to date, for tests that deploy contracts."""
 
+import fcntl
 import hashlib
+from functools import cache
 from pathlib import Path
 
 import ape
 
 
+@cache
 def compile_if_changed() -> None:
-    """Compiles all contracts anew when any source changed since the tests last did.
+    """Compiles all contracts anew when any source changed since the tests last did; looks once in a process.
 
     Ape compares a contract's own file only, so that a change in an interface, a library or a type would leave the
-    contract as it was before, and the tests would be about code that is no longer there.
+    contract as it was before, and the tests would be about code that is no longer there. Of several processes that
+    test at the same time one compiles, and the others wait for it and read what it compiled.
     """
-    stamp = Path(ape.project.path, ".build", "tested-contracts.sha256")
-    if not stamp.exists() or stamp.read_text() != _fingerprint():
+    build = Path(ape.project.path, ".build")
+    stamp = build / "tested-contracts.sha256"
+    with (build / "tested-contracts.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _is_of_now(stamp):
+            return
+        ape.project.load_manifest()
+        if _is_of_now(stamp):
+            return
         ape.project.load_contracts(use_cache=False)
         stamp.write_text(_fingerprint())
+
+
+def _is_of_now(stamp: Path) -> bool:
+    return stamp.exists() and stamp.read_text() == _fingerprint()
 
 
 def _fingerprint() -> str:

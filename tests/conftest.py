@@ -21,6 +21,13 @@ def pytest_configure(config: pytest.Config) -> None:
     Path(os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(TEMPORARY))).mkdir(parents=True, exist_ok=True)
     for name, sentence in MARKS.items():
         config.addinivalue_line("markers", f"{name}: {sentence}")
+    # Ape is missing where pytest is told to load no plugins.
+    if config.pluginmanager.hasplugin("ape_test"):
+        from quick_ape import quicken
+
+        patch = pytest.MonkeyPatch()
+        config.add_cleanup(patch.undo)
+        quicken(patch)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -4,14 +4,12 @@ The world is founded once; Ape sets the chain back to that moment before each te
 a fixture of its test: Ape founds everything anew when another fixture of the session comes later.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ape.api import ReceiptAPI, TestAccountAPI
+from ape.api import TestAccountAPI
 from ape.contracts import ContractInstance
-from ape_ethereum.ecosystem import Ethereum
-from ape_ethereum.transactions import TransactionType
 from contracts_world import MEMBERS, PEOPLE, Clock, Members, Way, World, found
 
 
@@ -28,21 +26,8 @@ for _name in PEOPLE:
     globals()[f"_{_name}"] = _person(_name)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _quick_ape() -> Iterator[None]:
-    """Leaves out two things that take Ape more time than all the rest.
-
-    It runs every transaction a second time to look for what a contract prints, and ours print nothing. And before
-    every call it reads its configuration to learn which type of transaction is usual.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ReceiptAPI, "show_debug_logs", lambda receipt: None)
-        patch.setattr(Ethereum, "default_transaction_type", TransactionType.DYNAMIC)
-        yield
-
-
 @pytest.fixture(scope="session")
-def people(_quick_ape: None, accounts: Any) -> dict[str, TestAccountAPI]:
+def people(accounts: Any) -> dict[str, TestAccountAPI]:
     """Everyone's account by name."""
     return {name: accounts[index] for index, name in enumerate(PEOPLE)}
 

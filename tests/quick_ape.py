@@ -1,0 +1,69 @@
+"""Leaves out what Ape and the embedded chain do for nobody here, and which takes more time than all the rest.
+
+What the contracts do, and what a test is told of it, stays as it is.
+"""
+
+from typing import Any, cast
+
+import pytest
+from ape.api import ReceiptAPI
+from ape.contracts.base import ContractMethodHandler
+from ape.types import AddressType
+from ape_ethereum.ecosystem import Ethereum
+from ape_ethereum.provider import Web3Provider
+from ape_ethereum.transactions import TransactionType
+from eth_hash.auto import keccak
+from eth_hash.backends.pysha3 import backend as pysha3
+from trie import HexaryTrie
+from web3 import Web3
+from web3.providers.eth_tester import middleware
+
+# How many values of the state are remembered, each of some hundred bytes.
+REMEMBERED = 200_000
+
+
+def quicken(patch: pytest.MonkeyPatch) -> None:
+    """Leaves these things out until the patch is undone."""
+    # Ape runs every transaction a second time to look for what a contract prints, and ours print nothing.
+    patch.setattr(ReceiptAPI, "show_debug_logs", lambda receipt: None)
+    # At every connection it writes down a contract for traces, as often as it has connected before.
+    patch.setattr(Web3Provider, "_post_connect", lambda provider: None)
+    # Before every call it reads its configuration to learn which type of transaction is usual, ...
+    patch.setattr(Ethereum, "default_transaction_type", TransactionType.DYNAMIC)
+    # ... and asks whether there is a contract. Where there is none, the call fails in a moment.
+    patch.setattr(ContractMethodHandler, "_validate_is_contract", lambda handler: None)
+    # web3 has all accounts listed, three times, to name a sender for a call that names none.
+    patch.setattr(middleware, "guess_from", _first_account())
+    # The chain hashes all the time; the hash that is usually taken is six times as slow.
+    patch.setattr(keccak, "hasher", pysha3.keccak256)
+    # It also looks up what it just looked up.
+    patch.setattr(HexaryTrie, "get", _remembered(HexaryTrie.get))
+
+
+def _first_account() -> Any:
+    """Names the first account of a chain, and remembers it as long as the chain is the same."""
+    known: dict[str, Any] = {}
+
+    def guess_from(web3: Web3, _transaction: Any) -> AddressType:
+        chain = cast(Any, web3.provider).ethereum_tester
+        if known.get("chain") is not chain:
+            known.update(chain=chain, account=web3.eth.accounts[0])
+        return cast(AddressType, known["account"])
+
+    return guess_from
+
+
+def _remembered(get: Any) -> Any:
+    """What `get` finds in a tree of hashes: under the same root it is the same for ever."""
+    found: dict[tuple[bytes, bytes], bytes] = {}
+
+    def get_remembered(tree: HexaryTrie, key: bytes) -> bytes:
+        place = (tree.root_hash, key)
+        value = found.get(place)
+        if value is None:
+            if len(found) >= REMEMBERED:
+                found.clear()
+            value = found[place] = get(tree, key)
+        return value
+
+    return get_remembered
