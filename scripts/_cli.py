@@ -160,13 +160,13 @@ def table(rows: Sequence[Sequence[Any]], *heads: str, empty: str) -> None:
     if not rows:
         click.echo(empty)
         return
-    cells = [list(heads), *([_printable(str(cell)) for cell in row] for row in rows)]
+    cells = [list(heads), *([printable(str(cell)) for cell in row] for row in rows)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(heads))]
     for row in cells:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """What a stranger wrote into a record must not steer a terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in text)[:120]
 

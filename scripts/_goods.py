@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from scripts._cli import Failure
-from scripts._member import Desk, desk_of
-from scripts._site import Person, Site, unconnected
+from scripts._member import Desk, desk_at, desk_of
+from scripts._site import Person, Site, is_silent, unconnected
 from theriac.crypto.recipients import Recipient, parse_recipient
-from theriac.errors import ChainSilent, NoProfile, TheriacError, Unavailable
+from theriac.errors import ChainSilent, NoProfile, Unavailable
 from theriac.health.messages import member_address
+from theriac.ledger.sender import Sender
 from theriac.medicine.chain import Chain
 from theriac.medicine.counter import Counter
 from theriac.medicine.depot import Depot
@@ -60,39 +61,17 @@ def goods_of(
     Everything that a scan needs is in the member's own folder, so that a verdict asks nobody.
     """
     with ExitStack() as stack:
-        try:
-            desk = stack.enter_context(desk_of(who, network=network, store=store, account=account))
-        except (TheriacError, Failure) as trouble:
-            if not offline or trouble.exit_code != Unavailable.exit_code:
-                raise
-            desk = None
-        except Exception as trouble:
-            from scripts._cli import failure_of
-
-            if not offline or failure_of(trouble).exit_code != Unavailable.exit_code:
-                raise
-            desk = None
-        if desk is None:
+        if offline and _is_out_of_reach(who, network=network, store=store):
             yield _unreached(stack, who, network=network, store=store, account=account)
             return
+        desk = stack.enter_context(desk_of(who, network=network, store=store, account=account))
         member = desk.member
         if not member:
             raise Failure(f"{desk.address} belongs to no member; have the board admit it or a member take it on.", 3)
-        desk.person.remember(member=str(member), network=desk.site.name, uri=desk.site.uri)
-        chain = _chain(stack, desk.site, desk.person)
-        depot = Depot(
-            member=member,
-            signer=desk.site.signer(desk.alias),
-            sender=desk.site.sender(desk.alias),
-            chain=chain,
-            store=desk.site.store,
-            identities=[desk.identity],
-            recipient=desk.identity.recipient,
-            **_files(stack, desk.person),
-        )
-        goods = Goods(depot, desk.site, desk.person, True, desk)
+        desk.person.remember(member=str(member), uri=desk.site.uri)
+        goods = _opened(stack, desk, member=member, sender=desk.site.sender(desk.alias))
         try:
-            depot.sync()
+            goods.depot.sync()
         except ChainSilent:
             if not offline:
                 raise
@@ -100,30 +79,36 @@ def goods_of(
         yield goods
 
 
+def _is_out_of_reach(who: str, *, network: str, store: str | None) -> bool:
+    """Whether the chain is silent that somebody worked on before; asked first, since Ape waits longer."""
+    try:
+        with unconnected(who, store, network=network) as site:
+            return is_silent(site.uri)
+    except Failure:
+        return False
+
+
 def _unreached(stack: ExitStack, who: str, *, network: str, store: str | None, account: str | None) -> Goods:
     """The depot of somebody who was here before, without a chain."""
-    site = stack.enter_context(unconnected(who, store))
+    site = stack.enter_context(unconnected(who, store, network=network))
     person = stack.enter_context(site.person(who))
-    settings = person.settings
-    alias = account or settings["account"]
+    goods = _opened(stack, desk_at(site, person, account=account), member=int(person.settings["member"]), sender=None)
+    goods.online, goods.desk = False, None
+    return goods
+
+
+def _opened(stack: ExitStack, desk: Desk, *, member: int, sender: Sender | None) -> Goods:
     depot = Depot(
-        member=int(settings["member"]),
-        signer=site.signer(alias),
-        sender=None,
-        chain=_chain(stack, site, person),
-        store=site.store,
-        identities=[],
-        recipient=_Nobody(),
-        **_files(stack, person),
+        member=member,
+        signer=desk.site.signer(desk.alias),
+        sender=sender,
+        chain=_chain(stack, desk.site, desk.person),
+        store=desk.site.store,
+        identities=[desk.identity],
+        recipient=desk.identity.recipient,
+        **_files(stack, desk.person),
     )
-    return Goods(depot, site, person, False, None)
-
-
-class _Nobody:
-    """Nothing is sealed while the chain is out of reach."""
-
-    def wrap(self, file_key: Any) -> Any:
-        raise Failure("The chain is out of reach, and without it nobody can be sealed to; try again later.", 4)
+    return Goods(depot, desk.site, desk.person, True, desk)
 
 
 def _chain(stack: ExitStack, site: Site, person: Person) -> Chain:

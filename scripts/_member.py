@@ -156,10 +156,15 @@ def _identity(secret: bytes, path: str) -> HybridIdentity:
 def desk_of(who: str, *, network: str, store: str | None, account: str | None = None) -> Iterator[Desk]:
     """Opens what `clinic setup` made."""
     with connected(network, store) as site, site.person(who) as person:
-        settings = person.settings
-        if settings.get("kind") != "desk":
-            raise Failure(f"{who} is a patient here; name a desk with --as.")
-        path = person.folder / "identity"
-        chain = site.chain(person.folder)
-        _, secret = Keystore.unlock(path, key(whose=who))
-        yield Desk(site, person, chain, account or settings["account"], _identity(secret, str(path)))
+        yield desk_at(site, person, account=account)
+
+
+def desk_at(site: Site, person: Person, *, account: str | None = None) -> Desk:
+    """The same where the folder is open already; asks no chain."""
+    settings = person.settings
+    if settings.get("kind") != "desk":
+        raise Failure(f"{person.who} is a patient here; name a desk with --as.")
+    path = person.folder / "identity"
+    _, secret = Keystore.unlock(path, key(whose=person.who))
+    chain = site.chain(person.folder)
+    return Desk(site, person, chain, account or settings["account"], _identity(secret, str(path)))

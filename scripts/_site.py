@@ -117,13 +117,19 @@ class Site:
         return self._senders[signer.address]
 
     @contextmanager
-    def person(self, who: str, *, new: bool = False) -> Iterator["Person"]:
-        """The folder of somebody; one command at a time works in it."""
+    def person(self, who: str, *, new: bool = False, shared: bool = False) -> Iterator["Person"]:
+        """The folder of somebody; one command at a time works in it.
+
+        `shared` is for what runs for hours beside other commands, and only uses files that stand several processes.
+        """
         if not _NAME.fullmatch(who) or who in _TAKEN:
             raise Failure(f"{who[:60]!r} is no name for a folder: give --as a name of a-z, 0-9 and '-'.")
         folder = self.folder / who
         if not new and not (folder / "settings.json").exists():
             raise Failure(f"Nobody called {who} is set up on the network {self.name}; begin with 'setup' or 'init'.")
+        if shared:
+            yield Person(who, folder)
+            return
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -199,22 +205,28 @@ def connected(network: str, store: str | None = None) -> Iterator[Site]:
 
 
 @contextmanager
-def unconnected(who: str, store: str | None) -> Iterator[Site]:
-    """The network that somebody worked on last, as it is known here without asking it."""
+def unconnected(who: str, store: str | None, *, network: str) -> Iterator[Site]:
+    """The network as somebody who worked on it before knows it, without asking it; `answers` is False.
+
+    Raises Failure where nothing is known here.
+    """
     import ape
 
-    found = [path for path in home().glob(f"*/{who}/settings.json") if _NAME.fullmatch(who)]
-    settings = {path: Person(who, path.parent).settings for path in found}
-    known = [each for each in settings.values() if {"member", "network", "uri"} <= set(each)]
-    if len(known) != 1:
+    ecosystem_name, name, provider = _parts(network)
+    label = name if ecosystem_name == "ethereum" else f"{ecosystem_name}-{name}"
+    known: dict[str, str] = {}
+    if _NAME.fullmatch(who) and _NAME.fullmatch(label):
+        known = Person(who, home() / label / who).settings
+    uri = provider if provider.startswith("http") else known.get("uri", "")
+    if "member" not in known or not uri:
         raise Failure("The chain is out of reach, and nothing is known here yet; try again when it answers.", 4)
-    name, uri = known[0]["network"], known[0]["uri"]
+    ecosystem = ape.networks.get_ecosystem(ecosystem_name)
     site = Site(
-        name=name,
-        web3=Web3(HTTPProvider(uri, {"timeout": 2})),
-        ecosystem=ape.networks.get_ecosystem("ethereum"),
-        depth=0,
-        lasting=False,
+        name=label,
+        web3=Web3(HTTPProvider(uri)),
+        ecosystem=ecosystem,
+        depth=int(ecosystem.get_network(name).required_confirmations),
+        lasting=name != "local",
         play=name in ("local", "dev"),
         place=store,
         uri=uri,
@@ -222,3 +234,26 @@ def unconnected(who: str, store: str | None) -> Iterator[Site]:
     )
     with site._open:
         yield site
+
+
+def _parts(network: str) -> tuple[str, str, str]:
+    """Ecosystem, network and provider of Ape's name for a network; what is left out is Ape's default."""
+    import ape
+
+    parts = [*network.split(":", 2), "", ""]
+    ecosystem = parts[0] or ape.networks.default_ecosystem.name
+    name = parts[1] or ape.networks.get_ecosystem(ecosystem).default_network_name
+    return ecosystem, name, parts[2]
+
+
+def is_silent(uri: str, *, seconds: float = 2.0) -> bool:
+    """Whether nothing answers at a node's address now."""
+    from datetime import timedelta
+
+    from theriac.errors import Unavailable
+
+    try:
+        Node(Web3(HTTPProvider(uri)), timeout=timedelta(seconds=seconds)).chain_id()
+    except Unavailable:
+        return True
+    return False
