@@ -27,6 +27,9 @@ from theriac.medicine.tree import CAPACITY, DEPTH, keccak, root_of
 LONGEST_PLACE = 80
 """Characters of a place: a GLN of 13 digits, or a text that people know it by."""
 
+LONGEST_TEXT = 20
+"""Characters of a product, a lot, a serial: as long as those of GS1 codes can be."""
+
 _LONGEST_TEXT = 64
 _LAST_MOMENT = 1 << 34
 
@@ -144,9 +147,12 @@ class Scan:
         if not self.expiry:
             return None
         try:
-            return datetime.strptime(self.expiry, "%y%m%d").date()
+            found = datetime.strptime(self.expiry, "%y%m%d").date()
+            if found.strftime("%y%m%d") == self.expiry:
+                return found
         except ValueError:
-            raise BadScan(kind="scan", fault="its expiry is no date") from None
+            pass
+        raise BadScan(kind="scan", fault="its expiry is no date")
 
     def signable(self, domain: Domain) -> SignableMessage:
         """What the account signs; `domain` is `domain_of` the contract."""
@@ -231,6 +237,10 @@ def _check(scan: Scan) -> None:
         )
     if not scan.product or not scan.serial:
         raise BadScan(kind="scan", fault="it names no product or no serial")
+    for text in (scan.product, scan.lot, scan.serial):
+        if len(text) > LONGEST_TEXT or not (text.isascii() and text.isprintable()):
+            raise BadScan(kind="scan", fault="it names what no code of a pack can")
+    _ = scan.last_day
 
 
 # -- proofs ----------------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ MAY_ASK = Role.PHARMACIST | Role.DISTRIBUTOR | Role.MAKER | Role.REGULATOR
 """Whose accounts are answered."""
 
 LARGEST_QUESTION = 4096
-"""Bytes; a question with the longest texts has 1,100."""
+"""Bytes; a question with the longest texts has 1,000."""
 
 
 @dataclass(frozen=True)
