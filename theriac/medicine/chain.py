@@ -1,9 +1,9 @@
 """What a medicine client asks of the chain, and the events it follows so that it need not ask."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +89,13 @@ _NOTHING_READ = _Read(-1, -1, "")
 class Chain:
     """The chain as a medicine client sees it; what it followed stays when the chain is out of reach."""
 
-    def __init__(self, web3: Web3, contracts: Contracts, *, index: Path) -> None:
-        """`index` is the file that events are followed into."""
+    def __init__(
+        self, web3: Web3, contracts: Contracts, *, index: Path, timeout: timedelta = timedelta(seconds=20)
+    ) -> None:
+        """`index` is the file that events are followed into; `timeout` bounds each question that following asks."""
         self.web3 = web3
         self.contracts = contracts
-        self._node = Node(web3)
+        self._node = Node(web3, timeout=min(timeout, timedelta(seconds=10)))
         self._domain: Domain | None = None
         handlers = [
             Handler.of(contracts, contract, event)
@@ -105,7 +107,9 @@ class Chain:
         handlers.append(Handler.of(contracts, "Batches", "Commissioned", table=_TAGS, rows=_tags))
         deployment = contracts.deployment
         index.parent.mkdir(parents=True, exist_ok=True)
-        self.index = Index(index, web3, handlers=handlers, start_block=deployment.first_block, depth=deployment.depth)
+        self.index = Index(
+            index, web3, handlers=handlers, start_block=deployment.first_block, depth=deployment.depth, timeout=timeout
+        )
         self._states: dict[bytes, BatchState] = {}
         self._read: dict[bytes, _Read] = {}
         self._touched = self.index.touched()
@@ -115,10 +119,13 @@ class Chain:
 
     # -- following ---------------------------------------------------------------------------------------------------
 
-    def sync(self) -> Progress:
-        """Follows the chain to its head. Raises ChainSilent where it is out of reach; what is known stays."""
+    def sync(self, *, report: Callable[[Progress], None] | None = None) -> Progress:
+        """Follows the chain to its head, and tells `report` on the way.
+
+        Raises ChainSilent where it is out of reach; what is known stays.
+        """
         try:
-            return self.index.sync()
+            return self.index.sync(report=report)
         finally:
             self._read_on()
 

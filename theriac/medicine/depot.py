@@ -19,7 +19,6 @@ from theriac.errors import (
     NoSender,
     NothingOffered,
     NotOnTheShelf,
-    NotStored,
     Refused,
     Reverted,
     SheetDoesNotFit,
@@ -147,6 +146,12 @@ class Depot:
             if self.chain.state(batch) is not None:
                 self.shelf.landed(batch)
 
+    def finish(self) -> None:
+        """Waits for what an interrupted run left under way, and follows the chain."""
+        if self._sending().open():
+            self._sending().resume()
+        self.sync()
+
     def _given(self, since: int) -> Iterator[WantedSheet]:
         """The sheets of what this member was handed over or commissioned, and does not have."""
         for event in self.chain.index.events("Batches", "HandedOver", since=since):
@@ -166,7 +171,7 @@ class Depot:
     def _collect(self, wanted: WantedSheet) -> None:
         try:
             sheet, tree = self._opened(wanted.digest, batch=wanted.batch, node=wanted.node)
-        except (NotStored, Refused, BadInput, Tampered):
+        except (Unavailable, Refused, BadInput, Tampered):
             # The goods are this member's whatever became of the sheet; it can still be asked for.
             return
         self.shelf.add(sheet, batch=wanted.batch, digest=wanted.digest, tree=tree)
@@ -196,7 +201,7 @@ class Depot:
                 with self.store.get_digest(event.arguments["digest"]) as stream:
                     document = stream.read(1 << 22)
                 self._keys[number] = opened(document, number=number, identities=self._identities)
-            except (NoConsortiumKey, NotStored):
+            except (NoConsortiumKey, Unavailable):
                 continue
         return self._keys
 
@@ -260,11 +265,9 @@ class Depot:
         Where the chain refuses it, it is forgotten: its serials are free for another.
         """
         draft = self.shelf.drafts()[batch]
-        if self._sending().open():
-            # What is under way may be this batch, under an earlier key.
-            self._sending().resume()
+        # What is under way may be this batch, under an earlier key.
+        self.finish()
         try:
-            self.chain.sync()
             if self.chain.state(batch) is None:
                 self._send_commission(batch, date.fromisoformat(draft["expiry"]))
         except Reverted:
