@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+
+from web3 import Web3
 
 from scripts._cli import Failure
 from scripts._member import Desk, desk_at, desk_of
@@ -11,6 +13,7 @@ from scripts._site import Person, Site, is_silent, unconnected
 from theriac.crypto.recipients import Recipient, parse_recipient
 from theriac.errors import ChainSilent, NoProfile, Unavailable
 from theriac.health.messages import member_address
+from theriac.ledger.contracts import Contracts
 from theriac.ledger.sender import Sender
 from theriac.medicine.chain import Chain
 from theriac.medicine.counter import Counter
@@ -98,31 +101,39 @@ def _unreached(stack: ExitStack, who: str, *, network: str, store: str | None, a
 
 
 def _opened(stack: ExitStack, desk: Desk, *, member: int, sender: Sender | None) -> Goods:
-    depot = Depot(
+    return Goods(depot_at(stack, desk, member=member, sender=sender), desk.site, desk.person, True, desk)
+
+
+def depot_at(
+    stack: ExitStack,
+    desk: Desk,
+    *,
+    member: int,
+    sender: Sender | None,
+    web3: Web3 | None = None,
+    timeout: timedelta = timedelta(seconds=20),
+) -> Depot:
+    """A depot with files of its own, which `stack` closes; `web3` where another connection is to be used."""
+    folder, deployment = desk.person.folder, desk.site.contracts.deployment
+    contracts = Contracts(web3, deployment) if web3 else desk.site.contracts
+    index = folder / f"goods-{deployment.genesis[2:10]}.sqlite"
+    chain = Chain(web3 or desk.site.web3, contracts, index=index, timeout=timeout)
+    stack.callback(chain.close)
+    shelf = Shelf(folder / "shelf.sqlite")
+    stack.callback(shelf.close)
+    counter = Counter(folder / "counter.sqlite")
+    stack.callback(counter.close)
+    return Depot(
         member=member,
         signer=desk.site.signer(desk.alias),
         sender=sender,
-        chain=_chain(stack, desk.site, desk.person),
+        chain=chain,
         store=desk.site.store,
+        shelf=shelf,
+        counter=counter,
         identities=[desk.identity],
         recipient=desk.identity.recipient,
-        **_files(stack, desk.person),
     )
-    return Goods(depot, desk.site, desk.person, True, desk)
-
-
-def _chain(stack: ExitStack, site: Site, person: Person) -> Chain:
-    genesis = site.contracts.deployment.genesis
-    chain = Chain(site.web3, site.contracts, index=person.folder / f"goods-{genesis[2:10]}.sqlite")
-    stack.callback(chain.close)
-    return chain
-
-
-def _files(stack: ExitStack, person: Person) -> dict[str, Any]:
-    shelf, counter = Shelf(person.folder / "shelf.sqlite"), Counter(person.folder / "counter.sqlite")
-    stack.callback(shelf.close)
-    stack.callback(counter.close)
-    return {"shelf": shelf, "counter": counter}
 
 
 def batch_named(depot: Depot, text: str) -> bytes:

@@ -108,13 +108,18 @@ class Site:
         """Sends for an account of Ape. What was sent is kept, so that a crash sends nothing twice."""
         signer = self.signer(alias)
         if signer.address not in self._senders:
-            genesis = Node(self.web3).genesis()
-            outbox = self.folder / "outbox" / f"{genesis[2:10]}-{signer.address}.sqlite"
-            outbox.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            outbox = self.outbox(alias, genesis=Node(self.web3).genesis())
             sender = Sender(self.web3, signer, outbox=outbox, depth=self.depth)
             self._senders[signer.address] = sender
             self._open.callback(sender.close)
         return self._senders[signer.address]
+
+    def outbox(self, alias: str, *, genesis: str | None = None) -> Path:
+        """The file of what an account sends on this chain; the deployment says which chain, unless `genesis` does."""
+        begin = (genesis or self.contracts.deployment.genesis)[2:10]
+        path = self.folder / "outbox" / f"{begin}-{self.signer(alias).address}.sqlite"
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path
 
     @contextmanager
     def person(self, who: str, *, new: bool = False, shared: bool = False) -> Iterator["Person"]:
