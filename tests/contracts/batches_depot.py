@@ -171,15 +171,23 @@ class Depot:
 
     def refused(self, who: str, contract: str, function: str, *arguments: Any) -> Refusal | None:
         """By what error it would be refused; nothing where it would count."""
+        return self.refused_from(self.address(who), contract, function, *arguments)
+
+    def refused_from(self, address: str, contract: str, function: str, *arguments: Any) -> Refusal | None:
+        """The same for a call from an address, which may be a contract's."""
         call = self.call(contract, function, *arguments)
         asked = {
-            "from": self.address(who),
+            "from": address,
             "to": call.address,
             "data": "0x" + encoded(call).hex(),
             "gas": hex(GAS),
         }
         answer = self.chain.web3.provider.make_request("eth_call", [asked, "latest"])  # type: ignore[arg-type]
         return refusal_in(call.contract_abi, answer["error"]) if "error" in answer else None
+
+    def read(self, contract: str, data: bytes) -> Refusal:
+        """The error of a contract that these bytes are."""
+        return refusal_in(self.contracts.by_name[contract].abi, {"data": "0x" + data.hex(), "message": ""})
 
     def do(self, who: str, function: str, *arguments: Any) -> list[Event]:
         """Sends an act about the batch."""
