@@ -1,7 +1,7 @@
 """A member's desk, or one of its staff, as a command works for it."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -132,7 +132,7 @@ def found_desk(site: Site, person: Person, *, alias: str, name: str) -> tuple[De
 
 
 def _publish(desk: Desk, name: str) -> bool:
-    document = profile(desk.address, name=name, recipient=desk.identity.recipient)
+    document = profile(desk.address, name=name, recipient=desk.identity.recipient, endpoints=_endpoints(desk))
     cid = desk.site.store.put(io.BytesIO(document))
     if desk.chain.digest(desk.address) == cid.digest:
         return False
@@ -140,6 +140,14 @@ def _publish(desk: Desk, name: str) -> bool:
     functions = desk.site.contracts.Keys.functions
     desk.site.sender(desk.alias).send(functions.publish(desk.address, version, cid.digest))
     return True
+
+
+def _endpoints(desk: Desk) -> Mapping[str, str]:
+    """The addresses in the profile so far, which a new name does not change."""
+    try:
+        return desk.chain.profile(desk.address, desk.site.store).endpoints
+    except NoProfile:
+        return {}
 
 
 def _identity(secret: bytes, path: str) -> HybridIdentity:

@@ -162,7 +162,9 @@ def add_verify_service(cli: Actor, who: str = "maker") -> None:
             try:
                 address = url or server.url
                 if publish:
-                    _publish(site, desk, address)
+                    # Over a connection of its own: what sends for an account keeps other commands from doing so.
+                    with connected(network, store) as sending:
+                        _publish(sending, desk, address)
                 click.echo(f"Answering at {server.url}" + (f", published as {address}." if publish else "."))
                 _serve(server)
             except OSError as fault:
