@@ -42,13 +42,18 @@ chain: $(NODE_READY) ## Start the development chain on 127.0.0.1:8545; it keeps 
 
 ##@ Test
 
+# How many processes run the tests. A variable that forbids Python to keep what it compiled, as containers set it, would
+# have every one of them compile thousands of files anew.
+WORKERS ?= 2
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest
+
 .PHONY: test
 test: setup ## Run the tests; ARGS=... is given to pytest
-	@$(BIN)/pytest $(ARGS)
+	@$(PYTEST) --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: test-heavy
 test-heavy: setup ## Run the tests that need an engine (see engine-kubo) or gigabytes of data
-	@$(BIN)/pytest -m "engine or heavy" $(ARGS)
+	@$(PYTEST) -m "engine or heavy" $(ARGS)
 
 .PHONY: gas
 gas: setup ## Measure the gas of each act anew and rewrite tests/gas.json

@@ -1,7 +1,6 @@
 """What all tests share: where they may write, and the marks of tests that need more than a set-up machine."""
 
 import os
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -44,14 +43,3 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     if isinstance(val, bytes | str) and len(val) > 120:
         return f"{argname} of {len(val)}"
     return None
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_exception_interact(
-    report: pytest.CollectReport | pytest.TestReport, call: pytest.CallInfo[object]
-) -> Generator[None, None, None]:
-    # Ape rewrites a failure's text to show the project's frames with their variables. The virtual environment lies in
-    # the project, so that would show all of pytest's own: pytest's text is kept.
-    written = report.longrepr
-    yield
-    report.longrepr = written

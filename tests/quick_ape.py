@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from ape.api import ReceiptAPI
 from ape.contracts.base import ContractMethodHandler
+from ape.pytest.runners import PytestApeRunner
 from ape.types import AddressType
 from ape_ethereum.ecosystem import Ethereum
 from ape_ethereum.provider import Web3Provider
@@ -23,7 +24,10 @@ REMEMBERED = 200_000
 
 
 def quicken(patch: pytest.MonkeyPatch) -> None:
-    """Leaves these things out until the patch is undone."""
+    """Leaves these things out until the patch is undone. Is called before Ape's own part of pytest is configured."""
+    # Ape writes a failure anew to show the project's frames with their variables. The virtual environment lies in the
+    # project, so that takes a second for each, and shows all of pytest's own. It also ends all tests at a SystemExit.
+    patch.delattr(PytestApeRunner, "pytest_exception_interact")
     # Ape runs every transaction a second time to look for what a contract prints, and ours print nothing.
     patch.setattr(ReceiptAPI, "show_debug_logs", lambda receipt: None)
     # At every connection it writes down a contract for traces, as often as it has connected before.
