@@ -1,0 +1,248 @@
+"""`ape run auditor`: who follows a pack's way, and a regulator who recalls and blocks."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scripts._beginning import add_beginnings
+from scripts._cli import (
+    Actor,
+    Failure,
+    account_option,
+    as_option,
+    confirmed,
+    example,
+    json_option,
+    network_options,
+    print_json,
+    table,
+    yes_option,
+)
+from scripts._handing import reason_option
+from scripts._tracing import add_trace
+from scripts._verifying import add_check_clone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scripts._goods import Goods
+    from scripts._handing import Piece
+
+_GOODS = (
+    "GOODS: a batch's number or the beginning of it, NUMBER/NODE for a part, or the CODE or picture of a pack that was "
+    "disclosed to this member."
+)
+
+
+@click.group(
+    cls=Actor,
+    epilog=example(
+        'auditor setup --account TEST::6 --name "Medicines Agency"',
+        "auditor trace pack.png --sheet pack.sheet --svg way.svg",
+        "auditor recall 3fa2b1c9 --reason 1",
+    ),
+)
+def cli() -> None:
+    """Follow packs that were disclosed; as a regulator, recall and block goods, whoever holds them."""
+
+
+add_beginnings(cli, "auditor", name="Medicines Agency", roles="regulator")
+add_trace(cli, "auditor")
+add_check_clone(cli)
+
+
+@cli.command("list", epilog=example("auditor list", "auditor list --maker 1 --json"))
+@click.option("--maker", type=click.IntRange(1), help="Only what this member made.")
+@as_option("auditor")
+@account_option("Who works here")
+@network_options
+@json_option
+def list_(maker: int | None, who: str, account: str | None, network: str, store: str | None, as_json: bool) -> None:
+    """List the batches on the ledger: who made them, their last day, what blocks them. What they are is sealed."""
+    from scripts._goods import goods_of
+    from theriac.medicine.trace import words_of
+    from theriac.medicine.tree import BATCH
+
+    rows: list[dict[str, Any]] = []
+    with goods_of(who, network=network, store=store, account=account, offline=True) as goods:
+        for event in goods.depot.chain.index.events("Batches", "Commissioned"):
+            state = goods.depot.state(event.arguments["batch"])
+            if maker in (None, state.maker):
+                place = state.place(BATCH, now=0)
+                rows.append(
+                    {
+                        "batch": state.batch.hex(),
+                        "maker": state.maker,
+                        "name": goods.name_of(state.maker),
+                        "last day": state.last_day.isoformat(),
+                        "holder": place.holder,
+                        "standing": words_of(place.blocks),
+                    }
+                )
+    if as_json:
+        print_json(rows)
+        return
+    table(
+        [(row["batch"][:16], row["name"], row["last day"], row["holder"], row["standing"]) for row in rows],
+        *("batch", "maker", "last day", "holder", "standing"),
+        empty="No batch was commissioned yet.",
+    )
+
+
+# -- a regulator's acts ----------------------------------------------------------------------------------------------
+
+
+def _piece(goods: "Goods", word: str) -> "Piece":
+    """Goods by a batch's number on the chain, since a regulator holds no sheets; or a pack that was disclosed."""
+    from scripts._handing import Piece, lines_of, pack_named
+    from theriac.medicine.tree import BATCH, node_of
+
+    text, _, number = word.partition("/")
+    wanted = text.lower().removeprefix("0x")
+    batches = [bytes(each.arguments["batch"]) for each in goods.depot.chain.index.events("Batches", "Commissioned")]
+    found = [batch for batch in batches if len(wanted) >= 4 and batch.hex().startswith(wanted)]
+    if len(found) == 1:
+        node = int(number) if number.isdecimal() else 0 if number else BATCH
+        goods.depot.state(found[0]).shape.name_of(node)
+        return Piece(found[0], node)
+    if found:
+        raise Failure(f"{len(found)} batches begin with {wanted[:60]}; give more digits of the number.")
+    codes = list(lines_of([word])) if len(word) > 12 or "." in word else []
+    if len(codes) != 1:
+        raise Failure(f"{word[:60]!r} names no batch and no pack; give a batch's number as 'auditor list' shows it.")
+    pack = pack_named(goods, codes[0].strip("\r\n"))
+    return Piece(pack.batch, node_of(pack.index))
+
+
+def _act(
+    goods_: tuple[str, ...],
+    question: str,
+    said: str,
+    act: "Callable[[Goods, Piece], object]",
+    *,
+    who: str,
+    account: str | None,
+    network: str,
+    store: str | None,
+    yes: bool,
+) -> None:
+    from scripts._handing import at_work, shown
+
+    with at_work(who, network=network, store=store, account=account) as goods:
+        pieces = list(dict.fromkeys(_piece(goods, word) for word in goods_))
+        names = ", ".join(shown(goods, piece) for piece in pieces[:10])
+        confirmed(question.format(names), yes=yes)
+        for piece in pieces:
+            act(goods, piece)
+            click.echo(said.format(shown(goods, piece)))
+
+
+_ARGUMENT = click.argument("goods_", metavar="GOODS...", nargs=-1, required=True)
+
+
+@cli.command(
+    help=f"Recall goods as a regulator, whoever holds them.\n\n{_GOODS}",
+    epilog=example("auditor recall 3fa2b1c9 --reason 1"),
+)
+@_ARGUMENT
+@reason_option
+@as_option("auditor")
+@account_option("Who acts for the regulator")
+@network_options
+@yes_option
+def recall(
+    goods_: tuple[str, ...], reason: int, who: str, account: str | None, network: str, store: str | None, yes: bool
+) -> None:
+    _act(
+        goods_,
+        "Recall {}?",
+        "Recalled: {}.",
+        lambda goods, piece: goods.depot.recall(piece.batch, piece.node, reason=reason),
+        who=who,
+        account=account,
+        network=network,
+        store=store,
+        yes=yes,
+    )
+
+
+@cli.command(
+    "lift-recall",
+    help=f"Lift a recall of exactly these goods.\n\n{_GOODS}",
+    epilog=example("auditor lift-recall 3fa2b1c9"),
+)
+@_ARGUMENT
+@reason_option
+@as_option("auditor")
+@account_option("Who acts for the regulator")
+@network_options
+@yes_option
+def lift_recall(
+    goods_: tuple[str, ...], reason: int, who: str, account: str | None, network: str, store: str | None, yes: bool
+) -> None:
+    _act(
+        goods_,
+        "Lift the recall of {}?",
+        "No longer recalled: {}.",
+        lambda goods, piece: goods.depot.lift_recall(piece.batch, piece.node, reason=reason),
+        who=who,
+        account=account,
+        network=network,
+        store=store,
+        yes=yes,
+    )
+
+
+@cli.command(
+    help=f"Keep goods from going on, as a regulator.\n\n{_GOODS}",
+    epilog=example("auditor quarantine 3fa2b1c9/70880 --reason 1"),
+)
+@_ARGUMENT
+@reason_option
+@as_option("auditor")
+@account_option("Who acts for the regulator")
+@network_options
+@yes_option
+def quarantine(
+    goods_: tuple[str, ...], reason: int, who: str, account: str | None, network: str, store: str | None, yes: bool
+) -> None:
+    from theriac.medicine.state import Block
+
+    _act(
+        goods_,
+        "Put {} into quarantine?",
+        "In quarantine: {}.",
+        lambda goods, piece: goods.depot.quarantine(piece.batch, piece.node, block=Block.BY_REGULATOR, reason=reason),
+        who=who,
+        account=account,
+        network=network,
+        store=store,
+        yes=yes,
+    )
+
+
+@cli.command(
+    help=f"Let goods go on that a regulator kept.\n\n{_GOODS}", epilog=example("auditor release 3fa2b1c9/70880")
+)
+@_ARGUMENT
+@reason_option
+@as_option("auditor")
+@account_option("Who acts for the regulator")
+@network_options
+@yes_option
+def release(
+    goods_: tuple[str, ...], reason: int, who: str, account: str | None, network: str, store: str | None, yes: bool
+) -> None:
+    from theriac.medicine.state import Block
+
+    _act(
+        goods_,
+        "Release {}?",
+        "Released: {}.",
+        lambda goods, piece: goods.depot.release(piece.batch, piece.node, block=Block.BY_REGULATOR, reason=reason),
+        who=who,
+        account=account,
+        network=network,
+        store=store,
+        yes=yes,
+    )
