@@ -1,0 +1,348 @@
+"""`ape run pharmacy`: scans packs, takes goods over, dispenses each pack once, gives goods back."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from scripts._beginning import add_beginnings
+from scripts._cli import (
+    Actor,
+    Failure,
+    account_option,
+    as_option,
+    confirmed,
+    example,
+    json_option,
+    network_options,
+    print_json,
+    table,
+    yes_option,
+)
+from scripts._handing import GOODS, add_blocking, add_list, add_receiving, days_option
+
+if TYPE_CHECKING:
+    from scripts._dispensing import Judged
+    from theriac.medicine.scanner import Verdict
+
+
+@click.group(
+    cls=Actor,
+    epilog=example(
+        'pharmacy setup --account TEST::4 --name "Market Pharmacy"',
+        "pharmacy receive",
+        "pharmacy scan --dispense",
+        "pharmacy settle",
+    ),
+)
+def cli() -> None:
+    """Scan packs, take goods over, dispense each pack once, give goods back."""
+
+
+_WHO = as_option("pharmacy")
+_ACCOUNT = account_option("Who dispenses")
+_PLACE = click.option(
+    "--place",
+    default=None,
+    help="Where this scanner stands, a GLN or a text. Makers are then asked about packs that are unknown here, and "
+    "signed scans are kept, so that clones are found.",
+)
+
+add_beginnings(cli, "pharmacy", name="Market Pharmacy", roles="pharmacist")
+
+
+# -- scanning --------------------------------------------------------------------------------------------------------
+
+
+@cli.command(
+    epilog=example(
+        "pharmacy scan",
+        "pharmacy scan photo.jpg label.png",
+        "pharmacy scan --watch /srv/scans --json",
+        "pharmacy scan --dispense",
+    )
+)
+@click.argument("pictures", nargs=-1, type=click.Path(dir_okay=False))
+@click.option(
+    "--watch",
+    type=click.Path(exists=True, file_okay=False),
+    default=None,
+    help="A folder that fills with pictures: each is read once, as soon as it is whole.",
+)
+@click.option(
+    "--idle", type=click.FloatRange(min=0), default=None, help="With --watch: end after so many seconds without a file."
+)
+@click.option("--dispense", "dispenses", is_flag=True, help="Dispense each genuine pack as it is scanned.")
+@click.option("--settle", "settles", is_flag=True, help="Send dispenses that wait whenever the chain is there.")
+@_PLACE
+@_WHO
+@_ACCOUNT
+@network_options
+@json_option
+def scan(
+    pictures: tuple[str, ...],
+    watch: str | None,
+    idle: float | None,
+    dispenses: bool,
+    settles: bool,
+    place: str | None,
+    who: str,
+    account: str | None,
+    network: str,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """Say of each pack whether it may be dispensed: one line a code, from a scanner, pictures, or a folder.
+
+    Without PICTURES and --watch, codes come from standard input, one a line, as a keyboard-wedge scanner types them;
+    Ctrl-D or Ctrl-C ends it. --json prints one JSON object a line.
+
+    Verdicts are made from this pharmacy's own files, which follow the chain in the background; while it is out of
+    reach that is said once, and scans go on.
+
+    Exit code, the worst of all scans: 0 each pack is genuine and may be dispensed; 2 a code could not be read, or the
+    scanner is set wrong; 3 a pack must not be dispensed, or the chain refused a dispense.
+    """
+    from scripts._dispensing import Counterwork, until_stopped
+    from scripts._following import Follower, post_of
+    from scripts._scanning import Saying, from_folder, from_scanner, from_words
+
+    if watch is not None and pictures:
+        raise Failure("Name pictures or a folder with --watch, not both.")
+    if idle is not None and watch is None:
+        raise Failure("--idle is for --watch; standard input ends by itself.")
+    saying = Saying(as_json)
+    with post_of(who, network=network, store=store, account=account) as goods:
+        follower = Follower(goods, saying, settles=dispenses or settles, quiet=dispenses and not settles)
+        work = Counterwork(goods, saying, follower, dispenses=dispenses, place=place)
+        from pathlib import Path
+
+        with until_stopped():
+            try:
+                follower.begin()
+                if watch is not None:
+                    reads = from_folder(Path(watch), idle=idle)
+                elif pictures:
+                    reads = from_words(pictures)
+                else:
+                    reads = from_scanner(click.get_binary_stream("stdin"))
+                for read in reads:
+                    work.take(read)
+            finally:
+                follower.end()
+        work.close()
+    raise click.exceptions.Exit(saying.worst)
+
+
+# -- dispensing ------------------------------------------------------------------------------------------------------
+
+
+@cli.command(
+    epilog=example(
+        "pharmacy dispense '(01)04150123456782(21)SN00000007'",
+        "pharmacy dispense photo.jpg",
+        "pharmacy dispense --many -",
+    )
+)
+@click.argument("codes", nargs=-1, required=True)
+@click.option(
+    "--many",
+    is_flag=True,
+    help="Many packs of a case in one transaction, without a proof of each; only while the chain is there.",
+)
+@_WHO
+@_ACCOUNT
+@network_options
+@json_option
+def dispense(
+    codes: tuple[str, ...],
+    many: bool,
+    who: str,
+    account: str | None,
+    network: str,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """Dispense packs, by CODES, pictures of them, or - for codes on standard input.
+
+    All of them or none: each must be genuine. A dispense is written down, signed, before it is sent; while the chain is
+    out of reach it waits, and 'settle' sends it. Exit code 3 where a pack must not be dispensed, 2 where a code could
+    not be read; nothing is dispensed then.
+    """
+    from scripts._dispensing import all_genuine, check_may_dispense, dispensed, dispensed_many, judged, mask_of
+    from scripts._goods import goods_of
+    from scripts._scanning import Saying
+
+    saying = Saying(as_json)
+    with goods_of(who, network=network, store=store, account=account, offline=not many) as goods:
+        check_may_dispense(goods)
+        packs = judged(goods, codes)
+        if not all_genuine(packs, saying, online=goods.online):
+            saying.note("Nothing was dispensed.")
+            raise click.exceptions.Exit(saying.worst)
+        if many:
+            together, alone = mask_of(goods, packs)
+            dispensed_many(goods, together, saying)
+            dispensed(goods, alone, saying)
+        else:
+            dispensed(goods, packs, saying)
+    raise click.exceptions.Exit(saying.worst)
+
+
+@cli.command(epilog=example("pharmacy undo '(01)04150123456782(21)SN00000007'"))
+@click.argument("code")
+@_WHO
+@_ACCOUNT
+@network_options
+def undo(code: str, who: str, account: str | None, network: str, store: str | None) -> None:
+    """Take a dispensed pack back into stock, within ten days, as long as it never left the pharmacy's hands."""
+    from scripts._dispensing import judged, undone
+    from scripts._handing import at_work
+    from scripts._scanning import shown
+
+    with at_work(who, network=network, store=store, account=account) as goods:
+        [pack, *others] = judged(goods, [code])
+        if others:
+            raise Failure(f"There are {len(others) + 1} codes in {code[:60]!r}; undo one pack at a time.")
+        undone(goods, pack)
+    click.echo(f"In stock again: {shown(_verdict(pack))}.")
+
+
+def _verdict(pack: "Judged") -> "Verdict":
+    if pack.verdict is None:
+        raise Failure(pack.read.trouble)
+    return pack.verdict
+
+
+@cli.command(epilog=example("pharmacy settle"))
+@_WHO
+@_ACCOUNT
+@network_options
+@json_option
+def settle(who: str, account: str | None, network: str, store: str | None, as_json: bool) -> None:
+    """Send the dispenses that wait, and say which of them the chain refused and why.
+
+    Exit code 3 where one was refused, 4 where the chain is out of reach: all of them wait on then.
+    """
+    from scripts._goods import goods_of
+    from scripts._progress import working
+    from scripts._scanning import settled
+
+    with goods_of(who, network=network, store=store, account=account) as goods, working("Settling"):
+        found = goods.depot.settle()
+    closed = [*found.settled, *found.conflicts]
+    if as_json:
+        print_json([settled(each) for each in (*closed, *found.waiting)])
+    else:
+        table(
+            [
+                (each.label, f"{each.at:%Y-%m-%d %H:%M}", each.refusal.value if each.refusal else each.standing.value)
+                for each in (*closed, *found.waiting)
+            ],
+            *("pack", "dispensed", "standing"),
+            empty="Nothing waits.",
+        )
+        for each in found.conflicts:
+            if each.refusal is not None:
+                click.echo(f"{each.label}: {each.refusal.sentence} ({each.detail})", err=True)
+    if found.conflicts:
+        raise click.exceptions.Exit(3)
+
+
+@cli.command(
+    epilog=example("pharmacy dispenses", "pharmacy dispenses --standing conflict", "pharmacy dispenses --json")
+)
+@click.option(
+    "--standing", type=click.Choice(("waiting", "settled", "conflict")), default=None, help="Only those of one kind."
+)
+@_WHO
+@_ACCOUNT
+@network_options
+@json_option
+def dispenses(
+    standing: str | None, who: str, account: str | None, network: str, store: str | None, as_json: bool
+) -> None:
+    """List what was dispensed here one by one: when, by whom, and what the chain made of it. Asks no chain."""
+    from scripts._following import post_of
+    from scripts._scanning import settled
+    from theriac.medicine.counter import Standing
+
+    with post_of(who, network=network, store=store, account=account) as goods:
+        found = goods.depot.counter.dispenses(Standing(standing) if standing else None)
+        rows = [{**settled(each), "signature": each.signature.hex(), "signed": each.is_signed} for each in found]
+    if as_json:
+        print_json(rows)
+        return
+    table(
+        [(row["pack"], str(row["at"])[:16], row["account"], row["refusal"] or row["standing"]) for row in rows],
+        *("pack", "dispensed", "by", "standing"),
+        empty="Nothing was dispensed here.",
+    )
+
+
+# -- goods -----------------------------------------------------------------------------------------------------------
+
+add_receiving(cli, "pharmacy")
+add_blocking(cli, "pharmacy", block="BY_HOLDER", whose="what this pharmacy holds")
+add_list(cli, "pharmacy")
+
+
+@cli.command(
+    "return",
+    help=f"Offer goods back to who gave them, or to their maker. Blocked and expired goods can go too.\n\n{GOODS}",
+    epilog=example("pharmacy return case:photo.jpg", "pharmacy return L42A/70880"),
+)
+@click.argument("goods_", metavar="GOODS...", nargs=-1, required=True)
+@click.option("--to-maker", is_flag=True, help="To their maker, whoever gave them.")
+@days_option
+@_WHO
+@_ACCOUNT
+@network_options
+def return_(
+    goods_: tuple[str, ...],
+    to_maker: bool,
+    days: int,
+    who: str,
+    account: str | None,
+    network: str,
+    store: str | None,
+) -> None:
+    from scripts._dispensing import check_can_move
+    from scripts._handing import at_work, offered, pieces_named, print_offered
+
+    with at_work(who, network=network, store=store, account=account) as goods:
+        pieces = pieces_named(goods, goods_)
+        givers = [check_can_move(goods, each) for each in pieces]
+        done = []
+        for piece, giver in zip(pieces, givers, strict=True):
+            maker = goods.depot.state(piece.batch).maker
+            done.append(offered(goods, piece, to=maker if to_maker else giver or maker, days=days))
+        print_offered(goods, done)
+
+
+_HOW = ("destroyed", "sampled", "stolen", "exported", "returned")
+
+
+@cli.command(epilog=example("pharmacy end photo.jpg --how destroyed"))
+@click.argument("codes", nargs=-1, required=True)
+@click.option("--how", "kind", type=click.Choice(_HOW), required=True, help="What became of the packs.")
+@_WHO
+@_ACCOUNT
+@network_options
+@yes_option
+def end(
+    codes: tuple[str, ...], kind: str, who: str, account: str | None, network: str, store: str | None, yes: bool
+) -> None:
+    """End packs for good, by CODES, pictures, or - for codes on standard input. Nothing takes it back."""
+    from scripts._dispensing import to_end
+    from scripts._handing import at_work
+
+    with at_work(who, network=network, store=store, account=account) as goods:
+        packs = to_end(goods, codes, exported=kind == "exported")
+        if "-" not in codes:
+            confirmed(f"End {len(packs)} packs as {kind}? Nothing takes it back.", yes=yes)
+        elif not yes:
+            raise Failure("Codes come from standard input, where a question cannot be answered; add --yes.")
+        from theriac.medicine.state import End
+
+        goods.depot.end(packs, End[kind.upper()])
+    click.echo(f"Ended as {kind}: {len(packs)} packs.")
