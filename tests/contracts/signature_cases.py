@@ -31,6 +31,7 @@ from theriac.health.messages import (
 )
 from theriac.health.scope import Category, KeyClass, Level, Purpose, mask_of
 from theriac.ledger.typed import Message
+from theriac.medicine.messages import Goods, Handoff, Readings
 
 DAY = 24 * 3600
 WINDOW = 1800
@@ -45,6 +46,15 @@ CORRECTED = 3
 
 ZERO = f"0x{0:040x}"
 
+# The root of a batch that the maker holds, and two of its pallets.
+ROOT = keccak(text="theriac test: root of a batch")
+PALLET_BITS, CASE_BITS = 6, 3
+PALLET, NEXT_PALLET = 1 << 14, 1 << 14 | 1
+
+# What goods bear, in hundredths of a degree and minutes, and the excursion that is reported.
+LIMIT = (200, 800, 60, 900)
+MINUTES, KINETIC, EXCURSION, TOO_LONG = 61, 512, 8, 1
+
 
 def digest(name: str) -> bytes:
     """The digest of a document or a file in a test."""
@@ -58,6 +68,8 @@ class Cast:
     :param controller: who signs for the pseudonym.
     :param joiner: who is about to join the member.
     :param leaver: who has joined it, no more and no less than once, and is about to leave.
+    :param giver: who has joined the maker, to give goods.
+    :param logger: a device of the maker's.
     :param appointments: how often the pseudonym's publisher was set when the table's messages count.
     """
 
@@ -69,13 +81,22 @@ class Cast:
     daughter: str
     joiner: str
     leaver: str
+    giver: str
+    logger: str
     member: int
     now: int
     appointments: int = 1
+    maker: int = 3
+    receiver: int = 4
 
     @property
     def deadline(self) -> int:
         return self.now + WINDOW
+
+    @property
+    def batch(self) -> bytes:
+        """The batch that the maker holds."""
+        return keccak(self.maker.to_bytes(32, "big") + ROOT)
 
     def midnight(self, days: int) -> int:
         """The UTC midnight that many days ahead; one day ahead is the next."""
@@ -230,12 +251,34 @@ def cases(cast: Cast) -> dict[str, Case]:
         Event("Left", {"member": cast.member, "account": cast.leaver}),
         signers=("leaver",),
     )
+
+    # -- goods
+    sheet, root, sealed = digest("sheet"), digest("root of readings"), digest("sealed readings")
+    handed = {"batch": cast.batch, "from": cast.maker, "to": cast.receiver, "node": PALLET}
+    case(
+        "Handoff",
+        Handoff(cast.batch, PALLET, cast.giver, cast.receiver, 0, sheet, deadline),
+        Event("HandedOver", {**handed, "back": False, "rejoined": False, "sheet": sheet, "missing": []}),
+        signers=("giver",),
+    )
+    verdict = cast.now - DAY | cast.now << 40 | LIMIT[0] << 80 | LIMIT[1] << 96 | MINUTES << 112 | KINETIC << 144
+    beside = {"batch": cast.batch, "member": cast.maker, "node": NEXT_PALLET}
+    logged = {"member": cast.maker, "logger": cast.logger, "root": root, "readings": sealed, "verdict": verdict}
+    case(
+        "Readings",
+        Readings(cast.logger, root, sealed, verdict, [Goods(cast.batch, NEXT_PALLET)]),
+        Event("Logged", logged),
+        Event("Exceeded", {**beside, "root": root, "reason": TOO_LONG}),
+        Event("Blocked", {**beside, "block_": EXCURSION, "reason": TOO_LONG}),
+        signers=("logger",),
+    )
     return found
 
 
 def of_account(message: Message, address: str) -> Message:
     """The same message, but of another account, which never joined a member."""
-    field = {"Join": "account", "Leave": "account", "Letter": "sender"}.get(message.TYPE, "pseudonym")
+    fields = {"Join": "account", "Leave": "account", "Letter": "sender", "Handoff": "by", "Readings": "logger"}
+    field = fields.get(message.TYPE, "pseudonym")
     other = replace(message, **{field: address})
     return replace(other, nonce=0) if isinstance(other, Leave) else other
 
@@ -251,6 +294,8 @@ NAMES = tuple(
             daughter=ZERO,
             joiner=ZERO,
             leaver=ZERO,
+            giver=ZERO,
+            logger=ZERO,
             member=1,
             now=0,
         )

@@ -14,22 +14,28 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import to_checksum_address
 from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic, function_abi_to_4byte_selector
 from real_anvil import BOARD, GAS, RELAYER, START, Chain, Contracts, anvil, encoded, person
-from signature_cases import Case, Cast, Event, cases, digest, preparation
+from signature_cases import CASE_BITS, LIMIT, PALLET_BITS, ROOT, Case, Cast, Event, cases, digest, preparation
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 from web3.types import TxReceipt
 
 from theriac.consortium import Join, Role
 from theriac.ledger.typed import Domain, Message
+from theriac.medicine.messages import Handoff
 
 LICENCE = Role.CLINICIAN | Role.PRESCRIBER | Role.LABORATORY | Role.DEVICE | Role.GATEWAY
 HOSPITAL = person("hospital")
 DOCTOR = person("doctor")
 STRANGER = person("stranger")
 
-# The first member and the second, as the board admits them.
-HOSPITAL_NUMBER, CLINIC_NUMBER = 1, 2
+MAKER, WHOLESALER = person("maker"), person("wholesaler")
+
+# The members, in the order in which the board admits them.
+HOSPITAL_NUMBER, CLINIC_NUMBER, MAKER_NUMBER, WHOLESALER_NUMBER = 1, 2, 3, 4
 CLINIC = person("clinic")
+
+# What the maker lets the cold chain do for it.
+REPORT_EXCURSION_FOR = 4
 
 SIGNERS = {
     "controller": person("patient"),
@@ -37,6 +43,8 @@ SIGNERS = {
     "successor": person("new wallet"),
     "joiner": person("newcomer"),
     "leaver": person("nurse"),
+    "giver": person("packer"),
+    "logger": person("logger"),
 }
 """Whose keys sign for the names of the cast."""
 
@@ -101,20 +109,27 @@ class Stage:
         data = "0x" + encoded(call).hex()
         asked = {"from": sender.address, "to": call.address, "data": data, "gas": hex(GAS)}
         answer = self.chain.web3.provider.make_request("eth_call", [asked, "latest"])
-        return _refusal(call.contract_abi, answer["error"]) if "error" in answer else None
+        return refusal_in(call.contract_abi, answer["error"]) if "error" in answer else None
 
     def carry(self, message: Message, *signatures: bytes, sender: LocalAccount | None = None) -> TxReceipt:
-        """Sends a message that must count. A member takes on its staff itself; anyone carries the rest."""
+        """Sends a message that must count. Members take on staff and take over goods themselves; anyone carries the
+        rest.
+        """
         call = self.contract(message).functions[message.FUNCTION](*message.arguments(*signatures))
         return self.chain.send(sender or self.sender(message), call)
 
     def told(self, receipt: TxReceipt) -> list[Event]:
         """What the project's contracts told in a transaction."""
         contracts = {contract.address: contract for contract in vars(self.contracts).values()}
-        return [_event(contracts[log["address"]], log) for log in receipt["logs"] if log["address"] in contracts]
+        return [event_of(contracts[log["address"]], log) for log in receipt["logs"] if log["address"] in contracts]
 
     def sender(self, message: Message) -> LocalAccount:
-        return HOSPITAL if isinstance(message, Join) else RELAYER
+        match message:
+            case Join(member=member):
+                return MAKER if member == MAKER_NUMBER else HOSPITAL
+            case Handoff():
+                return WHOLESALER
+        return RELAYER
 
     def who(self, name: str, place: int = 0) -> str:
         """Whose signature the contract finds wrong: for a publication always the controller's."""
@@ -129,9 +144,14 @@ class Stage:
         return other
 
     def prepare(self) -> None:
-        """Carries what must come before the table, and takes on the one who will leave."""
-        employ = Join(self.cast.leaver, self.cast.member, Role.CLINICIAN, 0, self.cast.deadline)
-        self.carry(employ, *self.sign(employ, self.signers["leaver"]))
+        """Carries what must come before the table, and takes on those whom it finds taken on."""
+        for name, member, role in (
+            ("leaver", self.cast.member, Role.CLINICIAN),
+            ("giver", self.cast.maker, Role.MAKER),
+            ("logger", self.cast.maker, Role.DEVICE),
+        ):
+            employ = Join(getattr(self.cast, name), member, role, 0, self.cast.deadline)
+            self.carry(employ, *self.sign(employ, self.signers[name]))
         for signed in preparation(self.cast):
             self.carry(signed.message, *self.sign(signed.message, *(self.signers[each] for each in signed.signers)))
         record = (self.cast.pseudonym, digest("record"), 1, self.cast.midnight(1))
@@ -157,21 +177,32 @@ def found(chain: Chain, contracts: Contracts) -> Stage:
         now=START,
         **people,
     )
-    domains = {
-        name.capitalize(): Domain.of(contract) for name, contract in vars(contracts).items() if name != "carrier"
-    }
+    domains = {name: Domain.of(contract) for name, contract in contracts.by_name.items() if name != "Carrier"}
     stage = Stage(chain, contracts, domains, cast, cases(cast), SIGNERS)
 
     admit = contracts.consortium.functions.admit
     chain.send(BOARD, admit(HOSPITAL.address, int(LICENCE), 3, cast.midnight(365)))
     chain.send(BOARD, admit(CLINIC.address, int(Role.CLINICIAN), 3, cast.midnight(365)))
+    chain.send(BOARD, admit(MAKER.address, int(Role.MAKER | Role.DEVICE), 3, cast.midnight(365)))
+    chain.send(BOARD, admit(WHOLESALER.address, int(Role.DISTRIBUTOR), 3, cast.midnight(365)))
+    commission(chain, contracts, cast)
     employ = Join(DOCTOR.address, HOSPITAL_NUMBER, Role.CLINICIAN, 0, cast.deadline)
     stage.carry(employ, *stage.sign(employ, DOCTOR))
     stage.prepare()
     return stage
 
 
-def _refusal(abi: Sequence[Any], answer: Mapping[str, Any]) -> Refusal:
+def commission(chain: Chain, contracts: Contracts, cast: Cast) -> None:
+    """Has the maker commission a batch, say what it bears, and let the cold chain block for it."""
+    words = (digest("product"), digest("lot"), digest("tag"))
+    terms = (ROOT, *words, 0, digest("manifest"), cast.midnight(700), PALLET_BITS, CASE_BITS)
+    coldchain = contracts.coldchain
+    chain.send(MAKER, contracts.batches.functions.commission(terms))
+    chain.send(MAKER, coldchain.functions.setLimit(cast.batch, LIMIT))
+    chain.send(MAKER, contracts.consortium.functions.setOperator(coldchain.address, REPORT_EXCURSION_FOR))
+
+
+def refusal_in(abi: Sequence[Any], answer: Mapping[str, Any]) -> Refusal:
     """The error of the ABI that a node's answer holds; the node's own words where it holds none."""
     data = bytes.fromhex(str(answer.get("data") or "0x").removeprefix("0x"))
     for entry in abi:
@@ -180,7 +211,7 @@ def _refusal(abi: Sequence[Any], answer: Mapping[str, Any]) -> Refusal:
     return Refusal("", {"message": answer["message"], "data": data})
 
 
-def _event(contract: Contract, log: Mapping[str, Any]) -> Event:
+def event_of(contract: Contract, log: Mapping[str, Any]) -> Event:
     """A log as the event of the contract's ABI. No event here indexes what the chain would keep as a hash."""
     (entry,) = (
         entry

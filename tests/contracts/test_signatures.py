@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 from eth_utils import to_checksum_address
 from real_anvil import person
-from signature_cases import FAMILY, NAMES, ZERO, Case, Cast, cases, digest, of_account
+from signature_cases import FAMILY, NAMES, NEXT_PALLET, PALLET, ZERO, Case, Cast, cases, digest, of_account
 from signature_stage import (
     CLINIC,
     CLINIC_NUMBER,
     HOSPITAL,
     LICENCE,
+    MAKER_NUMBER,
     STRANGER,
+    WHOLESALER_NUMBER,
     Refusal,
     Stage,
     open_stage,
@@ -25,6 +27,7 @@ from theriac.health.messages import CORRECT, DISOWN, SUPERSEDE, Resealing
 from theriac.health.scope import PURPOSES, Purpose
 from theriac.ledger.contracts import abi
 from theriac.ledger.typed import Domain, Message
+from tools.contracts import PUBLISHED
 
 HOUR, DAY = 3600, 24 * 3600
 
@@ -33,7 +36,8 @@ ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 # Every row of the table with the place of each of its signatures, for what can be wrong with one of them.
 PLACES = [(name, 0) for name in NAMES] + [(name, 1) for name in NAMES if name.startswith("HandOver")]
-MEMBERS_OWN = {"Join", "Leave"}
+MEMBERS_OWN = {"Join", "Leave", "Handoff", "Readings"}
+WITH_DEADLINE = [name for name in NAMES if name != "Readings"]
 BY_PSEUDONYM = [name for name in NAMES if name not in MEMBERS_OWN]
 STILL_THE_FORMER_S = [name for name in BY_PSEUDONYM if name != "Publish by the publisher"]
 
@@ -66,7 +70,7 @@ def test_signature__every_function_that_takes_one_is_in_the_table(stage: Stage) 
     # given the functions of every contract that take a signature
     taking = {
         (contract, entry["name"])
-        for contract in ("Carrier", "Consortium", "Grants", "Keys", "Letters", "Records")
+        for contract in PUBLISHED
         for entry in abi(contract)
         if entry["type"] == "function"
         if {part["name"] for part in entry["inputs"]} & {"signature", "signatures", "acceptance"}
@@ -130,6 +134,13 @@ def refusal_of_replay(name: str, cast: Cast) -> Refusal:
         "Letter": Refusal("WrongNonce", {"nonce": 0, "current": 1}),
         "Join": Refusal("WrongNonce", {"nonce": 0, "current": 1}),
         "Leave": Refusal("WrongNonce", {"nonce": 1, "current": 2}),
+        "Handoff": Refusal(
+            "NotTheHolder",
+            {"batch": cast.batch, "node": PALLET, "member": MAKER_NUMBER, "holder": WHOLESALER_NUMBER},
+        ),
+        "Readings": Refusal(
+            "AlreadyReported", {"root": digest("root of readings"), "batch": cast.batch, "node": NEXT_PALLET}
+        ),
     }[name]
 
 
@@ -313,7 +324,7 @@ def with_freshness(message: Message, **facts: int) -> Message:
     return replace(message, **facts)
 
 
-EMPTY_CAST = Cast(*[ZERO] * 8, member=1, now=30 * DAY)
+EMPTY_CAST = Cast(*[ZERO] * 10, member=1, now=30 * DAY)
 WITH_NONCE = [name for name, case in cases(EMPTY_CAST).items() if with_nonce(case.message, 0) is not None]
 
 
@@ -363,10 +374,10 @@ def test_signature__from_before_everything_was_revoked(acting: Stage, name: str)
 
 def longest(name: str) -> int:
     """How far ahead a deadline may lie."""
-    return 7 * DAY if name in MEMBERS_OWN else HOUR
+    return {"Join": 7 * DAY, "Leave": 7 * DAY, "Handoff": 30 * DAY}.get(name, HOUR)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WITH_DEADLINE)
 def test_signature__past_its_deadline(stage: Stage, name: str) -> None:
     # given a deadline a second before the time that a call sees
     past = stage.chain.now() - 1
@@ -378,7 +389,7 @@ def test_signature__past_its_deadline(stage: Stage, name: str) -> None:
     assert refusal == Refusal("SignatureExpired", {"deadline": past})
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WITH_DEADLINE)
 def test_signature__with_a_deadline_too_far_ahead(stage: Stage, name: str) -> None:
     # given
     latest = stage.chain.now() + longest(name)
@@ -391,7 +402,7 @@ def test_signature__with_a_deadline_too_far_ahead(stage: Stage, name: str) -> No
 
 
 @pytest.mark.parametrize("edge", ["first", "last"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WITH_DEADLINE)
 def test_signature__at_the_edges_of_its_window(stage: Stage, name: str, edge: str) -> None:
     # given a deadline as far ahead as it may lie, or that ends with this very second
     deadline = stage.chain.now() + (longest(name) if edge == "first" else 0)
@@ -545,7 +556,11 @@ def refusal_of_flip(name: str, words: str, flip: Any, stage: Stage) -> Refusal:
     field = words.rpartition(".")[2]
     if (name, field) == ("Leave", "account"):
         return Refusal("WrongNonce", {"nonce": 1, "current": 0})
-    if field in ("pseudonym", "from", "account"):
+    if (name, field) == ("Handoff", "to"):
+        terms = stage.table[name].message
+        facts = {"batch": terms.batch, "node": terms.node, "member": WHOLESALER_NUMBER}
+        return Refusal("NotOffered", facts)
+    if field in ("pseudonym", "from", "account") or (name, field) in (("Handoff", "by"), ("Readings", "logger")):
         return wrong_signature(flip)
     if field == "era":
         return Refusal("WrongEra", {"era": flip, "current": 0})

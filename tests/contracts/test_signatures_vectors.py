@@ -46,10 +46,12 @@ def signatures_of(vector: dict[str, Any]) -> list[bytes]:
 
 
 def as_json(value: Any) -> Any:
-    """The same with bytes as JSON has them."""
+    """The same with bytes and long numbers as JSON has them."""
     match value:
         case bytes():
             return "0x" + value.hex()
+        case int() if value > 2**53:
+            return str(value)
         case dict():
             return {name: as_json(each) for name, each in value.items()}
         case list() | tuple():

@@ -48,7 +48,12 @@ def from_the_start(stage: Stage, wallets: dict[str, str]) -> Stage:
 
 def after_a_hand_over(stage: Stage, wallets: dict[str, str]) -> Stage:
     """A pseudonym that a key controlled when it was founded, and a wallet does since."""
-    staff = {"joiner": person("second newcomer"), "leaver": person("second nurse")}
+    staff = {
+        "joiner": person("second newcomer"),
+        "leaver": person("second nurse"),
+        "giver": person("second packer"),
+        "logger": person("second logger"),
+    }
     patient = {"controller": person("second patient")}
     addresses = {name: account.address for name, account in (patient | staff).items()}
     first = replace(stage.cast, pseudonym=addresses["controller"], **addresses)

@@ -73,7 +73,7 @@ interface IColdChain {
     error AlreadyReported(bytes32 root, bytes32 batch, uint32 node);
 
     /// @notice The signature is not that of the logger it names.
-    error WrongSignature(address logger);
+    error WrongSignature(address signer);
 
     /// @notice What a batch bears; all zero where its maker said nothing.
     function limitOf(bytes32 batch) external view returns (Limit memory);

@@ -339,7 +339,7 @@ def test_log_by_sig__for_other_goods(watched: Depot, nodes: tuple[int, ...]) -> 
     refused = watched.refused("stranger", "ColdChain", "logBySig", logger, terms, others, signature)
 
     # then
-    assert refused == error("WrongSignature", logger=watched.address("logger"))
+    assert refused == error("WrongSignature", signer=watched.address("logger"))
 
 
 def test_log_by_sig__by_another(watched: Depot) -> None:
@@ -350,7 +350,7 @@ def test_log_by_sig__by_another(watched: Depot) -> None:
     refused = watched.refused("pharmacist", "ColdChain", "logBySig", *arguments)
 
     # then
-    assert refused == error("WrongSignature", logger=watched.address("logger"))
+    assert refused == error("WrongSignature", signer=watched.address("logger"))
 
 
 def test_log_by_sig__of_a_logger_out_of_standing(watched: Depot) -> None:

@@ -18,7 +18,7 @@ const DAY = 86400;
 const midnight = (days) => (Math.floor(START / DAY) + days) * DAY;
 
 // In the order of their deployment, each under the name that its domain has.
-const CONTRACTS = ["Consortium", "Keys", "Records", "Grants", "Letters"];
+const CONTRACTS = ["Consortium", "Keys", "Records", "Grants", "Letters", "Carrier", "Batches", "ColdChain"];
 
 const DOMAIN_TYPE = [
   { name: "name", type: "string" },
@@ -65,16 +65,28 @@ const TYPES = {
   Letter: { Letter: "address from,address to,bytes32 letter,uint32 nonce,uint32 era,uint40 deadline" },
   Join: { Join: "address account,uint32 member,string[] roles,uint32 nonce,uint40 deadline" },
   Leave: { Leave: "address account,uint32 member,uint32 nonce,uint40 deadline" },
+  Handoff: {
+    Handoff: "bytes32 batch,uint32 node,address by,uint32 to,uint32 moves,bytes32 sheet,uint40 deadline",
+  },
+  Readings: {
+    Readings: "address logger,bytes32 root,bytes32 readings,uint256 verdict,Goods[] goods",
+    Goods: "bytes32 batch,uint32 node",
+  },
 };
 
 /** The messages by name: the contract, what is signed, and whose keys sign. */
-function messages(address, digest) {
+function messages(address, digest, pair) {
   const pseudonym = address("patient");
   const fresh = { era: 0, deadline: DEADLINE };
   const publication = { pseudonym, version: 2, bundle: digest("bundle 2"), ...fresh };
   const publisher = address("doctor");
   const handOver = { pseudonym, controller: address("new wallet"), publisher, nonce: 1, ...fresh };
   const both = ["patient", "new wallet"];
+  const maker = "0x" + "3".padStart(64, "0");
+  const batch = pair(maker, digest("root of a batch"));
+  // A day's readings, between 2 and 8 degrees but for 61 minutes, 5.12 on average.
+  const bits = [[START - DAY, 0], [START, 40], [200, 80], [800, 96], [61, 112], [512, 144]];
+  const verdict = bits.reduce((sum, [value, at]) => sum | (BigInt(value) << BigInt(at)), 0n);
 
   return {
     Publish: ["Keys", publication, ["patient"]],
@@ -162,13 +174,38 @@ function messages(address, digest) {
       ["newcomer"],
     ],
     Leave: ["Consortium", { account: address("nurse"), member: 1, nonce: 1, deadline: DEADLINE }, ["nurse"]],
+    Handoff: [
+      "Batches",
+      {
+        batch,
+        node: 2 ** 14,
+        by: address("packer"),
+        to: 4,
+        moves: 0,
+        sheet: digest("sheet"),
+        deadline: DEADLINE,
+      },
+      ["packer"],
+    ],
+    Readings: [
+      "ColdChain",
+      {
+        logger: address("logger"),
+        root: digest("root of readings"),
+        readings: digest("sealed readings"),
+        verdict: verdict.toString(),
+        goods: [{ batch, node: 2 ** 14 + 1 }],
+      },
+      ["logger"],
+    ],
   };
 }
 
-/** What each library is asked for: the hash of a text, a key's address, where a deployment goes, a digest, a signature. */
+/** What each library is asked for: the hash of a text and of two digests, a key's address, where a deployment goes, a digest, a signature. */
 const LIBRARIES = {
   viem: {
     hash: (text) => viem.keccak256(viem.toBytes(text)),
+    pair: (left, right) => viem.keccak256(viem.concat([left, right])),
     address: (key) => privateKeyToAccount(key).address,
     deployed: (from, nonce) => viem.getContractAddress({ from, nonce: BigInt(nonce) }),
     digest: (typed) => viem.hashTypedData(typed),
@@ -176,6 +213,7 @@ const LIBRARIES = {
   },
   ethers: {
     hash: (text) => ethers.keccak256(ethers.toUtf8Bytes(text)),
+    pair: (left, right) => ethers.keccak256(ethers.concat([left, right])),
     address: (key) => new ethers.Wallet(key).address,
     deployed: (from, nonce) => ethers.getCreateAddress({ from, nonce }),
     digest: ({ domain, types, message }) => ethers.TypedDataEncoder.hash(domain, types, message),
@@ -189,7 +227,7 @@ async function vectors(library) {
   const address = (name) => library.address(key(name));
 
   const made = {};
-  for (const [name, [contract, message, signers]] of Object.entries(messages(address, digest))) {
+  for (const [name, [contract, message, signers]] of Object.entries(messages(address, digest, library.pair))) {
     const primaryType = name.split(" ")[0];
     const types = Object.fromEntries(Object.entries(TYPES[primaryType]).map(([type, text]) => [type, fields(text)]));
     const domain = {
