@@ -1,7 +1,8 @@
 """What the health tests stand on: a consortium on Ape's embedded chain, and clients with folders of their own."""
 
 import io
-from dataclasses import dataclass, field
+import shutil
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -185,7 +186,7 @@ def found_world(accounts: Any, project: Any, folder: Path) -> HealthWorld:
         deployment = deployment.with_contract(web3, name, contract.address, block=contract.creation_metadata.block)
     contracts = Contracts(web3, deployment)
     store = LocalStore(folder / "store")
-    relay = SenderRelay(Sender(web3, KeySigner(bytes.fromhex(accounts[1].private_key[2:])), outbox=None), contracts)
+    relay = relay_of(accounts, contracts)
     members = [Person(KeySigner(bytes.fromhex(accounts[number].private_key[2:]))) for number in (2, 3)]
     people = [Person(KeySigner(bytes.fromhex(accounts[number].private_key[2:]))) for number in (4, 5)]
     world = HealthWorld(web3, contracts, store, folder, relay, members[0], members[1], people[0], people[1], payer)
@@ -198,6 +199,29 @@ def found_world(accounts: Any, project: Any, folder: Path) -> HealthWorld:
         world.join(person, member, Role.CLINICIAN)
         publish_profile(world, person)
     return world
+
+
+def relay_of(accounts: Any, contracts: Contracts) -> SenderRelay:
+    """The relay that pays for patients."""
+    payer = KeySigner(bytes.fromhex(accounts[1].private_key[2:]))
+    return SenderRelay(Sender(ape.chain.provider.web3, payer, outbox=None), contracts)
+
+
+def renewed(world: HealthWorld, accounts: Any, folder: Path) -> HealthWorld:
+    """The world as it was founded, for one test: all that a test may change outside of the chain is its own."""
+    shutil.copytree(world.folder / "store", folder / "store")
+    contracts = Contracts(world.web3, world.contracts.deployment)
+    return replace(
+        world,
+        contracts=contracts,
+        store=LocalStore(folder / "store"),
+        folder=folder,
+        relay=relay_of(accounts, contracts),
+        clinic=replace(world.clinic),
+        hospital=replace(world.hospital),
+        doctor=replace(world.doctor),
+        colleague=replace(world.colleague),
+    )
 
 
 def piece(content: bytes, *, cls: KeyClass = LAB, title: str = "a result", **facts: Any) -> Piece:
