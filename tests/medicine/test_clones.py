@@ -277,6 +277,25 @@ def test_note__at_two_places_of_one_member__is_that_members_report(place: Stage)
     assert book.reports() == [found[2]]
 
 
+def test_scan_book__one_who_asks_again_and_again__hides_nobody_elses_scan(place: Stage) -> None:
+    # given: a scan of one member, and then very many of another at as many places
+    book = ScanBook(None)
+    first = place.scan("pharmacy", code(54))
+    book.add(first, digest=first.scan.digest(place.domain), received=place.now(), known=True)
+    for number in range(120):
+        other = place.scan("other pharmacy", code(54), place=f"Place {number}")
+        later = place.now() + timedelta(minutes=number + 1)
+        book.add(other, digest=other.scan.digest(place.domain), received=later, known=True)
+
+    # when
+    found = book.of_pack(*first.scan.pack)
+
+    # then: the first of each, and the latest of four places
+    assert found[0].signed == first
+    assert [each.signed.scan.place for each in found[1:]] == ["Place 0", *(f"Place {each}" for each in range(116, 120))]
+    assert book._database.rows("SELECT COUNT(*) FROM scans")[0][0] < 50
+
+
 # -- forged reports --------------------------------------------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ from theriac.medicine.shelf import Shelf
 from theriac.medicine.tree import BATCH, Shape, node_of
 from theriac.medicine.verification import Answer, Finding, ask, explained
 from theriac.medicine.verifier import LARGEST_QUESTION, Doors, Limits, Rate
+from theriac.medicine.wedge import ScannerCause
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +62,17 @@ def test_answer__a_pack_in_stock_elsewhere__is_known_with_a_proof(place: Stage) 
         (code(0, serial="NEVERMADE"), Finding.FALSE),
         (code(3, lot="L99"), Finding.ALTERED),
         (code(0, serial="NEVERMADE", lot="L99"), Finding.NOT_MINE),
-        (code(0, serial="NEVERMADE", lot=None), Finding.FALSE),
+        (code(0, serial="NEVERMADE", lot=None), Finding.CUT),
+        (code(3, lot="L4"), Finding.CUT),
+        (code(3, lot=None), Finding.KNOWN),
+        (code(0, serial="SN0000000"), Finding.FALSE),
         (replace(code(0), product="04150000000008"), Finding.NOT_MINE),
         (replace(code(3), expiry=None), Finding.KNOWN),
     ],
-    ids=["false", "another-lot", "a-lot-never-made", "no-lot", "another-product", "no-expiry"],
+    ids=[
+        *("false", "another-lot", "a-lot-never-made", "broken-off-before-the-lot", "broken-off-in-the-lot", "no-lot"),
+        *("no-oracle-for-beginnings", "another-product", "no-expiry"),
+    ],
 )
 def test_answer__says_false_only_of_what_cannot_exist(place: Stage, of: object, finding: Finding) -> None:
     question = place.scan("other pharmacy", of)  # type: ignore[arg-type]
@@ -123,6 +130,32 @@ def test_explain__over_http__a_pack_that_was_never_made_is_false(place: Stage) -
         found = place.explain("other pharmacy", verdict, server.url)
 
     assert found.verdict.cause is Cause.FALSE
+
+
+def test_explain__a_true_code_with_its_case_turned__is_the_scanners_fault(place: Stage) -> None:
+    # given: caps lock made small letters of the serial, and there are none in the lot
+    maker, product = place.town["maker"], Product(order().product.code, "1234", order().product.expiry)
+    shape = Shape(4, 2)
+    maker.commission(replace(order(), product=product, shape=shape, cases=cases_of(2, shape), serials=["AB12", "AB13"]))
+    place.town.sync()
+    verdict = unknown(place, "other pharmacy", code(0, serial="ab12", lot="1234"))
+
+    with serving(place.verifier()) as server:
+        found = place.explain("other pharmacy", verdict, server.url)
+        never_made = unknown(place, "other pharmacy", code(0, serial="ab99", lot="1234"))
+        false = place.explain("other pharmacy", never_made, server.url)
+
+    assert (found.verdict.cause, found.verdict.scanner) == (Cause.SCANNER, (ScannerCause.CAPS_LOCK,))
+    assert false.verdict.cause is Cause.FALSE
+
+
+def test_explain__variants_that_could_not_be_asked__leave_it_unknown_here(place: Stage) -> None:
+    verdict = unknown(place, "other pharmacy", code(0, serial="sn00000013"))
+
+    with serving(place.verifier(limits=Limits(account=Rate(1, 0.01)))) as server:
+        found = place.explain("other pharmacy", verdict, server.url)
+
+    assert (found.verdict, list(found.silent)) == (verdict, [MAKER])
 
 
 def test_explain__no_service_and_a_dead_one__leave_it_unknown_here(place: Stage) -> None:

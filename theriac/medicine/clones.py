@@ -24,6 +24,7 @@ from theriac.ledger.typed import Domain
 from theriac.medicine.chain import Chain
 from theriac.medicine.scans import (
     PackProof,
+    Scan,
     SignedScan,
     bytes_of,
     document,
@@ -50,7 +51,8 @@ TRAVEL = timedelta(minutes=15)
 LARGEST = 32 * 1024
 """No report is read beyond this many bytes."""
 
-_MOST_COMPARED = 50
+_PLACES_COMPARED = 4
+_KEPT_OF_A_MEMBER = 20
 
 
 # -- the pack's way --------------------------------------------------------------------------------------------------
@@ -362,6 +364,7 @@ CREATE TABLE scans (
     serial TEXT NOT NULL,
     member INTEGER NOT NULL,
     account TEXT NOT NULL,
+    place TEXT NOT NULL,
     received INTEGER NOT NULL,
     known INTEGER NOT NULL,
     document BLOB NOT NULL
@@ -394,20 +397,42 @@ class ScanBook:
         """Keeps a scan; whether it is new. `known` says whether the pack is; others are kept until `forget`."""
         scan = signed.scan
         values = (
-            *(digest, scan.product, scan.serial, scan.member, scan.account),
+            *(digest, scan.product, scan.serial, scan.member, scan.account, scan.where[1]),
             *(int(received.timestamp()), known, signed.encode()),
         )
-        return self._database.run("INSERT OR IGNORE INTO scans VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values) == 1
+        with self._database.transaction():
+            added = self._database.run("INSERT OR IGNORE INTO scans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values) == 1
+            if added and known:
+                self._thin_out(scan, before=int((received - 3 * SKEW).timestamp()))
+        return added
+
+    def _thin_out(self, scan: Scan, *, before: int) -> None:
+        """Of what one member says of one pack, the first scan and the latest are kept, so that nobody fills a disk."""
+        where = "product = ? AND serial = ? AND member = ? AND known = 1"
+        about = (scan.product, scan.serial, scan.member)
+        self._database.run(
+            f"DELETE FROM scans WHERE {where} AND received < ? "
+            f"AND digest NOT IN (SELECT digest FROM scans WHERE {where} ORDER BY received, digest LIMIT 1) "
+            f"AND digest NOT IN (SELECT digest FROM scans WHERE {where} ORDER BY received DESC, digest LIMIT ?)",
+            (*about, before, *about, *about, _KEPT_OF_A_MEMBER),
+        )
 
     def has(self, digest: bytes) -> bool:
         return bool(self._database.rows("SELECT 1 FROM scans WHERE digest = ?", (digest,)))
 
     def of_pack(self, product: str, serial: str) -> list[Kept]:
-        """The scans of a serial: the latest fifty, oldest first."""
+        """The scans of a serial, oldest first: of each member the latest of a few places, and its very first.
+
+        So nobody can ask so often that what others said is no longer looked at.
+        """
         rows = self._database.rows(
-            "SELECT document, received FROM scans WHERE product = ? AND serial = ? AND known = 1 "
-            "ORDER BY received DESC, digest LIMIT ?",
-            (product, serial, _MOST_COMPARED),
+            "SELECT document, received FROM (SELECT *, "
+            "ROW_NUMBER() OVER (PARTITION BY member ORDER BY latest_here, received DESC, digest) AS late, "
+            "ROW_NUMBER() OVER (PARTITION BY member ORDER BY received, digest) AS early FROM (SELECT *, "
+            "ROW_NUMBER() OVER (PARTITION BY member, place ORDER BY received DESC, digest) AS latest_here FROM scans "
+            "WHERE product = ? AND serial = ? AND known = 1)) "
+            "WHERE (latest_here = 1 AND late <= ?) OR early = 1 ORDER BY received DESC, digest",
+            (product, serial, _PLACES_COMPARED),
         )
         return [
             Kept(SignedScan.decode(row["document"]), datetime.fromtimestamp(row["received"], UTC))

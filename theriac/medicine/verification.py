@@ -39,6 +39,7 @@ from theriac.errors import (
 from theriac.ledger.codec import parse_json
 from theriac.ledger.signer import Signer
 from theriac.ledger.typed import Domain
+from theriac.medicine import gs1, wedge
 from theriac.medicine.chain import Chain
 from theriac.medicine.clones import SKEW, CloneReport, verify
 from theriac.medicine.packid import PackCode
@@ -65,16 +66,21 @@ ENDPOINT = "verify"
 PATH = "/verify"
 """Where the service takes questions, below that address."""
 
+_VARIANTS_ASKED = 3
+
 LARGEST_ANSWER = 64 * 1024
 """No answer is read beyond this many bytes."""
 
 
 @unique
 class Finding(Enum):
-    """What a maker says of a pack. Only `known` comes with a proof."""
+    """What a maker says of a pack. Only `known` comes with a proof; `cut` says that the code may be a reading that
+    broke off, and `unsure` that the maker cannot tell.
+    """
 
     KNOWN = "known"
     ALTERED = "altered"
+    CUT = "cut"
     TWICE = "twice"
     FALSE = "false"
     NOT_MINE = "not mine"
@@ -232,7 +238,7 @@ def explained(verdict: Verdict, answers: Sequence[Answered], *, chain: Chain, me
     """The verdict on a pack that was `unknown here`, after makers were asked; any other verdict stays as it is.
 
     It is never GENUINE, for a pack that no sheet told of is not this member's to hand out. It is FALSE or ALTERED only
-    where every maker of the product and lot answered, and none of them knows the pack.
+    where every maker of the product and lot answered, and none of them knows the pack or finds its code broken off.
     """
     if verdict.cause is not Cause.UNKNOWN_HERE:
         return verdict
@@ -245,11 +251,17 @@ def explained(verdict: Verdict, answers: Sequence[Answered], *, chain: Chain, me
     if not asked or any(findings.get(maker) not in _DENIED for maker in asked):
         return verdict
     said = {_DENIED[findings[maker]] for maker in asked}
-    cause = next(each for each in (Cause.ALTERED, Cause.SERIAL_TWICE, Cause.FALSE) if each in said)
+    cause = next(each for each in _DENIED.values() if each in said)
     return replace(verdict, cause=cause)
 
 
-_DENIED = {Finding.ALTERED: Cause.ALTERED, Finding.TWICE: Cause.SERIAL_TWICE, Finding.FALSE: Cause.FALSE}
+_DENIED = {
+    Finding.CUT: Cause.NO_CODE,
+    Finding.ALTERED: Cause.ALTERED,
+    Finding.TWICE: Cause.SERIAL_TWICE,
+    Finding.FALSE: Cause.FALSE,
+}
+"""What a pack is where no maker knows it; the mildest that one of them said."""
 
 
 def _known(verdict: Verdict, answer: Answer, proof: PackProof, *, chain: Chain, member: int, now: datetime) -> Verdict:
@@ -395,19 +407,35 @@ class Inquirer:
     def explain(self, verdict: Verdict, *, url_of: Callable[[int], str | None], now: datetime) -> Explained:
         """Asks every maker of a pack that is `unknown here`; `url_of` gives a member's verify service, if it has one.
 
-        Raises nothing because of a maker or a chain: what could not be asked is in `silent`, and the verdict stays.
+        Before a pack is suspected the scanner is: what a wrongly set one may have made of a true code is asked about
+        too. Raises nothing because of a maker or a chain: who gave no answer is in `silent`, and the verdict stays.
         """
-        answers: list[Answered] = []
-        silent: dict[int, TheriacError] = {}
         if verdict.cause is not Cause.UNKNOWN_HERE or verdict.code is None:
             return Explained(verdict, (), {})
-        for maker in makers_of(verdict, self._chain):
+        makers = makers_of(verdict, self._chain)
+        first = self._asked(verdict.code, makers, url_of=url_of, now=now)
+        told = explained(verdict, first.answers, chain=self._chain, member=self._member, now=now)
+        if told.cause not in _DENIED.values():
+            return replace(first, verdict=told)
+        for variant in wedge.variants(gs1.write(verdict.code, today=now.date()), today=now.date())[:_VARIANTS_ASKED]:
+            other = self._asked(variant.code, makers, url_of=url_of, now=now)
+            if any(each.answer.proof is not None for each in other.answers):
+                return replace(first, verdict=replace(verdict, cause=Cause.SCANNER, scanner=variant.causes))
+            if other.silent:
+                return replace(first, verdict=verdict, silent=other.silent)
+        return replace(first, verdict=told)
+
+    def _asked(
+        self, code: PackCode, makers: Sequence[int], *, url_of: Callable[[int], str | None], now: datetime
+    ) -> Explained:
+        answers: list[Answered] = []
+        silent: dict[int, TheriacError] = {}
+        for maker in makers:
             try:
                 url = url_of(maker)
                 if url is None:
                     raise VerifierSilent(url=f"member {maker}", reason="it publishes no verify service")
-                answers.append(self.ask(verdict.code, maker=maker, url=url, now=now))
+                answers.append(self.ask(code, maker=maker, url=url, now=now))
             except (Unavailable, Refused, Tampered, BadScan) as trouble:
                 silent[maker] = trouble
-        told = explained(verdict, answers, chain=self._chain, member=self._member, now=now)
-        return Explained(told, tuple(answers), silent)
+        return Explained(Verdict(Cause.UNKNOWN_HERE, code=code), tuple(answers), silent)
