@@ -128,7 +128,8 @@ def drawing_of(trace: Trace, *, title: str, name_of: Callable[[int], str]) -> Dr
     shapes += _way(trace, rows)
     for number, step in enumerate(trace.steps):
         shapes += _marked(trace, step, x=_LEFT + _ACROSS * number, y=rows[_row_of(step)], bottom=bottom)
-    shapes.append(Text(16, bottom + 56, f"Now: {standing_of(trace)}, {_held(trace)} {name_of(trace.holder)}", 14, _INK))
+    now = f"Now: {standing_of(trace)}, {_held(trace)} {name_of(trace.holder)}"
+    shapes.append(Text(16, bottom + 56, _shown(now, longest=90), _SIZE, _INK))
     return Drawing(width, bottom + _BELOW, tuple(shapes))
 
 
@@ -163,8 +164,8 @@ def _marked(trace: Trace, step: Step, *, x: int, y: int, bottom: int) -> list[Li
     colour = _COLOURS.get(step.act, _BAD if step.blocks != NO_BLOCK else _WAY)
     return [
         Dot(x, y, 7, colour),
-        Text(x - 8, y - 14, step.act.value, _SMALL + 1, _INK),
-        Text(x - 8, y + 22, name if not step.detail else _shown(f"{name}: {step.detail}", longest=18), _SMALL, _INK),
+        Text(x + 6, y - 12, step.act.value, _SMALL + 1, _INK),
+        Text(x + 6, y + 20, name if not step.detail else _shown(f"{name}: {step.detail}", longest=18), _SMALL, _INK),
         Text(x - 8, bottom - 8, day, _SMALL, _INK),
         Text(x - 8, bottom + 8, hour, _SMALL, _INK),
     ]

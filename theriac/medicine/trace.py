@@ -226,13 +226,22 @@ class _Way:
         return _Told(act, node=told["node"], by=told["member"], detail=", ".join(words))
 
 
+_WORDS = {
+    Block.BY_HOLDER: "in quarantine of its holder",
+    Block.BY_MAKER: "in quarantine of its maker",
+    Block.BY_REGULATOR: "in quarantine of a regulator",
+    Block.EXCURSION: "too warm or too cold",
+    Block.RECALL: "recalled",
+}
+
+
 def words_of(blocks: Block) -> str:
     """What blocks goods, in words; empty for nothing."""
-    return ", ".join(each.name.lower().replace("_", " ") for each in Block if each.name and each in blocks)
+    return ", ".join(words for block, words in _WORDS.items() if block in blocks)
 
 
 def standing_of(trace: Trace) -> str:
-    """Where a pack stands now, in a few words, such as `in stock, recall`."""
+    """Where a pack stands now, in a few words, such as `in stock, recalled`."""
     last = trace.steps[-1]
     words = [last.status.value]
     if last.status is PackStatus.ENDED:
