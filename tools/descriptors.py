@@ -20,6 +20,7 @@ from eth_utils.crypto import keccak
 
 import theriac.consortium
 import theriac.health.messages
+import theriac.medicine.messages
 from theriac.errors import TheriacError
 from theriac.health.messages import ACTS
 from theriac.health.scope import PURPOSES
@@ -106,6 +107,8 @@ INTENTS = {
     "Letter": "Send a sealed letter",
     "Join": "Join an organisation",
     "Leave": "Leave an organisation",
+    "Handoff": "Offer goods to a member",
+    "Readings": "Report a logger's readings",
     "Inboxes": "Confirm your inboxes",
     "Backup": "Lock or open your backup",
 }
@@ -150,6 +153,18 @@ FIELDS = {
     "Join.roles.[]": Shown("Your role there"),
     "Leave.account": account("Your account"),
     "Leave.member": Shown("Member number"),
+    "Handoff.batch": Shown("Batch"),
+    "Handoff.node": Shown("Part of the batch"),
+    "Handoff.by": account("Your account"),
+    "Handoff.to": Shown("To member number"),
+    "Handoff.moves": Shown("Change number", technical=True),
+    "Handoff.sheet": Shown("Digest of the sheet"),
+    "Readings.logger": account("Logger"),
+    "Readings.root": Shown("Root of readings"),
+    "Readings.readings": Shown("Digest of readings"),
+    "Readings.verdict": Shown("What they say (bits)"),
+    "Readings.goods.[].batch": Shown("Batch"),
+    "Readings.goods.[].node": Shown("Part of the batch"),
     "Inboxes.N": Shown("Inbox, normal"),
     "Inboxes.R": Shown("Inbox, restricted"),
     "Inboxes.V": Shown("Inbox, very restr."),
@@ -202,7 +217,7 @@ OFF_CHAIN = {
 
 def messages() -> Iterator[type[Message]]:
     """Every message that a contract takes, in the order of their definition."""
-    for module in (theriac.consortium, theriac.health.messages):
+    for module in (theriac.consortium, theriac.health.messages, theriac.medicine.messages):
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, Message) and value is not Message:
                 yield value
@@ -219,11 +234,33 @@ def _words_of(message: str, path: str) -> Shown:
 # -- what is sent -----------------------------------------------------------------------------------------------------
 
 # Functions that only a contract of the project calls: nobody is ever asked to sign these.
-NOT_SIGNED = {"Carrier.carryGroup", "Keys.setFrozen", "Keys.recover"}
+NOT_SIGNED = {
+    *("Carrier.carryGroup", "Keys.setFrozen", "Keys.recover"),
+    *("Batches.dispenseFor", "Batches.undoFor", "Batches.reportExcursion"),
+}
 
 CALLS = {
+    "Batches.accept": "Take over goods",
+    "Batches.acceptBySig": "Take over goods by a signature",
+    "Batches.anchorEvents": "Anchor EPCIS events",
+    "Batches.commission": "Commission a batch",
+    "Batches.dispense": "Dispense a pack",
+    "Batches.dispenseMany": "Dispense packs",
+    "Batches.end": "End a pack for good",
+    "Batches.endMany": "End packs for good",
+    "Batches.liftRecall": "Lift a recall",
+    "Batches.offer": "Offer goods to a member",
+    "Batches.quarantine": "Block goods",
+    "Batches.recall": "Recall goods",
+    "Batches.reject": "Refuse an offer of goods",
+    "Batches.release": "Release blocked goods",
+    "Batches.undo": "Take a dispensed pack back",
+    "Batches.withdraw": "Withdraw offers of goods",
     "Carrier.carry": "Carry signed messages",
     "Carrier.carryEach": "Carry groups of messages",
+    "ColdChain.log": "Report a logger's readings",
+    "ColdChain.logBySig": "Carry: a logger's readings",
+    "ColdChain.setLimit": "Say what a batch bears",
     "Consortium.acceptBoard": "Take the board's seat",
     "Consortium.admit": "Admit a member",
     "Consortium.dismiss": "End someone's place here",
@@ -308,6 +345,42 @@ ARGUMENTS = {
     "signature": SIGNATURE,
     "signatures": SIGNATURE,
     "acceptance": SIGNATURE,
+    "Batches.batch": Shown("Batch"),
+    "Batches.node": Shown("Part of the batch"),
+    "Batches.to": Shown("To member number"),
+    "Batches.by": account("Signed by"),
+    "Batches.moves": Shown("Change number", technical=True),
+    "Batches.sheet": Shown("Digest of the sheet"),
+    "Batches.missing": Shown("Missing part"),
+    "Batches.ends": time("Offer ends"),
+    "Batches.root": Shown("Root of EPCIS events"),
+    "Batches.commission.root": Shown("Root of the packs"),
+    "Batches.product": Shown("Product, sealed"),
+    "Batches.lot": Shown("Lot, sealed"),
+    "Batches.tag": Shown("Directory tag"),
+    "Batches.keyNumber": Shown("Consortium's key"),
+    "Batches.manifest": Shown("Digest of manifest"),
+    "Batches.expiry": time("Packs expire"),
+    "Batches.palletBits": Shown("Pallet size (bits)"),
+    "Batches.caseBits": Shown("Case size (bits)"),
+    "Batches.index": Shown("Place of the pack"),
+    "Batches.pack": Shown("Pack, sealed"),
+    "Batches.siblings": Shown("Proof", technical=True),
+    "Batches.case_": Shown("Case"),
+    "Batches.word": Shown("From place (by 256)"),
+    "Batches.mask": Shown("Which of them (bits)"),
+    "Batches.kind": choice("How", "end"),
+    "Batches.block_": choice("Block", "block"),
+    "ColdChain.batch": Shown("Batch"),
+    "ColdChain.node": Shown("Part of the batch"),
+    "ColdChain.logger": account("Logger"),
+    "ColdChain.root": Shown("Root of readings"),
+    "ColdChain.readings": Shown("Digest of readings"),
+    "ColdChain.verdict": Shown("What they say (bits)"),
+    "ColdChain.low": Shown("Lowest (0.01 C)"),
+    "ColdChain.high": Shown("Highest (0.01 C)"),
+    "ColdChain.longest": Shown("Minutes outside"),
+    "ColdChain.kinetic": Shown("Mean kinetic (0.01C)"),
     "Consortium.expiry": time("Licence ends"),
     "Consortium.digest": Shown("Digest of the keys"),
     "Grants.setParent.by": Shown("Appointment"),
@@ -326,6 +399,10 @@ ARGUMENTS = {
 }
 
 ENUMS = {
+    "Batches": {
+        "end": {"0": "exported", "1": "sampled", "2": "destroyed", "3": "stolen", "4": "returned"},
+        "block": {"1": "holder's", "2": "maker's", "4": "regulator's", "8": "excursion", "16": "recall"},
+    },
     "Grants": {"purpose": {str(purpose.number): purpose.words for purpose in PURPOSES}},
     "Records": {"act": {str(number): word for number, word in ACTS.items()}},
 }
@@ -389,7 +466,7 @@ def _fragment(argument: Mapping[str, Any]) -> str:
 def _paths(before: str, arguments: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The path of every single value in a function's arguments."""
     for argument in arguments:
-        path = before + argument["name"] + (".[]" if argument["type"].endswith("[]") else "")
+        path = before + argument["name"] + (".[]" if argument["type"].endswith("]") else "")
         if argument["type"].startswith("tuple"):
             yield from _paths(f"{path}.", argument["components"])
         else:

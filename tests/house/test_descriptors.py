@@ -21,7 +21,13 @@ from tools.contracts import PUBLISHED, ROOT
 SIGNED = json.loads((ROOT / "tests" / "vectors" / "signatures" / "ethers.json").read_text(encoding="utf-8"))["messages"]
 PATIENT = "0x" + "11" * 20
 
-TIMES = {"start", "expiry", "deadline", "before"}
+TIMES = {"start", "expiry", "deadline", "before", "ends"}
+
+# Functions that contracts call, and nobody signs a transaction for.
+CALLED_BY_CONTRACTS = {
+    *("Carrier.carryGroup", "Keys.setFrozen", "Keys.recover"),
+    *("Batches.dispenseFor", "Batches.undoFor", "Batches.reportExcursion"),
+}
 
 # The words a wallet shows for this purpose are the signed ones, and longer than a device likes.
 TOO_LONG = {"coverage under policy"}
@@ -118,7 +124,7 @@ def test_descriptors__every_function_that_is_signed_for_has_one(contract: str) -
     wanted = {
         function_abi_to_4byte_selector(each)
         for each in changing
-        if f"{contract}.{each['name']}" not in ("Carrier.carryGroup", "Keys.setFrozen", "Keys.recover")
+        if f"{contract}.{each['name']}" not in CALLED_BY_CONTRACTS
     }
 
     # when a wallet strips the names from the fragments
@@ -165,7 +171,7 @@ def test_descriptors__of_the_backup__bound_by_what_is_signed() -> None:
 def kinds(key: str) -> dict[str, set[str]]:
     """The types in a descriptor's key, by the name of the field."""
     found: dict[str, set[str]] = {}
-    for kind, name in re.findall(r"([a-z0-9]+)(?:\[\])? (\w+)", key):
+    for kind, name in re.findall(r"([a-z0-9]+)(?:\[\d*\])? (\w+)", key):
         found.setdefault(name, set()).add(kind)
     return found
 
@@ -196,11 +202,12 @@ def test_descriptors__fit_on_a_device(file: str, key: str) -> None:
 def test_descriptors__hide_nothing_that_matters(file: str, key: str) -> None:
     # given what a device may leave out, or never shows
     fields = read(file)["display"]["formats"][key]["fields"]
-    left_out = {field["path"].rpartition(".")[2] for field in fields if field.get("visible") == "optional"}
+    optional = (field["path"].removesuffix(".[]") for field in fields if field.get("visible") == "optional")
+    left_out = {path.rpartition(".")[2] for path in optional}
     hidden = {field["path"].removesuffix(".[]") for field in fields if field.get("visible") == "never"}
 
     # then
-    assert left_out <= {"nonce", "era", "generation"}
+    assert left_out <= {"nonce", "era", "generation", "moves", "siblings"}
     assert hidden <= {"signature", "signatures", "acceptance"}
 
 
