@@ -137,19 +137,33 @@ class Contracts:
     grants: Contract
     letters: Contract
     carrier: Contract
+    batches: Contract
+    coldchain: Contract
+
+    @property
+    def by_name(self) -> dict[str, Contract]:
+        """Every contract by the name that its source has."""
+        return {"ColdChain" if name == "coldchain" else name.capitalize(): each for name, each in vars(self).items()}
 
     @classmethod
     def deploy(cls, chain: Chain) -> "Contracts":
         compile_if_changed()
         consortium = chain.deploy("Consortium", BOARD.address)
         keys = chain.deploy("Keys", f"0x{0:040x}")
+        records = chain.deploy("Records", consortium.address, keys.address)
+        grants = chain.deploy("Grants", consortium.address, keys.address)
+        letters = chain.deploy("Letters", keys.address)
+        carrier = chain.deploy("Carrier")
+        batches = chain.deploy("Batches", consortium.address)
         return cls(
             consortium=consortium,
             keys=keys,
-            records=chain.deploy("Records", consortium.address, keys.address),
-            grants=chain.deploy("Grants", consortium.address, keys.address),
-            letters=chain.deploy("Letters", keys.address),
-            carrier=chain.deploy("Carrier"),
+            records=records,
+            grants=grants,
+            letters=letters,
+            carrier=carrier,
+            batches=batches,
+            coldchain=chain.deploy("ColdChain", consortium.address, batches.address),
         )
 
 
