@@ -18,7 +18,10 @@ from scripts._cli import (
     table,
     yes_option,
 )
+from scripts._epcis import add_epcis
 from scripts._handing import GOODS, add_blocking, add_list, add_receiving, days_option
+from scripts._logging import add_log
+from scripts._tracing import add_disclose, add_trace
 
 if TYPE_CHECKING:
     from scripts._dispensing import Judged
@@ -284,6 +287,10 @@ def dispenses(
 add_receiving(cli, "pharmacy")
 add_blocking(cli, "pharmacy", block="BY_HOLDER", whose="what this pharmacy holds")
 add_list(cli, "pharmacy")
+add_log(cli, "pharmacy")
+add_trace(cli, "pharmacy")
+add_disclose(cli, "pharmacy")
+add_epcis(cli, "pharmacy")
 
 
 @cli.command(
