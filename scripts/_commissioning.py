@@ -29,6 +29,7 @@ SHORTEST_SERIAL = 12
 """Of drawn serials: where a product has a million packs, one guess in 10^12 is right; 10^4 is asked for."""
 
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_LONGEST_SERIAL = 20
 _NONE = 0xFFFFFFFF
 _AT_ONCE = 500
 
@@ -39,7 +40,7 @@ class Lot:
 
     `expiry` is their last day, also where their codes carry none and the product has none. `cases` and `pallets` number
     the labels; `case_of` and `pallet_of` say by number where a pack lies, `stands` on which pallet a case does, `lines`
-    where each pack was read.
+    where each pack was read, `letters` what its serials are made of.
     """
 
     product: Product
@@ -52,6 +53,7 @@ class Lot:
     cases: dict[str, int] = field(default_factory=dict)
     pallets: dict[str, int] = field(default_factory=dict)
     stands: dict[int, int] = field(default_factory=dict)
+    letters: set[str] = field(default_factory=set)
 
     def labels(self) -> Iterator[tuple[str, str]]:
         """Case and pallet of each pack as they were called, empty where there is none."""
@@ -117,22 +119,32 @@ class _Reader:
         self._also = [names.index(name) if name in names else -1 for name in ALSO]
         self._width = len(names)
         self._rows = csv.reader(file, delimiter=self._delimiter)
-        self._lots: dict[tuple[str, str, str], Lot] = {}
+        self._lots: dict[tuple[str, ...], Lot] = {}
 
     def lots(self) -> list[Lot]:
+        gtin, lot_at, expiry, serial_at = self._at
+        lot: Lot | None = None
+        last: tuple[str, ...] = ()
+        number = stand = _NONE
         for row in self._rows:
             line = self._rows.line_num + 1
-            if not row or not any(row):
+            if not any(row):
                 continue
             if len(row) != self._width:
                 raise self._fault(line, f"has {len(row)} columns, and line 1 has {self._width}")
-            gtin, lot, expiry, serial = (row[place].strip() for place in self._at)
-            case, pallet = (row[place].strip() if place >= 0 else "" for place in self._also)
-            found = self._lots.get((gtin, lot, expiry)) or self._begun(gtin, lot, expiry, serial, line)
-            self._check_serial(found, serial, line)
-            found.serials.append(serial)
-            found.lines.append(line)
-            self._pack(found, case, pallet, line)
+            serial = row[serial_at].strip()
+            # Packs of a case mostly stand together: what is the same as a line before is not looked at again.
+            here = (row[gtin], row[lot_at], row[expiry], *(row[place] for place in self._also if place >= 0))
+            if lot is None or here != last:
+                found = self._lots.get(here[:3]) or self._begun(here[0], here[1], here[2], serial, line)
+                number, stand = self._packed(found, row, line)
+                lot, last = found, here
+            if not (lot.letters.issuperset(serial) and 0 < len(serial) <= _LONGEST_SERIAL):
+                self._check_serial(lot, serial, line)
+            lot.serials.append(serial)
+            lot.lines.append(line)
+            lot.case_of.append(number)
+            lot.pallet_of.append(stand)
         if not self._lots:
             raise Failure(f"{self._path} names no pack below its first line.")
         lots = list({id(lot): lot for lot in self._lots.values()}.values())
@@ -151,6 +163,7 @@ class _Reader:
                     raise self._fault(max(first, line), f"has the serial of line {min(first, line)} again")
 
     def _begun(self, gtin: str, lot: str, expiry: str, serial: str, line: int) -> Lot:
+        key, lot = (gtin, lot, expiry), lot.strip()
         try:
             code, scheme = product_code(gtin)
             day = expiry_of(expiry)
@@ -160,7 +173,7 @@ class _Reader:
             raise self._fault(line, f"is no pack: {str(fault).rstrip('.')}") from None
         alike = (each for each in self._lots.values() if (each.product, each.expiry) == (product, day))
         found = next(alike, None) or Lot(product, scheme, day)
-        self._lots[gtin, lot, expiry] = found
+        self._lots[key] = found
         return found
 
     def _check_serial(self, lot: Lot, serial: str, line: int) -> None:
@@ -168,18 +181,22 @@ class _Reader:
             PackCode(lot.scheme, lot.product.code, serial)
         except BadCode as fault:
             raise self._fault(line, f"has a serial that no code can carry: {str(fault).rstrip('.')}") from None
+        if lot.scheme is not Scheme.CHINA:
+            # A serial is any row of letters that are allowed; only China's have a form.
+            lot.letters.update(serial)
 
-    def _pack(self, lot: Lot, case: str, pallet: str, line: int) -> None:
-        if len(lot.lines) > 1 and (not case) != (not lot.cases):
+    def _packed(self, lot: Lot, row: list[str], line: int) -> tuple[int, int]:
+        """The numbers of the case and the pallet that a line names."""
+        case, pallet = (row[place].strip() if place >= 0 else "" for place in self._also)
+        if lot.lines and (not case) != (not lot.cases):
             raise self._fault(line, "says otherwise than those before it whether packs are in cases; give all a case")
-        if len(lot.lines) > 1 and (not pallet) != (not lot.pallets):
+        if lot.lines and (not pallet) != (not lot.pallets):
             raise self._fault(line, "says otherwise than those before it whether there are pallets; give all a pallet")
         number = lot.cases.setdefault(case, len(lot.cases)) if case else _NONE
         stand = lot.pallets.setdefault(pallet, len(lot.pallets)) if pallet else _NONE
         if case and lot.stands.setdefault(number, stand) != stand:
             raise self._fault(line, f"puts case {case[:40]!r} on another pallet than a line before it")
-        lot.case_of.append(number)
-        lot.pallet_of.append(stand)
+        return number, stand
 
     def _fault(self, line: int, text: str) -> Failure:
         return Failure(f"Line {line} of {self._path} {text}.")

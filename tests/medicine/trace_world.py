@@ -97,7 +97,8 @@ class History:
         self._happen(
             "HandedOver",
             **{"node": node, "from": place.holder, "to": to, "back": back, "rejoined": rejoined},
-            **{"sheet": bytes(32), "missing": left},
+            sheet=bytes(32),
+            missing=left,
         )
         return True
 
