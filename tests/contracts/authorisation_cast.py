@@ -12,6 +12,7 @@ from contracts_world import DAY, LICENCES, MEMBERS, PEOPLE, TIER, ZERO, World, d
 from eth_abi import decode
 from eth_tester.exceptions import TransactionFailed
 from eth_utils import keccak, to_canonical_address, to_checksum_address
+from pack_tree import Tree, above, pack
 
 from theriac.consortium import Join, Role
 from theriac.health.messages import HandOver
@@ -32,6 +33,12 @@ MORE_PEOPLE = (
     "account that replaced it",
     "dismissed staff",
     "former wallet",
+    "maker",
+    "wholesaler",
+    "pharmacy",
+    "pharmacist",
+    "rival pharmacy",
+    "logger",
     "nobody yet",
 )
 
@@ -42,7 +49,7 @@ KNOWN_AS = {
     "new_phone": "wallet that it moved to",
 }
 
-SUSPENDED, EXPIRED, REMOVED, REPLACED = 5, 6, 7, 8
+SUSPENDED, EXPIRED, REMOVED, REPLACED, MAKER, WHOLESALER, PHARMACY, RIVAL = range(5, 13)
 SHORT_LICENCE = 30 * DAY
 
 STAFF_OF = {
@@ -64,6 +71,12 @@ STAFF_OF = {
     "removed member": REMOVED,
     "staff of a removed member": REMOVED,
     "account that replaced it": REPLACED,
+    "maker": MAKER,
+    "wholesaler": WHOLESALER,
+    "pharmacy": PHARMACY,
+    "pharmacist": PHARMACY,
+    "logger": PHARMACY,
+    "rival pharmacy": RIVAL,
 }
 """Which member an account belongs to; the others belong to none."""
 
@@ -76,14 +89,51 @@ ACTS_FOR = {
     EXPIRED: "expired member",
     REMOVED: "removed member",
     REPLACED: "account that replaced it",
+    MAKER: "maker",
+    WHOLESALER: "wholesaler",
+    PHARMACY: "pharmacy",
+    RIVAL: "rival pharmacy",
 }
 """Which account acts for a member."""
 
 WRITERS = frozenset(
     {"hospital", "doctor", "nurse", "technician", "clinic", "colleague", "insurer", "adjuster"}
-    | {"account that replaced it"}
+    | {"account that replaced it", "pharmacy", "pharmacist", "rival pharmacy", "logger"}
 )
 """Who writes records: a writing role of a member in standing."""
+
+OF_GOODS = Role.MAKER | Role.DISTRIBUTOR | Role.PHARMACIST | Role.REGULATOR | Role.DEVICE
+"""Every role that goods have to do with; who fell out of standing had them all."""
+
+HANDLERS = Role.MAKER | Role.DISTRIBUTOR | Role.PHARMACIST
+
+ROLES_OF = {
+    "hospital": Role.DEVICE,
+    "clinic": Role.PHARMACIST,
+    "authority": Role.REGULATOR,
+    "account that replaced it": OF_GOODS,
+    "maker": Role.MAKER,
+    "wholesaler": Role.DISTRIBUTOR,
+    "pharmacy": Role.PHARMACIST | Role.DEVICE,
+    "pharmacist": Role.PHARMACIST,
+    "logger": Role.DEVICE,
+    "rival pharmacy": Role.PHARMACIST,
+}
+"""Which of those roles an account has in standing; the others have none."""
+
+TREE = Tree({index: pack(index) for index in range(4)})
+BATCH = keccak(MAKER.to_bytes(32, "big") + TREE.root)
+DISPENSED, CLAIMED = 1, 2
+"""The packs that were dispensed before, one of them through the carrier; the others are in stock."""
+
+AT_PHARMACY, AT_MAKER, OFFERED, SIGNED_FOR, RECALLED = (above(64 * number, 6) for number in range(5))
+"""Pallets, by what became of them."""
+
+OPENED, CLOSED, BLOCKED = (above(8 * number, 3) for number in range(3))
+"""Cases of the pharmacy's pallet."""
+
+BY_HOLDER, BY_MAKER, BY_REGULATOR, EXCURSION = 1, 2, 4, 8
+LETS_DISPENSE_AND_REPORT = 1 | 4
 
 RECORD, REPLACEMENT = digest("record"), digest("replacement")
 OWN, OWN_REPLACEMENT = digest("own record"), digest("own replacement")
@@ -173,12 +223,14 @@ def gathered(world: World, accounts: Any) -> Cast:
     _pass_the_seat_around(cast)
     _move_a_pseudonym(cast)
     _write_and_grant(cast)
+    _admit_who_handles_goods(cast)
+    _move_goods(cast)
     return cast
 
 
 def _let_members_fall(cast: Cast) -> None:
     world, account, board = cast.world, cast.accounts, cast.accounts["board"]
-    consortium, licence = world.consortium, Role.CLINICIAN | Role.LABORATORY
+    consortium, licence = world.consortium, Role.CLINICIAN | Role.LABORATORY | OF_GOODS
     lasting, short = world.licence_expiry, world.clock.now + SHORT_LICENCE
     for name, expiry in (
         ("suspended member", lasting),
@@ -231,3 +283,41 @@ def _write_and_grant(cast: Cast) -> None:
         world.grants.grant((me, account["doctor"], 1, 1, start, expiry, 0), sender=sender)
         world.records.anchorMany(me, [RECORD, REPLACEMENT], 1, before, sender=account["technician"])
     world.keys.setPublisher(account["patient"], account["publisher"], sender=account["patient"])
+
+
+def _admit_who_handles_goods(cast: Cast) -> None:
+    world, account = cast.world, cast.accounts
+    for name in ("maker", "wholesaler", "pharmacy", "rival pharmacy"):
+        world.consortium.admit(account[name], ROLES_OF[name], TIER, world.licence_expiry, sender=account["board"])
+    for name in ("pharmacist", "logger"):
+        join = Join(account[name].address, PHARMACY, ROLES_OF[name], 0, world.clock.soon())
+        world.send(join, cast.sign(join, name), sender=account["pharmacy"])
+    world.consortium.setOperator(world.carrier, LETS_DISPENSE_AND_REPORT, sender=account["pharmacy"])
+
+
+def _move_goods(cast: Cast) -> None:
+    """Commissions a batch and brings its parts to where each act of the table counts."""
+    world, batches, account = cast.world, cast.world.batches, cast.accounts
+    maker, pharmacist, ends = account["maker"], account["pharmacist"], world.clock.now + DAY
+    expiry = (world.clock.now // DAY + 700) * DAY
+    words = [digest(word) for word in ("product", "lot", "tag")]
+    batches.commission((TREE.root, *words, 0, digest("manifest"), expiry, 6, 3), sender=maker)
+    for node, to in ((AT_PHARMACY, PHARMACY), (OFFERED, WHOLESALER)):
+        batches.offer(BATCH, node, to, ends, digest("sheet"), sender=maker)
+    batches.accept(BATCH, AT_PHARMACY, [], sender=pharmacist)
+    batches.recall(BATCH, RECALLED, 1, sender=maker)
+
+    batches.dispense(BATCH, *proof(DISPENSED), sender=pharmacist)
+    for name, *arguments in (
+        ("dispenseFor", pharmacist, BATCH, *proof(CLAIMED)),
+        ("reportExcursion", PHARMACY, BATCH, BLOCKED, 1),
+    ):
+        data = getattr(batches, name).encode_input(*arguments)
+        world.carrier.carry([(batches.address, data)], sender=account["stranger"])
+    for block, who in ((BY_HOLDER, "pharmacist"), (BY_MAKER, "maker"), (BY_REGULATOR, "authority")):
+        batches.quarantine(BATCH, BLOCKED, block, 1, sender=account[who])
+
+
+def proof(index: int) -> tuple[int, bytes, list[bytes]]:
+    """What a pack is dispensed with."""
+    return index, TREE.packs[index], TREE.siblings(index)

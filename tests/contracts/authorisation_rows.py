@@ -7,26 +7,50 @@ from typing import Any
 from authorisation_cast import (
     ACCEPTED,
     ACTS_FOR,
+    AT_MAKER,
+    AT_PHARMACY,
+    BATCH,
+    BLOCKED,
+    BY_HOLDER,
+    BY_MAKER,
+    BY_REGULATOR,
     CARRIER,
+    CLAIMED,
+    CLOSED,
+    DISPENSED,
+    EXCURSION,
     EXPIRED,
+    HANDLERS,
+    MAKER,
+    OFFERED,
+    OPENED,
     OWN,
     OWN_REPLACEMENT,
+    PHARMACY,
+    RECALLED,
     RECORD,
     REMOVED,
     REPLACEMENT,
+    ROLES_OF,
+    SIGNED_FOR,
     STAFF_OF,
     SUSPENDED,
+    TREE,
+    WHOLESALER,
     WRITERS,
     Cast,
     Outcome,
+    proof,
 )
-from contracts_world import MEMBERS, NOTHING, ZERO, digest
+from contracts_world import DAY, MEMBERS, NOTHING, ZERO, digest
+from pack_tree import above
 
 from theriac.consortium import Join, Leave, Role
 from theriac.health import messages
 from theriac.health.messages import Freshness, Resealing
 from theriac.health.scope import Purpose
 from theriac.ledger.typed import Message
+from theriac.medicine.messages import Handoff, Readings
 
 TREAT = Purpose.parse("TREAT")
 
@@ -204,6 +228,62 @@ def amends(pseudonym: str, controller: str, author: int, record: bytes) -> Rule:
     return rule
 
 
+def stands(asking: str, roles: Role) -> int:
+    """The number of the member for which an account has one of the roles, or zero."""
+    return STAFF_OF[asking] if ROLES_OF.get(asking, Role(0)) & roles else 0
+
+
+def in_role(roles: Role, error: str = "NoStanding") -> Rule:
+    """Whoever has one of the roles in standing."""
+    return lambda cast, asking: ACCEPTED if stands(asking, roles) else Outcome(error, (cast.address(asking),))
+
+
+def of_holder(node: int, holder: int, roles: Role = HANDLERS) -> Rule:
+    """Whoever has one of the roles at the node's holder."""
+
+    def rule(cast: Cast, asking: str) -> Outcome:
+        number = stands(asking, roles)
+        if number in (0, holder):
+            return in_role(roles)(cast, asking)
+        return Outcome("NotTheHolder", (BATCH, node, number, holder))
+
+    return rule
+
+
+def of_receiver(node: int) -> Rule:
+    """Whoever handles goods at the wholesaler, to whom the node is offered."""
+
+    def rule(cast: Cast, asking: str) -> Outcome:
+        number = stands(asking, HANDLERS)
+        if number in (0, WHOLESALER):
+            return in_role(HANDLERS)(cast, asking)
+        return Outcome("NotOffered", (BATCH, node, number))
+
+    return rule
+
+
+def of_maker(cast: Cast, asking: str) -> Outcome:
+    """Whoever is a maker at the batch's own maker."""
+    if stands(asking, Role.MAKER) == MAKER:
+        return ACCEPTED
+    return Outcome("NotTheMaker", (BATCH, cast.address(asking), MAKER))
+
+
+def recalls(cast: Cast, asking: str) -> Outcome:
+    return ACCEPTED if of_maker(cast, asking) == ACCEPTED else in_role(Role.REGULATOR)(cast, asking)
+
+
+def not_an_operator(cast: Cast, asking: str) -> Outcome:
+    return Outcome("NotAnOperator", (cast.address(asking), PHARMACY))
+
+
+def undoes_a_claimed_one(cast: Cast, asking: str) -> Outcome:
+    """A pharmacist is told whose it is; nobody else gets so far."""
+    if not stands(asking, Role.PHARMACIST):
+        return in_role(Role.PHARMACIST)(cast, asking)
+    return Outcome("IsClaimed", (BATCH, CLAIMED, cast.address(CARRIER)))
+
+
 def only_itself(cast: Cast, asking: str) -> Outcome:
     return ACCEPTED if asking == CARRIER else Outcome("OnlySelf", (cast.address(asking),))
 
@@ -273,7 +353,26 @@ def notice(cast: Cast) -> Leave:
 
 MOVED = ("pseudonym that moved away", "wallet that it moved to")
 
+
+def signed_offer(cast: Cast) -> Handoff:
+    """What the maker signs to offer a pallet to the wholesaler."""
+    return Handoff(BATCH, SIGNED_FOR, cast.address("maker"), WHOLESALER, 0, digest("sheet"), soon(cast))
+
+
+def report(cast: Cast) -> tuple[bytes, bytes, int]:
+    """A day's readings, as a logger reports them."""
+    end = cast.world.clock.now
+    return digest("root"), digest("readings"), end - DAY | end << 40 | 200 << 80 | 800 << 96 | 500 << 144
+
+
+def readings(cast: Cast) -> Readings:
+    """The same as the logger signs it."""
+    return Readings(cast.address("logger"), *report(cast), [])
+
+
 SIGNED = (
+    SignedRow(Handoff, signed_offer, ("maker",), sender="wholesaler"),
+    SignedRow(Readings, readings, ("logger",)),
     SignedRow(Join, offer(MEMBERS.hospital), ("nobody yet",), sender="hospital"),
     SignedRow(Leave, notice, ("doctor",)),
     *signed_by("patient", "patient"),
@@ -395,6 +494,52 @@ def other_rows() -> Iterator[Row]:
     yield row("Carrier", "carryGroup", only_itself, [])
 
 
+def goods_rows() -> Iterator[Row]:
+    """What is done with goods: by their holder, their maker, a regulator, and a contract for the holder."""
+
+    def row(function: str, rule: Rule, *arguments: Any, about: str = "") -> Row:
+        return Row("Batches", function, about, called_with(*arguments), rule)
+
+    def batch(cast: Cast) -> tuple[Any, ...]:
+        expiry = (cast.world.clock.now // DAY + 700) * DAY
+        words = [digest(word) for word in ("product", "lot", "tag")]
+        return (digest("another root"), *words, 0, digest("manifest"), expiry, 6, 3)
+
+    def brought(cast: Cast) -> tuple[Any, ...]:
+        terms = signed_offer(cast)
+        return terms.arguments(cast.sign(terms, "maker"))
+
+    dispenses = of_holder(OPENED, PHARMACY, Role.PHARMACIST)
+    by_operator = only(CARRIER, not_an_operator)
+    pharmacist = the("pharmacist")
+    yield row("commission", in_role(Role.MAKER), batch)
+    yield row("offer", of_holder(AT_MAKER, MAKER), BATCH, AT_MAKER, 99, soon, NOTHING)
+    yield row("withdraw", of_holder(OFFERED, MAKER), BATCH, OFFERED)
+    yield row("reject", of_receiver(OFFERED), BATCH, OFFERED)
+    yield row("accept", of_receiver(OFFERED), BATCH, OFFERED, [])
+    yield Row("Batches", "acceptBySig", "", brought, of_receiver(SIGNED_FOR))
+    yield row("dispense", of_holder(above(0, 0), PHARMACY, Role.PHARMACIST), BATCH, *proof(0))
+    yield row("dispenseFor", by_operator, pharmacist, BATCH, *proof(0))
+    yield row("dispenseMany", dispenses, BATCH, OPENED, 0, 1)
+    yield row("undo", of_holder(above(DISPENSED, 0), PHARMACY, Role.PHARMACIST), BATCH, DISPENSED)
+    yield row("undo", undoes_a_claimed_one, BATCH, CLAIMED, about="dispensed through a contract")
+    yield row("undoFor", by_operator, pharmacist, BATCH, CLAIMED)
+    yield row("end", of_holder(above(0, 0), PHARMACY), BATCH, 0, 0)
+    yield row("endMany", of_holder(CLOSED, PHARMACY), BATCH, CLOSED, 0, 1 << 8, 0)
+    for function, node in (("quarantine", CLOSED), ("release", BLOCKED)):
+        yield row(function, of_holder(node, PHARMACY), BATCH, node, BY_HOLDER, 1, about="the holder's")
+        yield row(function, of_maker, BATCH, node, BY_MAKER, 1, about="the maker's")
+        yield row(function, in_role(Role.REGULATOR), BATCH, node, BY_REGULATOR, 1, about="a regulator's")
+    yield row("release", of_maker, BATCH, BLOCKED, EXCURSION, 1, about="an excursion")
+    yield row("reportExcursion", by_operator, PHARMACY, BATCH, AT_PHARMACY, 1)
+    yield row("recall", recalls, BATCH, AT_PHARMACY, 1)
+    yield row("liftRecall", in_role(Role.REGULATOR), BATCH, RECALLED, 1)
+    yield row("anchorEvents", in_role(HANDLERS), TREE.root)
+
+    yield Row("ColdChain", "setLimit", "", called_with(BATCH, (200, 800, 60, 800)), of_maker)
+    yield Row("ColdChain", "log", "", called_with(report, []), in_role(Role.DEVICE, "NotALogger"))
+
+
 def carried_rows() -> Iterator[Row]:
     """What is signed may be sent by anyone; taking on staff is the member's own act, and has a row above."""
     for signed in SIGNED:
@@ -407,5 +552,6 @@ ROWS = (
     *pseudonym_rows("patient", "patient"),
     *pseudonym_rows(*MOVED),
     *other_rows(),
+    *goods_rows(),
     *carried_rows(),
 )

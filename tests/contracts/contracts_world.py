@@ -128,6 +128,8 @@ class World:
     grants: ContractInstance
     letters: ContractInstance
     carrier: ContractInstance
+    batches: ContractInstance
+    coldchain: ContractInstance
     questions: ContractInstance
     people: dict[str, TestAccountAPI]
     clock: Clock
@@ -321,6 +323,7 @@ def found(people: dict[str, TestAccountAPI]) -> World:
 
     consortium = ape.project.Consortium.deploy(board, sender=deployer)
     keys = ape.project.Keys.deploy(people["recovery"], sender=deployer)
+    batches = ape.project.Batches.deploy(consortium, sender=deployer)
     world = World(
         consortium=consortium,
         keys=keys,
@@ -328,6 +331,8 @@ def found(people: dict[str, TestAccountAPI]) -> World:
         grants=ape.project.Grants.deploy(consortium, keys, sender=deployer),
         letters=ape.project.Letters.deploy(keys, sender=deployer),
         carrier=ape.project.Carrier.deploy(sender=deployer),
+        batches=batches,
+        coldchain=ape.project.ColdChain.deploy(consortium, batches, sender=deployer),
         questions=ape.project.Questions.deploy(sender=deployer),
         people=people,
         clock=clock,
