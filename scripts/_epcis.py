@@ -263,7 +263,7 @@ def _made_of(actor: str) -> click.Command:
             step = epcis.Transformation(
                 time=datetime.now(UTC),
                 place=glns_of(goods).get(goods.depot.member),
-                input_lots=tuple(Lot(gtin, lot) for gtin, lot in raws),
+                input_lots=tuple(Lot(gtin=gtin, lot=lot) for gtin, lot in raws),
                 items=epcis.packs(known.product.code, (serials[index] for index in sorted(serials))),
                 lot=known.product.lot or None,
                 expiry=known.product.expiry,
@@ -286,7 +286,7 @@ def _raw_lot(actor: str) -> click.Command:
         from theriac.medicine.epcis_flow import packs_of_raw_lot
         from theriac.medicine.epcis_names import Lot
 
-        found = packs_of_raw_lot([_read(file) for file in files], Lot(gtin, lot))
+        found = packs_of_raw_lot([_read(file) for file in files], Lot(gtin=gtin, lot=lot))
         table(
             [(pack.gtin, pack.serial) for pack in sorted(found.packs, key=lambda pack: (pack.gtin, pack.serial))],
             *("gtin", "serial"),
