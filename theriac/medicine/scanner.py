@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import Enum, unique
+from itertools import chain
 
+from theriac.errors import BadCode
 from theriac.medicine import wedge
-from theriac.medicine.packid import PackCode
+from theriac.medicine.packid import PackCode, is_cut
 from theriac.medicine.packs import tag_of
 from theriac.medicine.shelf import KnownPack, Shelf
 from theriac.medicine.state import BatchState, Block, End, PackStatus, Place
@@ -90,6 +92,9 @@ _ALARMS = frozenset(
     }
 )
 
+_SUSPECT = frozenset({Cause.UNKNOWN_HERE, Cause.ALTERED, Cause.SERIAL_TWICE, Cause.FALSE})
+"""What a garbled code can look like; nothing else is said of a pack that was not found as the code names it."""
+
 _ENDED = {
     End.EXPORTED: Cause.EXPORTED,
     End.SAMPLED: Cause.SAMPLED,
@@ -167,11 +172,13 @@ class Scanner:
             return Verdict(Cause.NO_CODE)
 
         verdict = self.judge(reading.code, now=moment)
-        if verdict.cause in (Cause.UNKNOWN_HERE, Cause.ALTERED, Cause.FALSE):
+        if verdict.cause in _SUSPECT:
             # Well-formed and not what is known here: before the pack is suspected, the scanner is.
             for variant in wedge.variants(raw, today=moment.date()):
                 if self._is_known(variant.code):
                     return Verdict(Cause.SCANNER, code=variant.code, scanner=variant.causes)
+            if whole := self._whole_of(reading.code):
+                return Verdict(Cause.SCANNER, code=whole, scanner=(ScannerCause.CUT_SHORT,))
         if reading.causes:
             return self._through_faulty_scanner(verdict, reading.causes)
         return verdict
@@ -217,6 +224,20 @@ class Scanner:
         for variant in wedge.variants(raw, today=today):
             if self._is_known(variant.code):
                 return variant.code
+        return None
+
+    def _whole_of(self, code: PackCode) -> PackCode | None:
+        """A known pack's code that this may be the beginning of; well-formed as it is, only the shelf can tell."""
+        same = [(code.serial, self._shelf.batch(pack.batch)) for pack in self._shelf.find(code.product, code.serial)]
+        for serial, batch in chain(same, self._shelf.going_on(code.product, code.serial)):
+            lot, expiry = batch.product.lot or None, batch.product.expiry
+            try:
+                whole = PackCode(code.scheme, code.product, serial, lot=lot, expiry=expiry)
+            except BadCode:
+                # A maker may have made a pack that no code can name.
+                continue
+            if is_cut(code, whole=whole):
+                return whole
         return None
 
     def _unknown(self, code: PackCode) -> Verdict:

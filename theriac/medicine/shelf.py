@@ -238,6 +238,16 @@ class Shelf:
             for row in rows:
                 yield row[0], KnownPack(row[1], row[2])
 
+    def going_on(self, product: str, serial: str) -> Iterator[tuple[str, KnownBatch]]:
+        """Serials that begin with this one and go on: one of each batch of the product that has such a pack."""
+        for owner, batch in self._database.rows("SELECT owner, batch FROM batches WHERE product = ?", (product,)):
+            rows = self._database.rows(
+                "SELECT serial FROM serials WHERE serial > ? AND serial < ? AND owner = ? LIMIT 1",
+                (serial, serial + chr(0x10FFFF), owner),
+            )
+            if rows:
+                yield rows[0][0], self.batch(batch)
+
     def batch(self, batch: bytes) -> KnownBatch:
         """What is known of a batch. Raises NotOnTheShelf."""
         if batch not in self._batches:
