@@ -20,6 +20,9 @@ from theriac.medicine.counter import Counter
 from theriac.medicine.depot import Depot
 from theriac.medicine.shelf import Shelf
 
+# Digits of a batch's number that a person has to give.
+_SHORTEST = 4
+
 
 @dataclass
 class Goods:
@@ -140,7 +143,12 @@ def batch_named(depot: Depot, text: str) -> bytes:
     """The batch that a person means: the beginning of its number in hexadecimal, or a lot that is known here."""
     known = depot.shelf.batches()
     wanted = text.lower().removeprefix("0x")
-    found = [each.batch for each in known if each.batch.hex().startswith(wanted) or each.product.lot == text]
+    starts = len(wanted) >= _SHORTEST
+    found = [
+        each.batch
+        for each in known
+        if (starts and each.batch.hex().startswith(wanted)) or (text and each.product.lot == text)
+    ]
     if len(found) == 1:
         return found[0]
     many = f"{len(found)} batches are called so" if found else "No batch that is known here is called so"
