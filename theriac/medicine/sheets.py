@@ -55,6 +55,7 @@ class Sheet:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "serials", Serials.of(self.serials))
+        object.__setattr__(self, "upper", tuple(self.upper))
         object.__setattr__(self, "hidden", Leaves.of(self.hidden))
 
     def tree(self, *, floor: int = 0) -> Tree:
