@@ -1,0 +1,108 @@
+"""The commands that write, anchor, check and import EPCIS events, on a real chain."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from conftest import remembered_passphrases
+from goods_town import GTIN, LOT, MEMBERS, goods_town, packs_csv, serial
+from scripts_town import Town
+
+RAW = "04012345000016"
+GLNS = {"maker": "4012345000009", "distributor": "4054321000009", "pharmacy": "4000001000005"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """A maker that commissioned twelve packs in three cases, and anchored what it did."""
+    with remembered_passphrases(), goods_town(tmp_path_factory.mktemp("epcis")) as town:
+        town.done(
+            "maker", "commission", packs_csv(town.folder / "packs.csv", lot=LOT), "-o", str(town.folder / "at.csv")
+        )
+        for number, who in enumerate(MEMBERS, start=1):
+            if who in GLNS:
+                town.done("maker", "epcis", "gln", str(number), GLNS[who])
+        town.done("maker", "epcis", "export", "-o", str(town.folder / "events.json"))
+        town.done("maker", "epcis", "anchor", "-o", str(town.folder / "proofs.json"))
+        yield town
+
+
+def test_check__of_what_was_exported_and_anchored__finds_all(made: Town) -> None:
+    said = made.done(
+        "maker", "epcis", "check", str(made.folder / "events.json"), "--proofs", str(made.folder / "proofs.json")
+    )
+    assert said.out == "4 of 4 events are anchored on the chain by their own member.\n"
+
+
+@pytest.mark.parametrize("altered", [(LOT, "L43A"), (serial(LOT, 3), serial(LOT, 99))])
+def test_check__of_an_altered_document__says_which_are_not_anchored(made: Town, altered: tuple[str, str]) -> None:
+    forged = made.folder / "forged.json"
+    forged.write_text((made.folder / "events.json").read_text().replace(*altered))
+
+    said = made.run("maker", "epcis", "check", str(forged), "--proofs", str(made.folder / "proofs.json"))
+
+    assert said.code == 5
+    assert " of 4 events are anchored" in said.out
+    assert not said.out.startswith("4 of")
+
+
+def test_check__of_a_document_that_breaks_the_schema__is_refused(made: Town) -> None:
+    broken = made.folder / "broken.json"
+    document = json.loads((made.folder / "events.json").read_text())
+    del document["epcisBody"]["eventList"][0]["eventTime"]
+    broken.write_text(json.dumps(document))
+
+    said = made.run("maker", "epcis", "check", str(broken))
+
+    assert (said.code, said.out) == (2, "")
+    assert said.err.count("\n") == 1
+
+
+def test_raw_lot__lists_the_packs_made_of_it(made: Town) -> None:
+    made.done("maker", "epcis", "made-of", LOT, "--raw", RAW, "RAW17", "-o", str(made.folder / "made.json"))
+
+    said = made.done("maker", "epcis", "raw-lot", RAW, "RAW17", str(made.folder / "made.json"))
+    other = made.done("maker", "epcis", "raw-lot", RAW, "RAW18", str(made.folder / "made.json"))
+
+    assert [line.split() for line in said.out.splitlines()[1:]] == [[GTIN, serial(LOT, n)] for n in range(12)]
+    assert other.out == "No pack was made of it, as far as these documents tell.\n"
+
+
+def test_import__of_a_warehouses_shipping__becomes_offers(made: Town) -> None:
+    shipped = made.folder / "shipped.json"
+    document = json.loads((made.folder / "events.json").read_text())
+    document["epcisBody"]["eventList"] = [
+        {
+            "type": "ObjectEvent",
+            "eventTime": "2030-01-07T12:00:00.000Z",
+            "eventTimeZoneOffset": "+00:00",
+            "action": "OBSERVE",
+            "bizStep": "shipping",
+            "epcList": [f"https://id.gs1.org/01/{GTIN}/21/{serial(LOT, number)}" for number in (0, 1, 2, 3, 5)],
+            "sourceList": [{"type": "possessing_party", "source": f"https://id.gs1.org/417/{GLNS['maker']}"}],
+            "destinationList": [
+                {"type": "possessing_party", "destination": f"https://id.gs1.org/417/{GLNS['distributor']}"}
+            ],
+        }
+    ]
+    shipped.write_text(json.dumps(document))
+
+    shown = made.done("maker", "epcis", "import", str(shipped))
+    waiting = made.done("distributor", "receive", "--json")
+    made.done("maker", "epcis", "import", str(shipped), "--offer")
+    offered = made.done("distributor", "receive", "--json")
+
+    # then: a whole case and a single pack, and nothing before it was asked for
+    assert [line.split()[-1] for line in shown.out.splitlines()[1:-1]] == ["4", "1"]
+    assert json.loads(waiting.out) == []
+    assert sorted(each["packs"] for each in json.loads(offered.out)) == [1, 4]
+
+
+def test_export__without_a_gln__says_which_is_missing(made: Town) -> None:
+    made.done("maker", "offer", LOT, "--to", "member:5")
+    said = made.run("maker", "epcis", "export", "-o", str(made.folder / "none.json"))
+    made.done("maker", "withdraw", LOT)
+
+    assert said.code == 2
+    assert "GLN of member 5" in said.err
+    assert not (made.folder / "none.json").exists()
