@@ -75,15 +75,15 @@ LIKELY = {
     "commission": 2,
     "anchor_events": 1,
     "wait": 4,
-    "judge": 2,
+    "judge": 4,
     "offer": 8,
     "accept": 8,
     "reject": 2,
     "withdraw": 2,
-    "sign": 2,
+    "sign": 4,
     "hand_over": 12,
     "hand_back": 4,
-    "bring": 4,
+    "bring": 6,
     "dispense": 8,
     "dispense_for": 6,
     "undo": 4,
@@ -122,18 +122,25 @@ class Goods(RuleBasedStateMachine):
         self.sights: dict[bytes, Sights] = {}
         self.papers: list[Paper] = []
         self.made: list[tuple[int, int, Sizes]] = []
+        self.settled = True
         self.commission(Random(seed))
 
     @rule(seed=st.binary(min_size=8, max_size=8))
     def step(self, seed: bytes) -> None:
         """Something happens. Hypothesis chooses how much and leaves steps out; the dice fall evenly."""
-        dice = Random(seed)
+        dice, self.settled = Random(seed), False
+        # Nobody is out of standing for long.
+        if dice.randint(0, 4) == 0 and not all(map(self.model.in_standing, LICENCES)):
+            self.judge(dice)
         for act in dice.choices(list(LIKELY), weights=list(LIKELY.values()), k=20):
             with suppress(Senseless):
                 getattr(self, act)(dice)
-                return
+                break
+        self.settled = True
 
     def teardown(self) -> None:
+        if not self.settled:
+            return
         # property M22
         for batch in self.model.batches.values():
             assert self.stage.look(batch) == expected(self.model, batch)
@@ -206,13 +213,14 @@ class Goods(RuleBasedStateMachine):
         return batch.id, node
 
     def _of(self, dice: Random, member: int) -> Person:
-        """Somebody, mostly of a member."""
-        return self._choose(dice, [one for one in PEOPLE if one.member == member], PEOPLE)
+        """Somebody, mostly of a member and able to do what it does."""
+        able = [one for one in PEOPLE if one.member == member and one.name != "logger"]
+        return self._choose(dice, able, PEOPLE)
 
     def _missing(self, dice: Random, batch: Batch, part: Part) -> tuple[int, ...]:
         inside = [other.node for other in batch.within(part) if other is not part and other.holder == part.holder]
-        if not dice.randint(0, 40):
-            return (dice.choice([*batch.parts, FAR]),)
+        if not dice.randint(0, 12):
+            return (dice.choice([part.node, *(other.node for other in batch.within(part)), FAR]),)
         return tuple(dice.choices(inside, k=dice.choice((0, 0, 0, 1, 1, 2, 3)))) if inside else ()
 
     def _receiver(self, dice: Random, batch: Batch, part: Part) -> int:
@@ -276,7 +284,13 @@ class Goods(RuleBasedStateMachine):
     def judge(self, dice: Random) -> None:
         """The board suspends a member, or takes it back, or shortens a licence."""
         out = [member for member in self.model.members.values() if not self.model.in_standing(member.number)]
-        member = dice.choice(out or list(self.model.members.values()))
+        giving = [
+            self.model.members[part.holder]
+            for batch in self.model.batches.values()
+            for part in batch.parts.values()
+            if self.model.is_offered(part)
+        ]
+        member = dice.choice(out or giving or list(self.model.members.values()))
         self.model.now += 1
         if member.suspended:
             function, arguments = "reinstate", (member.number,)
@@ -292,10 +306,10 @@ class Goods(RuleBasedStateMachine):
     # Handing over
 
     def _is_free(self, batch: Batch, part: Part) -> bool:
-        """Whether nothing keeps it where it is."""
+        """Whether hardly anything keeps it where it is."""
         gone = isinstance(part, Pack) and part.status != Status.IN_STOCK
         held = self.model.is_offered(part) or self.model.is_locked(batch, part)
-        return not (gone or held or part.opened or part.blocks)
+        return not (gone or held or part.blocks)
 
     def offer(self, dice: Random) -> None:
         batch, part = self._part(dice, self._is_free)
@@ -340,7 +354,7 @@ class Goods(RuleBasedStateMachine):
         self.say(Act("reject", sender, *place), "reject", *place, reasons=lambda: self.model.reject(sender, *place))
 
     def withdraw(self, dice: Random) -> None:
-        batch, part = self._part(dice, lambda _, part: part.offer is not None)
+        batch, part = self._part(dice, lambda _, part: part.offer is not None or _is_dispensed(part))
         place = self._place(dice, batch, part.node)
         sender = self._of(dice, part.holder)
         self.say(
@@ -348,8 +362,9 @@ class Goods(RuleBasedStateMachine):
         )
 
     def sign(self, dice: Random) -> None:
-        """An offer is signed and kept."""
-        self.papers.append(self._signed(dice, self._is_free))
+        """An offer is signed and kept, also of what is under an open offer."""
+        likely = dice.choice([self._is_free, lambda _, part: self.model.is_offered(part)])
+        self.papers.append(self._signed(dice, likely))
 
     def hand_over(self, dice: Random) -> None:
         """An offer is signed and brought at once."""
@@ -367,7 +382,11 @@ class Goods(RuleBasedStateMachine):
         """A signed offer is brought: a kept one, a used one, one that counts no more."""
         if not self.papers:
             raise Senseless
-        self._bring(dice, dice.choice(self.papers))
+        self._bring(dice, self._choose(dice, [paper for paper in self.papers if self._counts(paper)], self.papers))
+
+    def _counts(self, paper: Paper) -> bool:
+        part = self.model.batches[paper.batch].parts.get(paper.node)
+        return part is not None and paper.moves == part.moves and paper.giver.member == part.holder
 
     def _signed(self, dice: Random, likely: Callable[[Batch, Part], bool], *, back: bool = False) -> Paper:
         batch, part = self._part(dice, likely)
@@ -413,15 +432,22 @@ class Goods(RuleBasedStateMachine):
 
     # Dispensing, taking back, ending
 
-    def _sellable(self, batch: Batch, pack: Part) -> bool:
-        assert isinstance(pack, Pack)
-        here = pack.holder in PHARMACIES and pack.status == Status.IN_STOCK and not pack.blocks
-        return here and pack.index in batch.tree.packs
+    def _sellable(self, dice: Random) -> Callable[[Batch, Part], bool]:
+        """What a pharmacy would dispense; now and then something that is under an offer."""
+        promised = not dice.randint(0, 4)
+
+        def likely(batch: Batch, pack: Part) -> bool:
+            assert isinstance(pack, Pack)
+            here = pack.holder in PHARMACIES and pack.status == Status.IN_STOCK and not pack.blocks
+            offered = self.model.is_offered(pack) or self.model.is_locked(batch, pack)
+            return here and offered == promised and pack.index in batch.tree.packs
+
+        return likely
 
     def _proof(self, dice: Random, batch: Batch, pack: Pack) -> tuple[bool, bytes, tuple[bytes, ...]]:
         """Whether it proves that this pack is at its place, the pack, and its siblings."""
         index, tree = pack.index, batch.tree
-        lie = dice.randint(0, 30)
+        lie = dice.randint(0, 15)
         if lie == 0:
             other = dice.choice([one for one in tree.packs if one != index])
             return False, tree.packs[other], tree.siblings(other)
@@ -432,7 +458,7 @@ class Goods(RuleBasedStateMachine):
         return True, tree.packs[index], tree.siblings(index)
 
     def dispense(self, dice: Random) -> None:
-        batch, pack = self._part(dice, self._sellable, among="packs")
+        batch, pack = self._part(dice, self._sellable(dice), among="packs")
         (id_, node), proof = self._place(dice, batch, pack.node), self._proof(dice, batch, pack)
         index = self._index(node)
         sender = self._of(dice, pack.holder)
@@ -453,7 +479,7 @@ class Goods(RuleBasedStateMachine):
         return node - (1 << DEPTH) if 1 << DEPTH <= node < 2 << DEPTH else (1 << DEPTH) + node % 7
 
     def dispense_for(self, dice: Random) -> None:
-        batch, pack = self._part(dice, self._sellable, among="packs")
+        batch, pack = self._part(dice, self._sellable(dice), among="packs")
         (id_, node), proof = self._place(dice, batch, pack.node), self._proof(dice, batch, pack)
         index = self._index(node)
         pharmacist, operator = self._of(dice, pack.holder), self._operator(dice, pack.holder, DISPENSE_FOR)
@@ -482,7 +508,7 @@ class Goods(RuleBasedStateMachine):
         return self._choose(dice, able, [TILL, SENSOR, PEOPLE[4], PEOPLE[-1]])
 
     def undo(self, dice: Random) -> None:
-        batch, pack = self._part(dice, lambda _, pack: _is_dispensed(pack) and not pack.operator, among="packs")
+        batch, pack = self._part(dice, lambda _, pack: _is_dispensed(pack), among="packs")
         id_, node = self._place(dice, batch, pack.node)
         index, sender = self._index(node), self._of(dice, pack.holder)
         self.say(
@@ -568,7 +594,7 @@ class Goods(RuleBasedStateMachine):
 
     def _speaker(self, dice: Random, batch: Batch, part: Part, block: Block) -> Person:
         if block == Block.RECALL:
-            return self._of(dice, dice.choice([batch.maker, REGULATOR]))
+            return self._of(dice, dice.choice([batch.maker, REGULATOR, 1, 2]))
         return self._of(dice, authority(block, part.holder, batch.maker))
 
     def quarantine(self, dice: Random) -> None:
