@@ -1,9 +1,12 @@
 """What all tests share: where they may write, and the marks of tests that need more than a set-up machine."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
 
 # What a skipped test says: what it needs, and how to get it.
 MARKS = {
@@ -14,6 +17,12 @@ MARKS = {
 
 # Where the tests' temporary folders go: into the repository, as everything does.
 TEMPORARY = Path(__file__).resolve().parent.parent / ".cache" / "tmp"
+
+# On a busy machine a slow example is no fault of what it tests. Tests choose how many examples they try, some hundreds;
+# THERIAC_EXAMPLES=20 has them try twenty times as many.
+TIMES = int(os.environ.get("THERIAC_EXAMPLES", "1"))
+settings.register_profile("theriac", deadline=None, max_examples=100 * TIMES)
+settings.load_profile("theriac")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,11 +35,24 @@ def pytest_configure(config: pytest.Config) -> None:
     # No test cuts the power, so none can tell what is on the disk from what is on its way there; a process that is
     # killed loses nothing. Waiting for the disk, ten thousand times, takes a minute.
     patch.setattr(os, "fsync", lambda handle: None)
+    if TIMES > 1:
+        patch.setattr(settings, "__init__", _trying_more(settings.__init__))
     # Ape is missing where pytest is told to load no plugins.
     if config.pluginmanager.hasplugin("ape_test"):
         from quick_ape import quicken
 
         quicken(patch)
+
+
+def _trying_more(initialise: Callable[..., None]) -> Callable[..., None]:
+    """Settings of Hypothesis that ask for so many times as many examples as they are told."""
+
+    def more(chosen: settings, parent: settings | None = None, **values: Any) -> None:
+        if "max_examples" in values:
+            values["max_examples"] *= TIMES
+        initialise(chosen, parent, **values)
+
+    return more
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
