@@ -104,20 +104,23 @@ def commission(
         raise Failure("Give a file of packs, or --count with --gtin, --lot and --expiry.")
     if file is not None and any((gtin, lot, expiry, case, pallet)):
         raise Failure("A file says all of its packs; leave --gtin, --lot, --expiry, --case and --pallet away.")
+    with working("Reading"):
+        listed = lots_in(Path(file)) if file else []
     with at_work(who, network=network, store=store, account=account) as goods:
         resumed = _resume(goods)
-        path = Path(file) if file else _drawn(goods, count or 0, gtin, lot, expiry, case or 0, pallet or 0, length)
-        with working("Reading"):
-            lots = lots_in(path)
+        drawn = None
+        if file is None:
+            drawn = _drawn(goods, count or 0, gtin, lot, expiry, case or 0, pallet or 0, length)
+        lots = lots_in(drawn) if drawn else listed
         rows = [
             row for each in lots for row in _commission_lot(goods, each, case_bits=case_bits, pallet_bits=pallet_bits)
         ]
         if out is not None:
             with working("Writing where each pack lies"):
                 write_placed(Path(out), lots, goods.depot.shelf)
-        if file is None:
+        if drawn is not None:
             # Only now: until here the same command goes on with the serials that it drew.
-            path.unlink()
+            drawn.unlink()
     if as_json:
         print_json({"resumed": resumed, "batches": rows})
         return
