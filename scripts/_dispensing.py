@@ -64,16 +64,16 @@ def until_stopped() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = None
-    # Only the main thread may ask for signals.
+    before = {}
+    # Only the main thread may ask for signals. Ape ends a program at Ctrl-C on its own.
     with suppress(ValueError):
-        before = signal.signal(signal.SIGTERM, stop)
+        before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         with suppress(KeyboardInterrupt):
             yield
     finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 @dataclass

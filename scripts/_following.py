@@ -115,6 +115,8 @@ class Follower:
                 if last:
                     return
                 self._wake.wait(EVERY)
+                if self._stopping.is_set() and not self.settles:
+                    return
 
     def _contact(self, stack: ExitStack) -> Depot:
         """A depot of this thread's own, once the contracts were found to stand there unchanged."""

@@ -46,6 +46,8 @@ class Read:
 def from_scanner(stream: BinaryIO) -> Iterator[Read]:
     """The lines of a keyboard-wedge scanner, each as soon as its end was sent, whichever end that is."""
     with _every_key(stream) as typed:
+        if typed:
+            click.echo("Scan packs; Ctrl-D ends it.", err=True)
         for line in _lines(_parts(stream), typed=typed):
             yield Read(line)
 
