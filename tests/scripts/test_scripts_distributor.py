@@ -1,0 +1,345 @@
+"""`ape run distributor`: taking over with what was scanned, splitting, checking cases, returns."""
+
+import json
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from goods_town import EXPIRY, GTIN, code, goods_town, packs_csv, serial
+from scripts_town import Town
+
+LOTS = count(1)
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with goods_town(tmp_path_factory.mktemp("wholesale")) as found:
+        yield found
+
+
+@pytest.fixture
+def lot(town: Town, folder: Path) -> str:
+    """A lot of twelve packs, four in a case, that the maker offers to the distributor."""
+    name = f"W{next(LOTS)}"
+    town.done("maker", "commission", packs_csv(folder / "packs.csv", lot=name))
+    town.done("maker", "offer", name, "--to", "member:2")
+    return name
+
+
+@pytest.fixture
+def held(town: Town, lot: str) -> str:
+    """The same where the distributor took it over."""
+    town.done("distributor", "receive", offer_of(town, lot))
+    return lot
+
+
+def offer_of(town: Town, lot: str, who: str = "distributor") -> str:
+    """The name of the latest offer of a lot to a member."""
+    rows = town.done("distributor", "receive", "--as", who, "--json").json
+    return [row["offer"] for row in rows if row["lot"] == lot][-1]
+
+
+def holders(town: Town, lot: str, who: str = "maker") -> dict[str, int]:
+    """Who holds each pack, by serial."""
+    rows = town.done("distributor", "list", lot, "--packs", "--as", who, "--json").json
+    return {row["serial"]: row["holder"] for row in rows}
+
+
+def case(lot: str, number: int) -> str:
+    """The case in which a pack lies."""
+    return f"case:{code(lot, number)}"
+
+
+# -- receiving -------------------------------------------------------------------------------------------------------
+
+
+def test_receive__lists_what_is_offered_and_what_it_is(town: Town, lot: str) -> None:
+    rows = [row for row in town.done("distributor", "receive", "--json").json if row["lot"] == lot]
+
+    [row] = rows
+    assert (row["from"], row["name"], row["what"], row["product"], row["packs"]) == (
+        1,
+        "Alpine Pharma",
+        "batch",
+        GTIN,
+        12,
+    )
+
+
+def test_receive__all_of_it(town: Town, lot: str) -> None:
+    said = town.done("distributor", "receive", offer_of(town, lot))
+
+    assert said.out == f"Took over batch {lot}: 12 packs.\n"
+    assert set(holders(town, lot).values()) == {2}
+
+
+def test_receive__what_was_not_scanned_is_missing_as_whole_cases_and_packs(town: Town, lot: str, folder: Path) -> None:
+    # given: scans of the first case but for a pack, nothing of the second, all of the third, and one of nobody
+    numbers = [0, 1, 3, *range(8, 12)]
+    lines = [code(lot, number) for number in numbers] + [f"(01){GTIN}(21)STRANGER(10){lot}"]
+    (folder / "scans.txt").write_text("\n".join(lines))
+
+    said = town.done("distributor", "receive", offer_of(town, lot), "--scanned", str(folder / "scans.txt"), "--yes")
+
+    assert said.out == f"Took over batch {lot}: 7 packs; 5 that are missing stay with member 1.\n"
+    assert said.err == f"Not of this delivery: {GTIN} STRANGER; set it aside.\n"
+    found = holders(town, lot)
+    assert {name for name, holder in found.items() if holder == 2} == {serial(lot, number) for number in numbers}
+    assert set(found.values()) == {1, 2}
+
+
+def test_receive__asks_before_it_takes_over_less(town: Town, lot: str) -> None:
+    before = town.chain.web3.eth.block_number
+
+    said = town.run("distributor", "receive", offer_of(town, lot), "--missing", code(lot, 0))
+
+    assert (said.code, town.chain.web3.eth.block_number) == (1, before)
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "sentence"),
+    [
+        (("--scanned", "{other}"), 3, "Nothing of it arrived"),
+        (("--missing", "{other}"), 2, "cannot be missing from it"),
+        (("--missing", "{mine}", "--scanned", "{mine}"), 2, "not both"),
+        (("--scanned", "scribble"), 2, "scan"),
+    ],
+    ids=["nothing", "a foreign one missing", "both", "no code"],
+)
+def test_receive__what_cannot_be_meant_sends_nothing(
+    town: Town, lot: str, words: tuple[str, ...], exit_code: int, sentence: str
+) -> None:
+    offer, before = offer_of(town, lot), town.chain.web3.eth.block_number
+    filled = [word.format(mine=code(lot, 0), other=code("ELSEWHERE", 0)) for word in words]
+
+    said = town.run("distributor", "receive", offer, *filled, "--yes")
+
+    assert (said.code, sentence in said.err) == (exit_code, True), said.err
+    assert town.chain.web3.eth.block_number == before
+
+
+def test_receive__a_rejected_offer_is_gone(town: Town, lot: str) -> None:
+    offer = offer_of(town, lot)
+
+    town.done("distributor", "receive", offer, "--reject")
+
+    again = town.run("distributor", "receive", offer)
+    assert (again.code, "No open offer is called" in again.err) == (3, True)
+    assert set(holders(town, lot).values()) == {1}
+
+
+def test_receive__a_signed_offer_is_brought_by_its_receiver(town: Town, held: str, folder: Path) -> None:
+    file = str(folder / "case.offer")
+    town.done("distributor", "offer", case(held, 0), "--to", "3", "--signed", file)
+
+    other = town.run("distributor", "receive", file, "--as", "other")
+    said = town.done("distributor", "receive", file, "--as", "pharmacy")
+    again = town.run("distributor", "receive", file, "--as", "pharmacy")
+
+    assert (other.code, "This offer is to member 3" in other.err) == (3, True)
+    assert "4 packs" in said.out
+    assert (again.code, again.sentences) == (3, ["These goods are held here already; 'list' shows them."])
+
+
+def test_receive__a_file_that_is_no_offer_is_refused(town: Town, folder: Path) -> None:
+    (folder / "no.offer").write_text("hello")
+
+    said = town.run("distributor", "receive", str(folder / "no.offer"))
+
+    assert (said.code, len(said.sentences)) == (2, 1)
+
+
+def test_withdraw__ends_a_signed_offer_too(town: Town, held: str, folder: Path) -> None:
+    file = str(folder / "case.offer")
+    town.done("distributor", "offer", case(held, 0), "--to", "3", "--signed", file)
+    town.done("distributor", "withdraw", case(held, 0))
+
+    said = town.run("distributor", "receive", file, "--as", "pharmacy")
+
+    assert (said.code, "WrongMoves" in said.err) == (3, True)
+
+
+# -- splitting -------------------------------------------------------------------------------------------------------
+
+
+def plan(folder: Path, *rows: tuple[str, str]) -> str:
+    path = folder / "plan.csv"
+    path.write_text("\n".join(["to;goods", *(f"{to};{goods}" for goods, to in rows)]))
+    return str(path)
+
+
+def test_split__offers_each_part_to_its_receiver_once(town: Town, held: str, folder: Path) -> None:
+    path = plan(folder, (case(held, 0), "member:3"), (case(held, 4), "5"), (code(held, 8), "3"))
+
+    town.done("distributor", "split", path)
+    before = town.chain.web3.eth.block_number
+    again = town.done("distributor", "split", path)
+
+    assert (again.out.count("is offered already"), town.chain.web3.eth.block_number) == (3, before)
+    assert [
+        row["packs"]
+        for row in town.done("distributor", "receive", "--as", "other", "--json").json
+        if row["lot"] == held
+    ] == [4]
+    rows = town.done("distributor", "receive", "--as", "pharmacy", "--json").json
+    assert sorted(row["packs"] for row in rows if row["lot"] == held) == [1, 4]
+
+
+def test_split__is_checked_as_a_whole_before_anything_is_offered(town: Town, held: str, folder: Path) -> None:
+    before = town.chain.web3.eth.block_number
+    bad = {
+        "stands twice": [(case(held, 0), "3"), (code(held, 1), "5")],
+        "Line 3": [(case(held, 0), "3"), ("NOLOT", "5")],
+        "names no member": [(case(held, 0), "somebody")],
+        "has 3 columns": [(case(held, 0), "3;x")],
+    }
+    for sentence, rows in bad.items():
+        # The goods stand last in a line: what follows them is a column more.
+        path = plan(folder, *[(goods, to.partition(";")[0]) for goods, to in rows])
+        if sentence == "has 3 columns":
+            Path(path).write_text(Path(path).read_text() + ";x")
+        said = town.run("distributor", "split", path)
+        assert (said.code in (2, 3), sentence in said.err) == (True, True), said.err
+    (folder / "empty.csv").write_text("")
+    assert town.run("distributor", "split", str(folder / "empty.csv")).code == 2
+    assert town.chain.web3.eth.block_number == before
+
+
+def test_split__of_what_another_holds_is_refused(town: Town, held: str, folder: Path) -> None:
+    town.done("distributor", "offer", case(held, 0), "--to", "5")
+    town.done("distributor", "receive", offer_of(town, held, "other"), "--as", "other")
+
+    said = town.run("distributor", "split", plan(folder, (case(held, 0), "3")))
+
+    assert (said.code, "is held by member 5" in said.err) == (3, True)
+
+
+# -- what is in a case -----------------------------------------------------------------------------------------------
+
+
+def test_aggregate__says_what_is_missing_foreign_and_taken_out(town: Town, held: str, folder: Path) -> None:
+    # given: a case from which one pack went to the pharmacy
+    town.done("distributor", "offer", code(held, 3), "--to", "3")
+    town.done("distributor", "receive", offer_of(town, held, "pharmacy"), "--as", "pharmacy")
+    scans = ["--scanned", code(held, 0), "--scanned", code(held, 1), "--scanned", code(held, 4)]
+
+    said = town.run("distributor", "aggregate", case(held, 0), *scans, "--json")
+
+    found = json.loads(said.out)
+    assert said.code == 3
+    assert {row["serial"]: row["found"] for row in found["packs"]} == {
+        serial(held, 0): "found",
+        serial(held, 1): "found",
+        serial(held, 2): "missing",
+        serial(held, 3): "taken out",
+    }
+    assert (found["missing"], found["foreign"]) == ([serial(held, 2)], [f"{GTIN} {serial(held, 4)}"])
+
+
+def test_aggregate__writes_a_packing_event_that_others_read(town: Town, held: str, folder: Path) -> None:
+    from theriac.medicine.epcis import Packing
+    from theriac.medicine.epcis_read import read
+
+    town.done("distributor", "aggregate", case(held, 0), "--epcis", str(folder / "packed.json"))
+
+    [step] = read((folder / "packed.json").read_bytes()).steps
+    assert isinstance(step, Packing)
+    assert sorted(item.serial for item in step.items) == [serial(held, number) for number in range(4)]
+
+
+# -- returns ---------------------------------------------------------------------------------------------------------
+
+
+def test_return__goes_to_who_gave_it_and_is_taken_back(town: Town, held: str) -> None:
+    town.done("distributor", "offer", case(held, 0), "--to", "3")
+    town.done("distributor", "receive", offer_of(town, held, "pharmacy"), "--as", "pharmacy")
+
+    said = town.done("distributor", "return", code(held, 0), "--as", "pharmacy")
+    town.done("distributor", "receive", offer_of(town, held))
+
+    assert "River Wholesale (member 2)" in said.out
+    assert holders(town, held)[serial(held, 0)] == 2
+
+
+def test_return__to_the_maker_past_the_giver(town: Town, held: str) -> None:
+    town.done("distributor", "offer", case(held, 0), "--to", "3")
+    town.done("distributor", "receive", offer_of(town, held, "pharmacy"), "--as", "pharmacy")
+
+    town.done("distributor", "return", code(held, 0), "--to-maker", "--as", "pharmacy")
+    town.done("maker", "receive", offer_of(town, held, "maker"))
+
+    assert holders(town, held)[serial(held, 0)] == 1
+
+
+def test_receive__a_pack_that_never_went_out_from_here_is_no_return(town: Town, held: str) -> None:
+    # given: a pharmacy that got a case from the first wholesaler, and offers a pack of it to the second
+    town.done("distributor", "offer", case(held, 0), "--to", "3")
+    town.done("distributor", "receive", offer_of(town, held, "pharmacy"), "--as", "pharmacy")
+    town.done("distributor", "offer", code(held, 0), "--to", "5", "--as", "pharmacy")
+    offer = offer_of(town, held, "other")
+
+    refused = town.run("distributor", "receive", offer, "--as", "other")
+    taken = town.done("distributor", "receive", offer, "--as", "other", "--not-a-return")
+
+    assert (refused.code, "never went out from here" in refused.err) == (3, True)
+    assert "1 packs" in taken.out
+
+
+def test_receive__a_dispensed_pack_is_no_return(town: Town, held: str) -> None:
+    """A giver whose sheet tells a pack as if it were in stock is not believed."""
+    import os
+
+    from scripts._goods import goods_of
+    from theriac.medicine.tree import node_of
+
+    # given: a pharmacy that dispensed one pack of a case and signs an offer of the case with all of it in its sheet
+    town.done("distributor", "offer", case(held, 0), "--to", "3")
+    town.done("distributor", "receive", offer_of(town, held, "pharmacy"), "--as", "pharmacy")
+    before = dict(os.environ)
+    os.environ.update(town.settings)
+    try:
+        with goods_of("pharmacy", network=town.settings["THERIAC_NETWORK"], store=None) as goods:
+            depot = goods.depot
+            [pack] = depot.shelf.find(GTIN, serial(held, 0))
+            node = node_of(pack.index, depot.shelf.batch(pack.batch).shape.case_bits)
+            depot.state(pack.batch).gone.clear()
+            offer = depot.signed_offer(pack.batch, node, to=2, recipient=goods.recipient_of(2))
+            depot.dispense_many([pack])
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    path = town.folder / "lying.offer"
+    path.write_bytes(offer.encode())
+
+    # then
+    said = town.run("distributor", "receive", str(path))
+    assert (said.code, "were dispensed or ended" in said.err) == (3, True), said.err
+
+
+# -- blocking --------------------------------------------------------------------------------------------------------
+
+
+def test_quarantine__keeps_goods_until_they_are_released(town: Town, held: str) -> None:
+    town.done("distributor", "quarantine", case(held, 0), "--reason", "2")
+
+    refused = town.run("distributor", "offer", case(held, 0), "--to", "3")
+    town.done("distributor", "release", case(held, 0))
+    town.done("distributor", "offer", case(held, 0), "--to", "3")
+
+    assert (refused.code, "IsBlocked" in refused.err) == (3, True)
+
+
+def test_quarantine__of_what_another_holds_is_refused(town: Town, held: str) -> None:
+    town.done("distributor", "offer", case(held, 0), "--to", "3")
+    town.done("distributor", "receive", offer_of(town, held, "pharmacy"), "--as", "pharmacy")
+
+    said = town.run("distributor", "quarantine", case(held, 0))
+
+    assert (said.code, "NotTheHolder" in said.err) == (3, True)
+
+
+def test_offer__what_a_lot_is_not_known_of_says_so(town: Town) -> None:
+    said = town.run("distributor", "offer", f"(01){GTIN}(21)X1(17){EXPIRY[2:].replace('-', '')}", "--to", "3")
+
+    assert (said.code, "is unknown here" in said.err) == (3, True)
