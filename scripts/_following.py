@@ -5,19 +5,18 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from web3 import HTTPProvider, Web3
 
 from scripts._cli import Failure, failure_of
-from scripts._goods import Goods, depot_at, goods_of
+from scripts._goods import FOLLOWED, Goods, depot_at, goods_of, remember_followed
 from scripts._member import desk_at
 from scripts._scanning import Saying
 from scripts._site import unconnected
 from theriac.consortium import Role
 from theriac.errors import CounterBusy, OutboxBusy, TheriacError, Unavailable
-from theriac.health.keystore import write_private
 from theriac.ledger.index import Progress
 from theriac.ledger.sender import Sender
 from theriac.medicine.counter import Standing
@@ -189,15 +188,10 @@ def may_not_dispense(address: str, member: int) -> str:
     return f"{address} may not dispense for member {member}: it is no pharmacist of a member in standing."
 
 
-def remember_followed(folder: Path) -> None:
-    """Keeps when the chain was followed last."""
-    write_private(folder / "followed", datetime.now(UTC).isoformat(timespec="seconds").encode())
-
-
 def lost_sentence(folder: Path) -> str:
     """What is said where the chain is out of reach: how old that is what verdicts are made from."""
     try:
-        when = datetime.fromisoformat((folder / "followed").read_text())
+        when = datetime.fromisoformat((folder / FOLLOWED).read_text())
     except (OSError, ValueError):
         return "The chain is out of reach; verdicts are made from what is known here."
     return f"The chain is out of reach; verdicts are made from what was known at {when:%Y-%m-%d %H:%M} UTC."

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from web3 import Web3
 
@@ -12,6 +13,7 @@ from scripts._member import Desk, desk_at, desk_of
 from scripts._site import Person, Site, is_silent, unconnected
 from theriac.crypto.recipients import Recipient, parse_recipient
 from theriac.errors import ChainSilent, NoProfile, Unavailable
+from theriac.health.keystore import write_private
 from theriac.health.messages import member_address
 from theriac.ledger.contracts import Contracts
 from theriac.ledger.sender import Sender
@@ -22,6 +24,10 @@ from theriac.medicine.shelf import Shelf
 
 # Digits of a batch's number that a person has to give.
 _SHORTEST = 4
+
+
+FOLLOWED = "followed"
+"""The file that says when the chain was followed last."""
 
 
 @dataclass
@@ -78,11 +84,17 @@ def goods_of(
         goods = _opened(stack, desk, member=member, sender=desk.site.sender(desk.alias))
         try:
             goods.depot.sync()
+            remember_followed(goods.person.folder)
         except ChainSilent:
             if not offline:
                 raise
             goods.online = False
         yield goods
+
+
+def remember_followed(folder: Path) -> None:
+    """Keeps when the chain was followed last, for whoever works without it later."""
+    write_private(folder / FOLLOWED, datetime.now(UTC).isoformat(timespec="seconds").encode())
 
 
 def _is_out_of_reach(who: str, *, network: str, store: str | None) -> bool:

@@ -97,7 +97,8 @@ def scan(
     """Say of each pack whether it may be dispensed: one line a code, from a scanner, pictures, or a folder.
 
     Without PICTURES and --watch, codes come from standard input, one a line, as a keyboard-wedge scanner types them;
-    Ctrl-D or Ctrl-C ends it. --json prints one JSON object a line.
+    Ctrl-D or Ctrl-C ends it. --json prints one JSON object a line: a verdict with a `cause`, or, with --dispense or
+    --settle, a dispense that the chain took or refused, with a `standing`.
 
     Verdicts are made from this pharmacy's own files, which follow the chain in the background; while it is out of
     reach that is said once, and scans go on.

@@ -1,17 +1,16 @@
 """A pharmacy with stock, more of its devices, and a chain that can be stopped."""
 
 import os
-import re
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from depot_town import PRODUCT, Town
 from eth_account.signers.local import LocalAccount
+from listening import process_at
 from real_anvil import person
 
 from theriac.consortium import Join, Role
@@ -83,25 +82,6 @@ def colleague(town: Town, name: str) -> LocalAccount:
 
 
 # -- a chain that is out of reach ------------------------------------------------------------------------------------
-
-
-def process_at(uri: str) -> int:
-    """The process that listens at a port of this machine."""
-    port = urlsplit(uri).port
-    inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in Path(table).read_text().splitlines()[1:]:
-            parts = line.split()
-            if int(parts[1].rpartition(":")[2], 16) == port and parts[3] == "0A":
-                inodes.add(parts[9])
-    for handle in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(handle))
-        except OSError:
-            continue
-        if found and found.group(1) in inodes:
-            return int(handle.parts[2])
-    raise AssertionError(f"nothing listens at {uri}")
 
 
 @contextmanager
