@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from rich.console import Console
 from rich.table import Table
 
-from benches import scanning
+from benches import commissioning, scanning
 from theriac.crypto import age
 from theriac.crypto.recipients import HybridIdentity
 from theriac.health.bundle import IndexFile, Opening, compose, read_index
@@ -121,6 +121,7 @@ def main() -> None:
         )
     Console().print(table)
     Console().print(scanning.table())
+    Console().print(commissioning.table())
 
 
 if __name__ == "__main__":

@@ -373,6 +373,7 @@ def add_receiving(cli: Actor, who_: str) -> None:
             sheet = goods.depot.open_sheet(wanted.open.sheet, batch=wanted.open.batch, node=wanted.open.node)
             if not not_a_return:
                 _check_return(goods, wanted.open, sheet)
+            _tell_difference(goods, wanted.open, sheet)
             missing = _missing(sheet, scanned, absent)
             _accept(goods, wanted, sheet, missing, yes=yes)
 
@@ -499,6 +500,19 @@ def _accept(goods: "Goods", wanted: _Wanted, sheet: "Sheet", missing: list[int],
     piece = Piece(wanted.open.batch, wanted.open.node)
     stay = f"; {gone} that are missing stay with member {wanted.open.giver}" if missing else ""
     click.echo(f"Took over {shown(goods, piece)}: {len(sheet.serials) - gone} packs{stay}.")
+
+
+def _tell_difference(goods: "Goods", offer: "OpenOffer", sheet: "Sheet") -> None:
+    """The giver wrote the sheet, and the chain says what changes hands: where the two differ, the receiver is told."""
+    from theriac.medicine.tree import indexes_of
+
+    goes, first = goods.depot.state(offer.batch).goes_with(offer.node), indexes_of(offer.node).start
+    stays = [serial for index, serial in sheet.serials.items() if not goes[index - first]]
+    unnamed = sum(goes[index - first] for index in sheet.hidden)
+    if stays:
+        click.echo(f"{len(stays)} packs that the giver names do not change hands, such as {stays[0]}.", err=True)
+    if unnamed:
+        click.echo(f"{unnamed} packs change hands that the giver did not name; ask for their sheet.", err=True)
 
 
 def _check_return(goods: "Goods", offer: "OpenOffer", sheet: "Sheet") -> None:

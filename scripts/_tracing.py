@@ -158,6 +158,7 @@ def _traced_pack(goods: "Goods", code: str, sheet: str | None) -> "KnownPack":
 def _take_in(goods: "Goods", path: str) -> None:
     """Takes in a sheet that was disclosed, once the chain says that it is true."""
     from theriac.errors import SheetDoesNotFit
+    from theriac.medicine.depot import checked
     from theriac.medicine.sheets import Sheet
 
     if goods.desk is None:
@@ -165,9 +166,10 @@ def _take_in(goods: "Goods", path: str) -> None:
     with open(path, "rb") as file:
         sheet = Sheet.open_(file, identities=[goods.desk.identity])
     batch = sheet.batch()
-    if goods.depot.chain.state(batch) is None:
+    state = goods.depot.chain.state(batch)
+    if state is None:
         raise SheetDoesNotFit(batch=batch.hex())
-    goods.depot.shelf.add(sheet, batch=batch)
+    goods.depot.shelf.add(sheet, batch=batch, tree=checked(sheet, state))
 
 
 def _title(goods: "Goods", pack: "KnownPack") -> str:

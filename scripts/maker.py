@@ -57,7 +57,7 @@ add_beginnings(cli, "maker", name="Alpine Pharma", roles="maker")
     )
 )
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False))
-@click.option("--count", type=click.IntRange(1, 1 << 26), help="Draw so many serials that nobody can guess.")
+@click.option("--count", type=click.IntRange(1, 1 << 22), help="Draw so many serials that nobody can guess.")
 @click.option("--gtin", help="With --count: the product, a GTIN of 14 digits, a PPN, or China's seven digits.")
 @click.option("--lot", help="With --count.")
 @click.option("--expiry", help="With --count: the last day, such as 2031-06-30.")
@@ -156,11 +156,10 @@ def _drawn(
     length: int,
 ) -> "Path":
     """A list of drawn serials, kept until all of it is commissioned: the same command after a crash goes on with it."""
-    import io
+    import os
     from hashlib import sha256
 
     from scripts._commissioning import expiry_of, write_drawn
-    from theriac.health.keystore import write_private
 
     if not gtin or not lot or not expiry:
         raise Failure("With --count give --gtin, --lot and --expiry too.")
@@ -170,9 +169,13 @@ def _drawn(
     if path.exists():
         click.echo("Going on with the serials that an interrupted run drew.", err=True)
         return path
-    text = io.StringIO()
-    write_drawn(text, gtin=gtin, lot=lot, expiry=day, count=count, length=length, case=case, pallet=pallet)
-    write_private(path, text.getvalue().encode())
+    # Under another name until it is whole: a list that was cut short must not be gone on with.
+    draft = path.with_suffix(".draft")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        write_drawn(file, gtin=gtin, lot=lot, expiry=day, count=count, length=length, case=case, pallet=pallet)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
     return path
 
 

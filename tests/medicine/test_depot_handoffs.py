@@ -313,7 +313,11 @@ def test_accept__a_sheet_that_is_no_sheet_of_these_goods_sends_nothing(place: To
     other = maker.commission(order(product=Product(PRODUCT.code, f"H{next(LOTS)}", PRODUCT.expiry)))
     whole, case = maker.shelf.sheet(batch, BATCH), node_of(pack(maker, batch, 0).index, 4)
     lying = replace(whole, serials={**whole.serials, pack(maker, batch, 0).index: "SN-ANOTHER"})
+    hashes = whole.without(whole.serials)
     sheets = [
+        (replace(whole, shape=Shape(9, 4)).seal(to=mine), SheetDoesNotFit),
+        (replace(hashes, key=BatchKey(bytes(32))).seal(to=mine), SheetDoesNotFit),
+        (replace(hashes, product=replace(whole.product, lot="OTHER")).seal(to=mine), SheetDoesNotFit),
         (maker.shelf.sheet(other, BATCH).seal(to=mine), SheetDoesNotFit),
         (maker.shelf.sheet(batch, case).seal(to=mine), SheetDoesNotFit),
         (lying.seal(to=mine), SheetDoesNotFit),

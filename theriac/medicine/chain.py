@@ -205,10 +205,9 @@ class Chain:
     def open_offers(self, *, to: int | None = None, giver: int | None = None, now: int) -> list[OpenOffer]:
         """The offers that stand at the second `now`."""
         found: dict[tuple[bytes, int], OpenOffer] = {}
-        for event in self.index.events("Batches", "Offered"):
+        parties = {name: member for name, member in (("to", to), ("from", giver)) if member is not None}
+        for event in self.index.events("Batches", "Offered", where=parties):
             told = event.arguments
-            if (to is not None and told["to"] != to) or (giver is not None and told["from"] != giver):
-                continue
             if now >= told["ends"]:
                 continue
             found[told["batch"], told["node"]] = OpenOffer(

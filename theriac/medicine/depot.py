@@ -154,18 +154,17 @@ class Depot:
 
     def _given(self, since: int) -> Iterator[WantedSheet]:
         """The sheets of what this member was handed over or commissioned, and does not have."""
-        for event in self.chain.index.events("Batches", "HandedOver", since=since):
+        for event in self.chain.index.events("Batches", "HandedOver", where={"to": self.member}, since=since):
             told = event.arguments
-            if told["to"] != self.member:
-                continue
             digest = told["sheet"]
             if not any(digest):
                 digest = self.chain.sheet_offered(told["batch"], told["node"], to=self.member, until=event.block)
             if any(digest) and not self.shelf.has_sheet(digest):
                 yield WantedSheet(told["batch"], told["node"], digest)
-        for event in self.chain.index.events("Batches", "Commissioned", since=since):
+        mine = {"maker": self.member}
+        for event in self.chain.index.events("Batches", "Commissioned", where=mine, since=since):
             told = event.arguments
-            if told["maker"] == self.member and not self.shelf.has_sheet(told["manifest"]):
+            if not self.shelf.has_sheet(told["manifest"]):
                 yield WantedSheet(told["batch"], BATCH, told["manifest"])
 
     def _collect(self, wanted: WantedSheet) -> None:
@@ -189,7 +188,7 @@ class Depot:
             sheet = Sheet.open_(stream, identities=self._identities)
         if sheet.node != node:
             raise SheetDoesNotFit(batch=batch.hex())
-        return sheet, sheet.check(batch)
+        return sheet, checked(sheet, self.state(batch))
 
     def consortium_keys(self) -> dict[int, bytes]:
         """The consortium's keys that were sealed to this member, by number."""
@@ -466,6 +465,19 @@ def _placed(order: Order, key: BatchKey) -> Serials:
 
 def _commission_intent(batch: bytes) -> str:
     return f"commission {batch.hex()[:24]}"
+
+
+def checked(sheet: Sheet, state: BatchState) -> Tree:
+    """The sheet's tree, after all that it says was found to be what the chain has of the batch.
+
+    The root holds the packs. It does not hold how they are packed, nor what a sheet of nothing but hashes says of them.
+
+    :raises SheetDoesNotFit: it is not.
+    """
+    product, lot = sheet.key.product_commitment(sheet.product), sheet.key.lot_commitment(sheet.product)
+    if (sheet.shape, product, lot) != (state.shape, state.product, state.lot):
+        raise SheetDoesNotFit(batch=state.batch.hex())
+    return sheet.check(state.batch)
 
 
 def missing_nodes(sheet: Sheet, seen: Collection[int]) -> list[int]:
