@@ -31,6 +31,7 @@ AT_START = 3.0
 AT_END = 150.0
 """Seconds that a scan waits at its end for what is on its way to the chain."""
 
+_SOON = 0.2
 _ANSWER = timedelta(seconds=4)
 
 
@@ -69,6 +70,7 @@ class Follower:
     def __post_init__(self) -> None:
         self._said_lost = False
         self._said_trouble = ""
+        self._busy = False
         self._tried = threading.Event()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -101,6 +103,7 @@ class Follower:
             while True:
                 last = self._stopping.is_set()
                 self._wake.clear()
+                self._busy = False
                 try:
                     if depot is None:
                         depot = self._contact(stack)
@@ -111,9 +114,9 @@ class Follower:
                     # Whatever it is, scans go on; a person is told once.
                     self._lost(failure_of(trouble).message)
                 self._tried.set()
-                if last:
+                if last and not self._busy:
                     return
-                self._wake.wait(EVERY)
+                self._wake.wait(_SOON if self._busy else EVERY)
                 if self._stopping.is_set() and not self.settles:
                     return
 
@@ -155,8 +158,8 @@ class Follower:
                     report=lambda dispense: self.saying.closed(dispense, quiet=self.quiet),
                 )
         except (OutboxBusy, CounterBusy):
-            # Another command of the same pharmacy sends; it is this one's turn at the next look.
-            return
+            # Another command of the same pharmacy sends; it is this one's turn afterwards.
+            self._busy = True
         except TheriacError as trouble:
             if isinstance(trouble, Unavailable):
                 raise

@@ -347,6 +347,52 @@ def test_dispense__many__whole_case_and_a_pack_that_stands_apart(town: Market) -
     assert words(town.scan(*[code(number) for number in (6, 7, 8, 9)])) == ["dispensed-here"] * 4
 
 
+def test_scan__dispense_with_an_account_that_is_no_pharmacist__stops_before_anything_is_written(town: Market) -> None:
+    # given: a pack that the maker holds itself
+    said = town.scan(code(35), words=("--dispense",), who="maker")
+
+    assert (said.code, len(said.sentences), said.out) == (3, 1, "")
+    assert "no pharmacist" in said.err
+    assert town.done("pharmacy", "dispenses", "--as", "maker").out == "Nothing was dispensed here.\n"
+
+
+def test_scan__two_tills_that_dispense_the_same_packs__each_pack_once(town: Market) -> None:
+    # given
+    town.give(20, "south")
+    processes = [town.started("scan", "--as", "south", "--json", "--dispense") for _ in range(2)]
+    lines = "".join(code(number) + "\n" for number in range(20, 30)).encode()
+
+    # when
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(lines)
+        process.stdin.close()
+        process.stdin = None
+    ended = [process.communicate(timeout=120) for process in processes]
+
+    # then
+    assert [err for _, err in ended] == [b"", b""]
+    told = [json.loads(line) for out, _ in ended for line in out.splitlines()]
+    handed_out = [each["serial"] for each in told if each.get("dispensed")]
+    assert sorted(handed_out) == [f"SN{number:06d}" for number in range(20, 30)]
+    with town.goods("maker") as maker:
+        events = [event.arguments["index"] for event in maker.depot.chain.index.events("Batches", "Dispensed")]
+    assert [events.count(town.place(number)) for number in range(20, 30)] == [1] * 10
+
+
+def test_scan__one_serial_at_two_places__a_clone_with_a_report(town: Market) -> None:
+    # when
+    first = town.scan(code(16), words=("--place", "Main Street"), who="south")
+    town.chain.at(town.chain.now() + 60)
+    second = town.scan(code(16), words=("--place", "Station"), who="south")
+
+    # then
+    assert (words(first), first.err) == (["genuine"], "")
+    assert (words(second), second.code) == (["cloned"], 3)
+    [report] = (town.folder / "home").glob("*/south/clones/*.json")
+    assert str(report) in second.err
+
+
 # -- taking back -----------------------------------------------------------------------------------------------------
 
 
@@ -391,17 +437,17 @@ def test_undo__pack_that_was_not_dispensed_here__refused(town: Market, number: i
 
 def test_return__case_to_its_giver__and_an_opened_case_not(town: Market) -> None:
     # given
-    town.give(20, "north")
+    town.give(30, "north")
 
     # when
-    said = town.done("pharmacy", "return", f"case:{code(20)}", "--as", "north")
+    said = town.done("pharmacy", "return", f"case:{code(30)}", "--as", "north")
     opened = town.run("pharmacy", "return", f"case:{code(3)}", "--as", "north")
     offers = town.done("pharmacy", "receive", "--as", "maker", "--json").json
 
     # then
-    assert said.out == f"Case L42A/{town.case(20)} is offered to Maker (member 1).\n"
-    assert words(town.scan(code(20))) == ["offered"]
-    assert [each["node"] for each in offers] == [town.case(20)]
+    assert said.out == f"Case L42A/{town.case(30)} is offered to Maker (member 1).\n"
+    assert words(town.scan(code(30))) == ["offered"]
+    assert [each["node"] for each in offers] == [town.case(30)]
     assert (opened.code, len(opened.sentences)) == (3, 1)
     assert "give its packs back one by one" in opened.err
 
@@ -411,7 +457,7 @@ def test_end__destroyed__for_good(town: Market) -> None:
     unsure = town.typed(b"n\n", "end", code(15), "--how", "destroyed", "--as", "south")
     said = town.done("pharmacy", "end", code(15), "--how", "destroyed", "--as", "south", "--yes")
     again = town.run("pharmacy", "end", code(15), "--how", "stolen", "--as", "south", "--yes")
-    foreign = town.run("pharmacy", "end", code(20), "--how", "stolen", "--as", "south", "--yes")
+    foreign = town.run("pharmacy", "end", code(0), "--how", "stolen", "--as", "south", "--yes")
 
     # then
     assert unsure.code == 1

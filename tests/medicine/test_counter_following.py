@@ -1,0 +1,105 @@
+"""Several processes with one index: what one of them follows, the others know; what the chain takes back, none does."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from counter_town import raw, stocked
+from depot_town import Town, order, town
+
+from theriac.medicine.chain import Chain
+from theriac.medicine.counter import Counter
+from theriac.medicine.scanner import Cause, Scanner
+from theriac.medicine.shelf import Shelf
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Town]:
+    with town(tmp_path) as found:
+        yield found
+
+
+def beside(place: Town, folder: Path) -> Scanner:
+    """A scan that runs beside the pharmacy's other commands, in files that they share; it asks no chain."""
+    chain = Chain(place.anvil.web3, place.contracts, index=folder / "index.db")
+    counter = Counter(folder / "counter.db")
+    return Scanner(
+        member=place["pharmacy"].member,
+        shelf=Shelf(folder / "shelf.db"),
+        states=chain.state,
+        queued=counter.is_waiting,
+    )
+
+
+def dispense(place: Town, number: int) -> None:
+    pharmacy = place["pharmacy"]
+    verdict = pharmacy.scanner().scan(raw(number))
+    assert verdict.pack is not None
+    pharmacy.write_dispense(verdict.pack, at=datetime.fromtimestamp(place.anvil.now(), UTC))
+    pharmacy.settle()
+
+
+def test_state__followed_by_another_process__known_at_once(place: Town, tmp_path: Path) -> None:
+    # given
+    batch = stocked(place, order(20))
+    scanner = beside(place, tmp_path / "pharmacy")
+    before = [scanner.scan(raw(number)).cause for number in (0, 1)]
+
+    # when
+    dispense(place, 0)
+    dispensed = [scanner.scan(raw(number)).cause for number in (0, 1)]
+    place["maker"].recall(batch)
+    place["pharmacy"].sync()
+    recalled = [scanner.scan(raw(number)).cause for number in (0, 1)]
+
+    # then
+    assert before == [Cause.GENUINE, Cause.GENUINE]
+    assert dispensed == [Cause.DISPENSED_HERE, Cause.GENUINE]
+    assert recalled == [Cause.DISPENSED_HERE, Cause.RECALLED]
+
+
+def test_state__taken_back_by_the_chain__known_at_once(place: Town, tmp_path: Path) -> None:
+    # given: a scan that has read of a recall and of a dispense
+    batch = stocked(place, order(20))
+    scanner = beside(place, tmp_path / "pharmacy")
+    with place.anvil.undone():
+        dispense(place, 0)
+        place["maker"].recall(batch)
+        place["pharmacy"].sync()
+        before = [scanner.scan(raw(number)).cause for number in (0, 1)]
+
+    # when: another chain took the place of that one, and another process follows it
+    place.anvil.ask("evm_mine")
+    place.anvil.ask("evm_mine")
+    place["pharmacy"].sync()
+
+    # then
+    assert before == [Cause.DISPENSED_HERE, Cause.RECALLED]
+    assert [scanner.scan(raw(number)).cause for number in (0, 1)] == [Cause.GENUINE, Cause.GENUINE]
+
+
+def test_settle__no_moment_in_which_a_scan_finds_the_pack_in_stock(place: Town, tmp_path: Path) -> None:
+    # given: a scan in another process, asked whenever the counter closes a dispense or the chain was followed
+    stocked(place, order(20))
+    pharmacy, scanner = place["pharmacy"], beside(place, tmp_path / "pharmacy")
+    verdict = scanner.scan(raw(0))
+    assert verdict.pack is not None
+    pharmacy.write_dispense(verdict.pack, at=datetime.fromtimestamp(place.anvil.now(), UTC))
+    found = [scanner.scan(raw(0)).cause]
+
+    def follow() -> None:
+        found.append(scanner.scan(raw(0)).cause)
+        pharmacy.chain.sync()
+        found.append(scanner.scan(raw(0)).cause)
+
+    # when
+    pharmacy.counter.settle(
+        pharmacy._sending(),
+        pharmacy.chain.contracts,
+        follow=follow,
+        report=lambda dispense: found.append(scanner.scan(raw(0)).cause),
+    )
+
+    # then
+    assert found == [Cause.DISPENSED_HERE] * 4
