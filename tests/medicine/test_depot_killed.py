@@ -1,5 +1,6 @@
 """A depot that is killed between any two steps, and opened again, loses no sheet and does nothing twice."""
 
+import io
 import os
 import signal
 import subprocess
@@ -10,13 +11,15 @@ from pathlib import Path
 
 import pytest
 from depot_town import Town, order, town
+from real_anvil import BOARD
 
 from theriac.errors import NotOnTheShelf
 from theriac.ledger.sender import Sender
 from theriac.medicine.chain import Chain
 from theriac.medicine.counter import Counter
 from theriac.medicine.depot import Depot
-from theriac.medicine.packs import Product
+from theriac.medicine.keys import new_key, sealed_to
+from theriac.medicine.packs import Product, tag_of
 from theriac.medicine.sheets import batch_id
 from theriac.medicine.shelf import Shelf
 from theriac.medicine.tree import BATCH, node_of, root_of
@@ -144,6 +147,28 @@ def test_forget__of_a_batch_that_landed__keeps_it(place: Town) -> None:
     assert not maker.forget(draft)
 
     assert commissioned(maker, "LANDED") == [draft]
+    assert proves(maker, draft, "SN00000007")
+
+
+@pytest.mark.parametrize("moment", ["after add", "before eth_sendRawTransaction"])
+def test_resume__under_a_key_that_was_renewed_meanwhile(place: Town, moment: str) -> None:
+    # given: a batch that was killed before it was on the chain, and another key since
+    lot = f"K {moment}"
+    killed(place, "maker", f"commission {lot}", moment)
+    document = sealed_to(new_key(), [identity.recipient for identity in place.identities.values()])
+    digest = place["maker"].store.put(io.BytesIO(document)).digest
+    place.anvil.send(BOARD, place.contracts.Consortium.functions.renewKey(digest))
+    maker = place["maker"]
+
+    # when
+    [draft] = maker.drafts()
+    assert maker.resume(draft)
+
+    # then
+    state = maker.state(draft)
+    known = maker.shelf.batch(draft).product
+    assert state.key_number == maker.chain.key_number()
+    assert maker.chain.batches_tagged(tag_of(maker.consortium_keys()[state.key_number], known.code, lot)) == [draft]
     assert proves(maker, draft, "SN00000007")
 
 
