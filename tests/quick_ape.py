@@ -1,6 +1,7 @@
 """Leaves out what Ape and the embedded chain do for nobody here, and which takes more time than all the rest.
 
-What the contracts do, and what a test is told of it, stays as it is.
+What the contracts do, and what a test is told of it, stays as it is. One thing is stricter: a chain that could not be
+set back after a test is an error of that test.
 """
 
 from typing import Any, cast
@@ -8,7 +9,9 @@ from typing import Any, cast
 import pytest
 from ape.api import ReceiptAPI
 from ape.contracts.base import ContractMethodHandler
+from ape.pytest.fixtures import IsolationManager
 from ape.pytest.runners import PytestApeRunner
+from ape.pytest.utils import Scope
 from ape.types import AddressType
 from ape_ethereum.ecosystem import Ethereum
 from ape_ethereum.provider import Web3Provider
@@ -28,6 +31,8 @@ def quicken(patch: pytest.MonkeyPatch) -> None:
     # Ape writes a failure anew to show the project's frames with their variables. The virtual environment lies in the
     # project, so that takes a second for each, and shows all of pytest's own. It also ends all tests at a SystemExit.
     patch.delattr(PytestApeRunner, "pytest_exception_interact")
+    # Ape only logs that it could not set the chain back, and the tests that come after fail for no fault of theirs.
+    patch.setattr(IsolationManager, "restore_snapshot", _restore_or_fail)
     # Ape runs every transaction a second time to look for what a contract prints, and ours print nothing.
     patch.setattr(ReceiptAPI, "show_debug_logs", lambda receipt: None)
     # At every connection it writes down a contract for traces, as often as it has connected before.
@@ -42,6 +47,18 @@ def quicken(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(keccak, "hasher", pysha3.keccak256)
     # It also looks up what it just looked up.
     patch.setattr(HexaryTrie, "get", _remembered(HexaryTrie.get))
+
+
+def _restore_or_fail(manager: IsolationManager, scope: Scope) -> None:
+    """Sets the chain back to where it was before the scope, if it was looked at then."""
+    snapshot = manager.snapshots.get_snapshot_id(scope)
+    if snapshot is None:
+        return
+    manager.snapshots.clear_snapshot_id(scope)
+    if snapshot in manager.chain_snapshots[manager.chain_manager.chain_id]:
+        manager._restore(snapshot)
+    elif scope is Scope.FUNCTION:
+        raise AssertionError("the chain has forgotten what it was like before this test")
 
 
 def _first_account() -> Any:
