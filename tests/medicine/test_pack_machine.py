@@ -25,6 +25,7 @@ from pack_model import (
     OF_HOLDER,
     OFFER_WINDOW,
     REPORT_EXCURSION_FOR,
+    UNDO_DAYS,
     Batch,
     Block,
     End,
@@ -122,13 +123,15 @@ class Goods(RuleBasedStateMachine):
         self.sights: dict[bytes, Sights] = {}
         self.papers: list[Paper] = []
         self.made: list[tuple[int, int, Sizes]] = []
+        self.used: Counter[bytes] = Counter()
         self.settled = True
         self.commission(Random(seed))
 
     @rule(seed=st.binary(min_size=8, max_size=8))
     def step(self, seed: bytes) -> None:
         """Something happens. Hypothesis chooses how much and leaves steps out; the dice fall evenly."""
-        dice, self.settled = Random(seed), False
+        self.used[seed] += 1
+        dice, self.settled = Random(seed + bytes([self.used[seed] % 256])), False
         # Nobody is out of standing for long.
         if dice.randint(0, 4) == 0 and not all(map(self.model.in_standing, LICENCES)):
             self.judge(dice)
@@ -270,8 +273,12 @@ class Goods(RuleBasedStateMachine):
         )
 
     def wait(self, dice: Random) -> None:
-        span = dice.choice([1, 60, 3600, 3600, DAY, DAY, 3 * DAY, 11 * DAY])
-        self.model.now += span
+        now = self.model.now
+        # Just before something ends, so that the next act is in its last second or in the first one after it.
+        edges = [end - dice.choice([1, 2]) for end in self._ends() if end > now + 2]
+        self.model.now = self._choose(
+            dice, [now + 60, now + 3600, now + DAY, *edges], [now + 1, now + 3 * DAY, now + 11 * DAY]
+        )
         self.stage.request("evm_setNextBlockTimestamp", self.model.now)
         self.stage.request("evm_mine")
         for batch in self.model.batches.values():
@@ -280,6 +287,18 @@ class Goods(RuleBasedStateMachine):
             # property M22
             self.watch.refused(self.sights[batch.id], after)
             self.sights[batch.id] = after
+
+    def _ends(self) -> list[int]:
+        """When offers, the time to take packs back, and batches end."""
+        ends = []
+        for batch in self.model.batches.values():
+            ends.append(batch.expiry)
+            for part in batch.parts.values():
+                if part.offer is not None:
+                    ends.append(part.offer.ends)
+                if part.opened:
+                    ends.append((part.day + UNDO_DAYS + 1) * DAY)
+        return ends
 
     def judge(self, dice: Random) -> None:
         """The board suspends a member, or takes it back, or shortens a licence."""
@@ -508,7 +527,7 @@ class Goods(RuleBasedStateMachine):
         return self._choose(dice, able, [TILL, SENSOR, PEOPLE[4], PEOPLE[-1]])
 
     def undo(self, dice: Random) -> None:
-        batch, pack = self._part(dice, lambda _, pack: _is_dispensed(pack), among="packs")
+        batch, pack = self._part(dice, lambda _, pack: _was_dispensed(pack), among="packs")
         id_, node = self._place(dice, batch, pack.node)
         index, sender = self._index(node), self._of(dice, pack.holder)
         self.say(
@@ -535,13 +554,20 @@ class Goods(RuleBasedStateMachine):
         )
 
     def _mask(self, dice: Random, batch: Batch, case: Part) -> tuple[int, int]:
-        """A word of 256 packs and a mask in it: mostly packs of the case that are as they came."""
+        """A word of 256 packs and a mask in it: mostly packs of the case that are as they came.
+
+        Now and then those at the same place of another word.
+        """
         inside = [pack for pack in batch.packs if is_in(pack.node, case.node)]
         good = [pack for pack in inside if pack.status == Status.IN_STOCK and not pack.apart]
         word = self._choose(dice, [pack.index // 256 for pack in good], [pack.index // 256 for pack in batch.packs])
         # Of a case that is looked at in this word, no pack is named that is not looked at.
         named = [pack for pack in batch.packs if pack.index // 256 == word]
         likely = [1 << pack.index % 256 for pack in good if pack.index // 256 == word]
+        twins = [pack for pack in batch.packs if pack not in inside and pack.index % 256 in map(_place_in_word, inside)]
+        if twins and not dice.randint(0, 7):
+            twin = dice.choice(twins)
+            return twin.index // 256, 1 << twin.index % 256
         mask = 0
         for _ in range(dice.randint(1, 3)):
             mask |= self._choose(dice, likely, [0, *(1 << pack.index % 256 for pack in named)])
@@ -562,7 +588,13 @@ class Goods(RuleBasedStateMachine):
         )
 
     def end(self, dice: Random) -> None:
-        batch, pack = self._part(dice, lambda _, pack: pack.status == Status.IN_STOCK, among="packs")
+        back = not dice.randint(0, 3)
+
+        def likely(_: Batch, pack: Part) -> bool:
+            """What is in stock; now and then what was dispensed by itself and is back."""
+            return isinstance(pack, Pack) and pack.status == Status.IN_STOCK and pack.opened == back
+
+        batch, pack = self._part(dice, likely, among="packs")
         id_, node = self._place(dice, batch, pack.node)
         index, sender = self._index(node), self._of(dice, pack.holder)
         kind = dice.choice(list(End))
@@ -616,7 +648,9 @@ class Goods(RuleBasedStateMachine):
         )
 
     def report_excursion(self, dice: Random) -> None:
-        batch, part = self._part(dice, lambda _, part: part.holder in (3, 5, 7))
+        # A sensor goes on when its member is suspended.
+        able = [number for number in (3, 5, 7) if not self.model.in_standing(number)] or [3, 5, 7]
+        batch, part = self._part(dice, lambda _, part: part.holder in able)
         place = self._place(dice, batch, part.node)
         operator = self._operator(dice, part.holder, REPORT_EXCURSION_FOR)
         member = self._choose(dice, [part.holder] * 4, [0, 3, 5, 7])
@@ -693,6 +727,15 @@ def _is_small(batch: Batch, part: Part) -> bool:
 
 def _is_dispensed(part: Part) -> bool:
     return isinstance(part, Pack) and part.status == Status.DISPENSED
+
+
+def _was_dispensed(part: Part) -> bool:
+    """Whether it is dispensed, or was, by itself, and has ended since."""
+    return _is_dispensed(part) or (isinstance(part, Pack) and part.opened and part.status == Status.ENDED)
+
+
+def _place_in_word(pack: Pack) -> int:
+    return pack.index % 256
 
 
 def _indices(word: int, mask: int) -> frozenset[int]:
