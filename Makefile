@@ -131,7 +131,8 @@ $(COMPILER_READY): ape-config.yaml tools/compiler.py tools/solc $(PYTHON_READY) 
 	@$(BIN)/python -m tools.compiler
 	@touch $@
 
-$(CONTRACTS_READY): $(COMPILER_READY) $(SOLIDITY)
+$(CONTRACTS_READY): $(COMPILER_READY) $(SOLIDITY) tools/dependencies.py
 	@echo "Compiling the contracts: up to a minute at first."
+	@$(BIN)/python -m tools.dependencies
 	@$(BIN)/ape compile >.build/compile.log 2>&1 || { cat .build/compile.log >&2; exit 1; }
 	@touch $@
