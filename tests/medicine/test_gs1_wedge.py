@@ -206,6 +206,18 @@ def test_diagnose__code_that_breaks_off(scan: Scanned, data: st.DataObject) -> N
     assert reading.code in (None, scan.code) or is_cut(reading.code, whole=scan.code)
 
 
+def test_diagnose__digits_of_a_cut_code_that_look_like_chinas() -> None:
+    # given a code that broke off inside of its GTIN: its last twenty digits begin with 8
+    arrived = "17080101010000000000000"
+
+    # when
+    reading = diagnose(arrived, today=TODAY)
+
+    # then
+    assert reading.code is None
+    assert reading.cause is ScannerCause.CUT_SHORT
+
+
 @given(st.text(max_size=100) | st.text(SET_82 + "\x1d\x1e\x04[]#{}|^", max_size=100) | st.binary(max_size=100))
 @example("01" * 256)
 @example("10" * 256)

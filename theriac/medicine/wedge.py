@@ -391,7 +391,7 @@ _AROUND = "".join(map(chr, range(0x1D))).replace(EOT, "") + "\x1f \x7f"
 _PREFIXES = re.compile(r"(?:\][A-Za-z][0-9]){2,}")
 _LONE_PREFIX = re.compile(r"\][A-Za-z][0-9]")
 _BROKEN_PREFIX = re.compile(r"[CdQe][0-9](?=[0-9])")
-_START = re.compile(r"\][A-Za-z][0-9]|01[0-9]{14}|\[\)>|https?://|8[0-9]{19}")
+_START = re.compile(r"\][A-Za-z][0-9]|01[0-9]{14}|\[\)>|https?://|(?<![0-9])8[0-9]{19}")
 _BETWEEN = ";,|#" + GS
 _MOST_STARTS = 8
 
