@@ -1,7 +1,7 @@
 """Leaves out what Ape and the embedded chain do for nobody here, and which takes more time than all the rest.
 
-What the contracts do, and what a test is told of it, stays as it is. One thing is stricter: a chain that could not be
-set back after a test is an error of that test.
+What the contracts do, and what a test is told of it, stays as it is. How the chain is set back after each test is
+stricter than Ape's.
 """
 
 from typing import Any, cast
@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from ape.api import ReceiptAPI
 from ape.contracts.base import ContractMethodHandler
-from ape.pytest.fixtures import IsolationManager
+from ape.pytest.fixtures import FixtureMap, IsolationManager
 from ape.pytest.runners import PytestApeRunner
 from ape.pytest.utils import Scope
 from ape.types import AddressType
@@ -33,6 +33,9 @@ def quicken(patch: pytest.MonkeyPatch) -> None:
     patch.delattr(PytestApeRunner, "pytest_exception_interact")
     # Ape only logs that it could not set the chain back, and the tests that come after fail for no fault of theirs.
     patch.setattr(IsolationManager, "restore_snapshot", _restore_or_fail)
+    # A fixture of one test is for Ape a fixture of a whole file where any other folder has such a one of the same name,
+    # and then it is not undone after the test.
+    patch.setattr(FixtureMap, "from_test_item", _own_fixtures)
     # Ape runs every transaction a second time to look for what a contract prints, and ours print nothing.
     patch.setattr(ReceiptAPI, "show_debug_logs", lambda receipt: None)
     # At every connection it writes down a contract for traces, as often as it has connected before.
@@ -59,6 +62,15 @@ def _restore_or_fail(manager: IsolationManager, scope: Scope) -> None:
         manager._restore(snapshot)
     elif scope is Scope.FUNCTION:
         raise AssertionError("the chain has forgotten what it was like before this test")
+
+
+def _own_fixtures(item: pytest.Function) -> FixtureMap:
+    """The fixtures of a test by their scope, each as this test sees it."""
+    found = FixtureMap(item)
+    for name, definitions in item._fixtureinfo.name2fixturedefs.items():
+        if definitions and name in item.fixturenames and found.is_known(name):
+            found[definitions[-1].scope].append(name)
+    return found
 
 
 def _first_account() -> Any:
