@@ -65,6 +65,18 @@ def test_undo__of_a_pack_by_itself(depot: Depot) -> None:
     assert depot.status(0) == ENDED
 
 
+def test_undo__of_a_pack_that_was_taken_back_and_ended(depot: Depot) -> None:
+    # given a pack by itself, whose last day of dispensing still stands in its slot
+    depot.hand("maker", PACK, "pharmacy")
+    depot.dispense("pharmacist", 0)
+    depot.do("pharmacist", "undo", 0)
+    depot.do("pharmacist", "end", 0, STOLEN)
+
+    # when, then
+    refused = error("WrongStatus", batch=depot.batch, index=0, status=ENDED)
+    assert depot.refusal("pharmacist", "undo", 0) == refused
+
+
 def test_undo__of_a_pack_that_went_by_mask(depot: Depot) -> None:
     # given
     depot.hand("maker", CASE, "pharmacy")
