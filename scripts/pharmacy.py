@@ -272,7 +272,10 @@ def dispenses(
 
     with post_of(who, network=network, store=store, account=account) as goods:
         found = goods.depot.counter.dispenses(Standing(standing) if standing else None)
-        rows = [{**settled(each), "signature": each.signature.hex(), "signed": each.is_signed} for each in found]
+        rows = [
+            {**settled(each), "mark": each.mark.hex(), "signature": each.signature.hex(), "signed": each.is_signed}
+            for each in found
+        ]
     if as_json:
         print_json(rows)
         return

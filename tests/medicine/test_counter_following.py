@@ -103,3 +103,26 @@ def test_settle__no_moment_in_which_a_scan_finds_the_pack_in_stock(place: Town, 
 
     # then
     assert found == [Cause.DISPENSED_HERE] * 4
+
+
+def test_settle__dispensed_taken_back_and_dispensed_again_in_one_second__both_on_the_chain(place: Town) -> None:
+    # given: a device whose clock shows one second all the while
+    batch = stocked(place, order(20))
+    pharmacy = place["pharmacy"]
+    pack = pharmacy.scanner().scan(raw(0)).pack
+    assert pack is not None
+    at = datetime.fromtimestamp(place.anvil.now(), UTC)
+    pharmacy.write_dispense(pack, at=at)
+    pharmacy.settle()
+    pharmacy.undo(pack)
+    pharmacy.sync()
+
+    # when
+    second = pharmacy.write_dispense(pack, at=at)
+    settled = pharmacy.settle().settled
+
+    # then
+    assert [each.number for each in settled] == [second.number]
+    assert pharmacy.scanner().scan(raw(0)).cause is Cause.DISPENSED_HERE
+    told = [event.arguments["index"] for event in pharmacy.chain.history(batch) if event.name == "Dispensed"]
+    assert told == [pack.index, pack.index]

@@ -8,6 +8,7 @@ is sent twice: a dispense has a name, and the sender's outbox knows what it has 
 import fcntl
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ CREATE TABLE dispenses (
     siblings BLOB NOT NULL,
     label TEXT NOT NULL,
     at TEXT NOT NULL,
+    mark BLOB NOT NULL,
     account TEXT NOT NULL,
     signature BLOB NOT NULL,
     standing TEXT NOT NULL,
@@ -47,6 +49,8 @@ CREATE TABLE dispenses (
 );
 CREATE UNIQUE INDEX dispenses_waiting ON dispenses (batch, place) WHERE standing = 'waiting'
 """
+
+_MARK_SIZE = 16
 
 _AT_ONCE = 64
 """So many are on their way to the chain before it is followed and they are closed."""
@@ -126,8 +130,9 @@ def _number(refused: Reverted, name: str) -> int:
 class Dispense:
     """A pack that was handed out: where it lies, what proves it, when, by whom, and what the chain made of it.
 
-    `label` is what a person reads, such as product and serial; `refusal` says why the chain did not take it, None where
-    it did or was not asked; `detail` is the transaction or the contract's own words.
+    `label` is what a person reads, such as product and serial; `mark` is drawn for each, so that a pack that was taken
+    back and is dispensed again within the second is another dispense; `refusal` says why the chain did not take it,
+    None where it did or was not asked; `detail` is the transaction or the contract's own words.
     """
 
     number: int
@@ -136,6 +141,7 @@ class Dispense:
     siblings: tuple[bytes, ...]
     label: str
     at: datetime
+    mark: bytes
     account: str
     signature: bytes
     standing: Standing
@@ -145,7 +151,7 @@ class Dispense:
     @property
     def is_signed(self) -> bool:
         """Whether the account signed exactly this."""
-        message = _signable(self.pack, self.label, self.at, self.account)
+        message = _signable(self.pack, self.label, self.at, self.mark, self.account)
         try:
             return bool(Account.recover_message(message, signature=self.signature) == self.account)
         except Exception:
@@ -193,17 +199,17 @@ class Counter:
         if self.is_waiting(pack):
             raise AlreadyQueued(label=label)
         at = at.astimezone(UTC).replace(microsecond=0)
-        account = str(signer.address)
-        signature = signer.sign_message(_signable(pack, label, at, account))
+        account, mark = str(signer.address), secrets.token_bytes(_MARK_SIZE)
+        signature = signer.sign_message(_signable(pack, label, at, mark, account))
         with self._database.transaction():
             if self.is_waiting(pack):
                 raise AlreadyQueued(label=label)
             self._database.run(
-                "INSERT INTO dispenses (batch, place, commitment, siblings, label, at, account, signature, standing, "
-                "refusal, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting', '', '')",
+                "INSERT INTO dispenses (batch, place, commitment, siblings, label, at, mark, account, signature, "
+                "standing, refusal, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', '', '')",
                 (
                     *(pack.batch, pack.index, commitment, b"".join(siblings), label, at.isoformat()),
-                    *(account, signature),
+                    *(mark, account, signature),
                 ),
             )
             [[number]] = self._database.rows("SELECT last_insert_rowid()")
@@ -311,6 +317,7 @@ class Counter:
                     "index": dispense.pack.index,
                     "label": dispense.label,
                     "at": dispense.at.isoformat(),
+                    "mark": dispense.mark.hex(),
                     "account": dispense.account,
                     "signature": dispense.signature.hex(),
                     "standing": dispense.standing.value,
@@ -326,16 +333,17 @@ def _call(contracts: Contracts, dispense: Dispense) -> Any:
 
 
 def _intent(dispense: Dispense) -> str:
-    """A name that is the same after a restart, and another for another file."""
+    """A name that is the same after a restart, and another for every other dispense, of another file too."""
     return f"dispense {sha256(dispense.signature).hexdigest()[:24]}"
 
 
-def _signable(pack: KnownPack, label: str, at: datetime, account: str) -> SignableMessage:
+def _signable(pack: KnownPack, label: str, at: datetime, mark: bytes, account: str) -> SignableMessage:
     values: dict[str, Any] = {
         "batch": pack.batch.hex(),
         "index": pack.index,
         "label": label,
         "at": at.isoformat(),
+        "mark": mark.hex(),
         "account": account,
     }
     return encode_defunct(text="Theriac dispense\n" + sha256(rfc8785.dumps(values)).hexdigest())
@@ -350,6 +358,7 @@ def _dispense(row: Any) -> Dispense:
         siblings=tuple(siblings[start : start + 32] for start in range(0, len(siblings), 32)),
         label=row["label"],
         at=datetime.fromisoformat(row["at"]),
+        mark=row["mark"],
         account=row["account"],
         signature=row["signature"],
         standing=Standing(row["standing"]),
