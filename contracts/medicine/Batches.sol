@@ -312,6 +312,7 @@ contract Batches is IBatches, EIP712 {
         if (!block_.isOneOf(BY_HOLDER | BY_MAKER | BY_REGULATOR)) revert WrongBlock(block_);
         Path memory path = _path(batch, node);
         uint32 member = _authorityFor(batch, node, path, block_);
+        if (path.offeredAbove && member == path.holder) revert UnderOffer(batch, node);
 
         _block(batch, node, path, block_, member, reason);
     }

@@ -21,6 +21,29 @@ OWNERS: Mapping[str, LocalAccount] = {
 ACCEPTED = bytes.fromhex("1626ba7e")
 YES = ACCEPTED + bytes(28)
 
+REFUSED: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "says no": ("LyingWallet", (b"\xff" * 4 + bytes(28),)),
+    "says nothing": ("LyingWallet", (b"",)),
+    "says yes in 4 bytes": ("LyingWallet", (ACCEPTED,)),
+    "says yes in 31 bytes": ("LyingWallet", (YES[:31],)),
+    "says yes with dirt behind it": ("LyingWallet", (ACCEPTED + b"\x01" * 28,)),
+    "says yes with one bit behind it": ("LyingWallet", (ACCEPTED + bytes(27) + b"\x01",)),
+    "says yes at the wrong end": ("LyingWallet", (bytes(28) + ACCEPTED,)),
+    "says true": ("LyingWallet", (bytes(31) + b"\x01",)),
+    "says yes in the second word": ("LyingWallet", (bytes(32) + YES,)),
+    "says yes and reverts": ("RevertingWallet", ()),
+    "burns its gas": ("GasBurningWallet", ()),
+    "answers with 10 MB": ("ReturnBomb", (10_000_000, False)),
+    "reverts with 10 MB": ("ReturnBomb", (10_000_000, True)),
+    "reverts with 290 kB": ("ReturnBomb", (290_000, True)),
+}
+
+TAKEN: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "says yes": ("LyingWallet", (YES,)),
+    "says yes and more after it": ("LyingWallet", (YES + b"\xff" * 32,)),
+    "says yes in 290 kB": ("ReturnBomb", (290_000, False)),
+}
+
 # What asking a wallet may cost at most, whatever it does: its allowance, and the act itself. An answer of 290 kB is
 # about what a wallet can afford of its allowance; who copied it would pay for it once more.
 MOST_GAS = 300_000
@@ -38,6 +61,13 @@ def wallets(keys_stage: Stage) -> dict[str, str]:
     """The address of everyone's wallet."""
     deploy = keys_stage.chain.deploy
     return {name: str(deploy("Wallet1271", owner.address).address) for name, owner in OWNERS.items()}
+
+
+@pytest.fixture(scope="module")
+def strange(keys_stage: Stage) -> dict[str, str]:
+    """The addresses of wallets that do not keep to the standard, by what they do."""
+    chain = keys_stage.chain
+    return {does: str(chain.deploy(kind, *facts).address) for does, (kind, facts) in (REFUSED | TAKEN).items()}
 
 
 def from_the_start(stage: Stage, wallets: dict[str, str]) -> Stage:
@@ -73,8 +103,10 @@ WAYS: dict[str, Callable[[Stage, dict[str, str]], Stage]] = {
 
 
 @pytest.fixture(scope="module", params=WAYS)
-def stage(request: pytest.FixtureRequest, keys_stage: Stage, wallets: dict[str, str]) -> Iterator[Stage]:
-    """The table, ready, for people whose accounts are wallets."""
+def stage(
+    request: pytest.FixtureRequest, keys_stage: Stage, wallets: dict[str, str], strange: dict[str, str]
+) -> Iterator[Stage]:
+    """The table, ready, for people whose accounts are wallets. All that the file deploys stands before: it stays."""
     with keys_stage.chain.undone():
         yield WAYS[request.param](keys_stage, wallets)
 
@@ -124,36 +156,6 @@ def test_wallet__as_a_publisher__cannot_sign(acting: Stage, wallets: dict[str, s
 
 
 # -- wallets that do not ---------------------------------------------------------------------------------------------
-
-REFUSED: dict[str, tuple[str, tuple[Any, ...]]] = {
-    "says no": ("LyingWallet", (b"\xff" * 4 + bytes(28),)),
-    "says nothing": ("LyingWallet", (b"",)),
-    "says yes in 4 bytes": ("LyingWallet", (ACCEPTED,)),
-    "says yes in 31 bytes": ("LyingWallet", (YES[:31],)),
-    "says yes with dirt behind it": ("LyingWallet", (ACCEPTED + b"\x01" * 28,)),
-    "says yes with one bit behind it": ("LyingWallet", (ACCEPTED + bytes(27) + b"\x01",)),
-    "says yes at the wrong end": ("LyingWallet", (bytes(28) + ACCEPTED,)),
-    "says true": ("LyingWallet", (bytes(31) + b"\x01",)),
-    "says yes in the second word": ("LyingWallet", (bytes(32) + YES,)),
-    "says yes and reverts": ("RevertingWallet", ()),
-    "burns its gas": ("GasBurningWallet", ()),
-    "answers with 10 MB": ("ReturnBomb", (10_000_000, False)),
-    "reverts with 10 MB": ("ReturnBomb", (10_000_000, True)),
-    "reverts with 290 kB": ("ReturnBomb", (290_000, True)),
-}
-
-TAKEN: dict[str, tuple[str, tuple[Any, ...]]] = {
-    "says yes": ("LyingWallet", (YES,)),
-    "says yes and more after it": ("LyingWallet", (YES + b"\xff" * 32,)),
-    "says yes in 290 kB": ("ReturnBomb", (290_000, False)),
-}
-
-
-@pytest.fixture(scope="module")
-def strange(keys_stage: Stage) -> dict[str, str]:
-    """The addresses of wallets that do not keep to the standard, by what they do."""
-    chain = keys_stage.chain
-    return {does: str(chain.deploy(kind, *facts).address) for does, (kind, facts) in (REFUSED | TAKEN).items()}
 
 
 @pytest.mark.parametrize("does", REFUSED)

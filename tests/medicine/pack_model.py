@@ -639,6 +639,8 @@ class Model:
         whole, part = found
         why = set(self._no_authority(person, whole, part, block))
         why.update(_gone(part))
+        if part.holder == person.member and self.is_locked(whole, part):
+            why.add("UnderOffer")
         if not why:
             self._mark(whole, part, block)
         return frozenset(why)

@@ -112,7 +112,7 @@ class Watch:
         if act.name in HANDOFFS:
             self._handoff(act, batch, before, after, rides)
         if act.name in BLOCKINGS:
-            self._blocking(act, before, after, rides)
+            self._blocking(act, batch, before, after, rides)
         for pack in batch.packs:
             held = any(self._is_held(batch, node, before) for node in _way(batch, pack.node, rides))
             self._pack(act, batch, pack.node, before[pack.node], after[pack.node], held=held)
@@ -200,7 +200,11 @@ class Watch:
     def _is_held(self, batch: Batch, node: int, before: Sights) -> bool:
         return self._open_offer(batch, node, before) is not None
 
-    def _blocking(self, act: Act, before: Sights, after: Sights, rides: Mapping[int, int]) -> None:
+    def _blocking(self, act: Act, batch: Batch, before: Sights, after: Sights, rides: Mapping[int, int]) -> None:
+        # property M17
+        if act.name == "quarantine" and act.sender.member == before[act.node].holder:
+            _, *above = (self._open_offer(batch, node, before) for node in _way(batch, act.node, rides))
+            assert above == [None] * len(above)
         for node in before:
             # property M13
             concerned = is_in(node, act.node) and (act.block not in OF_HOLDER or rides[node] <= act.node)

@@ -36,7 +36,7 @@ def code(number: int, **other: Any) -> str:
 
 @dataclass
 class Market(Town):
-    """The town of a batch of forty packs, ten in a case: the first case is north's, the second south's."""
+    """The town of a batch of fifty packs, ten in a case: the first case is north's, the second south's."""
 
     batch: bytes = field(default=b"", init=False)
     places: dict[str, int] = field(default_factory=dict, init=False)
@@ -62,8 +62,8 @@ class Market(Town):
         order = Order(
             PRODUCT,
             SHAPE,
-            cases_of(40, SHAPE, case=10, pallet=4),
-            [f"SN{number:06d}" for number in range(40)],
+            cases_of(50, SHAPE, case=10, pallet=4),
+            [f"SN{number:06d}" for number in range(50)],
             date(2035, 6, 30),
         )
         with self.goods("maker") as maker:

@@ -192,14 +192,15 @@ def test_trace__knows_without_the_chain_what_was_followed(town: Town, sheet: str
 
 
 def test_regulator__recalls_and_lifts_what_no_holder_can(town: Town, batch: str) -> None:
-    town.done("auditor", "recall", batch[:10], "--reason", "1", "--yes")
-    recalled = town.done("maker", "list", "--json").json[0]["standing"]
-    refused = town.run("distributor", "offer", f"case:{code(LOT, 4)}", "--to", "3")
+    with town.chain.undone():
+        town.done("auditor", "recall", batch[:10], "--reason", "1", "--yes")
+        recalled = town.done("maker", "list", "--json").json[0]["standing"]
+        refused = town.run("distributor", "offer", f"case:{code(LOT, 4)}", "--to", "3")
 
-    town.done("auditor", "lift-recall", batch[:10], "--yes")
+        town.done("auditor", "lift-recall", batch[:10], "--yes")
+        lifted = town.done("maker", "list", "--json").json[0]["standing"]
 
-    assert (recalled, refused.code) == ("recalled", 3)
-    assert town.done("maker", "list", "--json").json[0]["standing"] == ""
+    assert (recalled, refused.code, lifted) == ("recalled", 3, "")
 
 
 def test_regulator__blocks_a_part_by_its_number(town: Town, batch: str) -> None:
@@ -208,9 +209,10 @@ def test_regulator__blocks_a_part_by_its_number(town: Town, batch: str) -> None:
     ]
     node = row["place"].partition("/")[2]
 
-    town.done("auditor", "quarantine", f"{batch}/{node}", "--yes")
-    blocked = town.done("maker", "list", LOT, "--packs", "--json").json
-    town.done("auditor", "release", f"{batch}/{node}", "--yes")
+    with town.chain.undone():
+        town.done("auditor", "quarantine", f"{batch}/{node}", "--yes")
+        blocked = town.done("maker", "list", LOT, "--packs", "--json").json
+        town.done("auditor", "release", f"{batch}/{node}", "--yes")
 
     assert [each["serial"] for each in blocked if each["standing"]] == [serial(LOT, 9)]
 

@@ -180,7 +180,7 @@ def test_scan__watched_folder__each_picture_once_and_only_when_it_is_whole(town:
     # when
     (watched / "b.png").write_bytes(picture(1))
     lines.append(json.loads(process.stdout.readline()))
-    slow = picture(3)
+    slow = picture(5)
     with (watched / "c.png").open("wb") as file:
         for start in range(0, len(slow), len(slow) // 3 + 1):
             file.write(slow[start : start + len(slow) // 3 + 1])
@@ -347,7 +347,7 @@ def test_dispense__many__whole_case_and_a_pack_that_stands_apart(town: Market) -
 
 def test_scan__dispense_with_an_account_that_is_no_pharmacist__stops_before_anything_is_written(town: Market) -> None:
     # given: a pack that the maker holds itself
-    said = town.scan(code(35), words=("--dispense",), who="maker")
+    said = town.scan(code(45), words=("--dispense",), who="maker")
 
     assert (said.code, len(said.sentences), said.out) == (3, 1, "")
     assert "no pharmacist" in said.err

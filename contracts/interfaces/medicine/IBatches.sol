@@ -350,6 +350,8 @@ interface IBatches {
     /// @notice Blocks a node: the holder, the maker or a regulator, each for itself.
     /// @dev A holder's block and an excursion concern what goes with the node, and go along where a part is taken out; what
     /// has a holder of its own, as an opened case has, is blocked by its own name. The others concern all that lies below.
+    /// What is blocked stays behind, so a holder, the maker too, blocks no part of what it offers: it would choose after
+    /// the offer what the receiver gets.
     function quarantine(bytes32 batch, uint32 node, Blocks block_, uint16 reason) external;
 
     /// @notice Blocks a node for its holder, who let the sender do so, because it was too warm or too cold.

@@ -462,6 +462,56 @@ def test_blocked__an_offer_of_before_counts_again_once_it_is_released(stocked: D
     assert stocked.refusal("haulier", "accept", CASE, []) is None
 
 
+@pytest.mark.parametrize("node", [CASE, PACK])
+def test_quarantine__by_the_holder_of_a_part_of_what_it_offers(stocked: Depot, node: int) -> None:
+    # given: what is blocked stays behind, and could be released and go elsewhere before the receiver answers
+    stocked.offer("pharmacist", PALLET, "haulier")
+    refused = stocked.refusal("pharmacist", "quarantine", node, BY_HOLDER, REASON)
+
+    # when
+    stocked.do("pharmacist", "withdraw", PALLET)
+
+    # then
+    assert refused == error("UnderOffer", batch=stocked.batch, node=node)
+    assert stocked.refusal("pharmacist", "quarantine", node, BY_HOLDER, REASON) is None
+
+
+def test_quarantine__by_the_maker_of_a_part_of_what_it_offers(depot: Depot) -> None:
+    # given
+    depot.offer("maker", PALLET, "haulier")
+
+    for block in (BY_MAKER, BY_HOLDER):
+        refused = depot.refusal("maker", "quarantine", CASE, block, REASON)
+        assert refused == error("UnderOffer", batch=depot.batch, node=CASE)
+    assert depot.refusal("agency", "quarantine", CASE, BY_REGULATOR, REASON) is None
+    assert depot.refusal("maker", "recall", CASE, REASON) is None
+
+
+def test_quarantine__by_the_maker_of_a_part_of_what_another_offers(stocked: Depot) -> None:
+    # given
+    stocked.offer("pharmacist", PALLET, "haulier")
+
+    # when
+    stocked.block("maker", CASE, BY_MAKER)
+    stocked.accept("haulier", PALLET)
+
+    # then it stays behind
+    assert stocked.place(CASE) == Place(PHARMACY, WHOLESALER, moves=2, blocks=BY_MAKER)
+    assert stocked.place(NEXT_CASE).holder == HAULIER
+
+
+@pytest.mark.parametrize("node", [PALLET, CASE, PACK])
+def test_quarantine__by_the_holder_of_what_it_offers_itself(stocked: Depot, node: int) -> None:
+    # given: the offer of the part itself goes on, and cannot be taken
+    stocked.offer("pharmacist", node, "haulier")
+
+    # when
+    stocked.block("pharmacist", node, BY_HOLDER)
+
+    # then
+    assert stocked.refusal("haulier", "accept", node, []) == error("IsBlocked", batch=stocked.batch, blocks=BY_HOLDER)
+
+
 @pytest.mark.parametrize("node", [PALLET, CASE, PACK])
 def test_sideways__what_is_blocked_goes_to_no_one_but_the_giver_and_the_maker(stocked: Depot, node: int) -> None:
     # given
