@@ -5,7 +5,17 @@ Imports nothing but click and `_cli`, as the scripts that use it.
 
 import click
 
-from scripts._cli import Actor, Failure, account_option, as_option, confirmed, example, network_options, yes_option
+from scripts._cli import (
+    Actor,
+    Failure,
+    account_option,
+    as_option,
+    confirmed,
+    example,
+    network_options,
+    write_file,
+    yes_option,
+)
 
 
 def add_beginnings(cli: Actor, who: str, *, name: str, roles: str, meets: str = "others") -> None:
@@ -66,17 +76,14 @@ def _join_request(actor: str, *, roles: str) -> click.Command:
         member: int, roles: str, out: str, who: str, account: str | None, network: str, store: str | None
     ) -> None:
         """Sign that you join a member; it takes you on with that file within 7 days."""
-        from pathlib import Path
-
         from scripts._joining import request
         from scripts._site import connected
         from theriac.consortium import Role
-        from theriac.health.keystore import write_private
 
         wanted = Role.parse(roles)
         with connected(network, store) as site:
             alias = account or site.account_of(who)
-            write_private(Path(out).absolute(), request(site, alias, member=member, roles=wanted))
+            write_file(out, request(site, alias, member=member, roles=wanted))
         click.echo(f"Signed to join member {member} as {', '.join(wanted.words())}; hand in {out} within 7 days.")
 
     return join_request

@@ -136,7 +136,14 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask before going o
 
 def confirmed(question: str, *, yes: bool) -> None:
     """Asks before something that cannot be taken back, or that lets somebody in."""
-    if not yes and not click.confirm(question, err=True):
+    if yes:
+        return
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        click.echo(err=True)
+        raise Failure("Nothing was done, since nobody answered; --yes goes on without asking.", 1) from None
+    if not agreed:
         raise Failure("Nothing was done.", 1)
 
 
@@ -171,6 +178,33 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)[:120]
 
 
+def check_out(to: str) -> None:
+    """Refuses a file that could not be written, before anything is done for it; a device is never replaced."""
+    target = Path(to).absolute()
+    folder = next(each for each in target.parents if each.exists())
+    if target.exists() and not target.is_file():
+        fault = "it is no ordinary file"
+    elif not folder.is_dir():
+        fault = f"{folder} is no folder"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        fault = f"nothing can be written into {folder}"
+    else:
+        return
+    raise Failure(f"{to} cannot be written: {fault}; name another file.")
+
+
+def write_file(to: str, data: bytes) -> None:
+    """Writes a file that only its owner reads, whole or not at all."""
+    from theriac.errors import DamagedKeystore
+    from theriac.health.keystore import write_private
+
+    check_out(to)
+    try:
+        write_private(Path(to).absolute(), data)
+    except DamagedKeystore as trouble:
+        raise Failure(f"{to} cannot be written: {trouble.fault}; mend that or name another file.", 6) from None
+
+
 def write_out(content: Any, to: str) -> None:
     """Writes an opened record to a file or, for `-`, to standard output: whole and checked, or not at all."""
     import shutil
@@ -182,7 +216,9 @@ def write_out(content: Any, to: str) -> None:
             spool.seek(0)
             shutil.copyfileobj(spool, click.get_binary_stream("stdout"))
         return
+    check_out(to)
     target = Path(to)
+    target.absolute().parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=target.absolute().parent, prefix=".theriac-")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from scripts._cli import Failure
+from scripts._cli import Failure, check_out
 from theriac.errors import BadCode
 from theriac.medicine.depot import Order
 from theriac.medicine.packid import PackCode, Scheme, read_date
@@ -407,6 +407,8 @@ def _row(lot: Lot, serial: str, case: str, pallet: str, pack: KnownPack, shelf: 
 
 def write_placed(out: Path, lots: Iterable[Lot], shelf: Shelf) -> None:
     """Writes where each pack lies: JSON where the file's name ends so, else CSV. Whole or not at all."""
+    check_out(str(out))
+    out.absolute().parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=out.absolute().parent, prefix=".theriac-")
     try:
         with open(handle, "w", encoding="utf-8", newline="") as file:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from scripts._cli import Actor, Failure, account_option, as_option, example, network_options, table
+from scripts._cli import Actor, Failure, account_option, as_option, example, network_options, table, write_file
 
 _LARGEST = 64 * 1024 * 1024
 
@@ -332,8 +332,5 @@ def _read(file: str) -> bytes:
 def _write(out: str, value: Any) -> None:
     """Writes a file whole or not at all, readable by its owner: it says what is in which pack."""
     import json
-    from pathlib import Path
 
-    from theriac.health.keystore import write_private
-
-    write_private(Path(out).absolute(), json.dumps(value, indent=1).encode())
+    write_file(out, json.dumps(value, indent=1).encode())

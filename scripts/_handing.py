@@ -21,6 +21,7 @@ from scripts._cli import (
     network_options,
     print_json,
     table,
+    write_file,
     yes_option,
 )
 
@@ -275,10 +276,7 @@ def add_offering(cli: Actor, who_: str) -> None:
         network: str,
         store: str | None,
     ) -> None:
-        from pathlib import Path
-
         from scripts._progress import counted, working
-        from theriac.health.keystore import write_private
 
         to = member_named(to_)
         with at_work(who, network=network, store=store, account=account) as goods:
@@ -296,7 +294,7 @@ def add_offering(cli: Actor, who_: str) -> None:
                 made = goods.depot.signed_offer(
                     piece.batch, piece.node, to=to, recipient=goods.recipient_of(to), ends=end_in(goods, days)
                 )
-            write_private(Path(signed).absolute(), made.encode())
+            write_file(signed, made.encode())
             click.echo(f"Signed; member {to} brings {signed} within {days} days, and it can be withdrawn until then.")
 
     @cli.command(

@@ -18,6 +18,7 @@ from scripts._cli import (
     network_options,
     print_json,
     table,
+    write_file,
 )
 
 if TYPE_CHECKING:
@@ -109,16 +110,13 @@ def add_disclose(cli: Actor, who_: str) -> None:
 
         With it goes the key of the batch: the receiver can recognise any other serial of it that it knows.
         """
-        from pathlib import Path
-
         from scripts._goods import goods_of
         from scripts._handing import member_named
-        from theriac.health.keystore import write_private
 
         to = member_named(to_)
         with goods_of(who, network=network, store=store, account=account) as goods:
             pack = _traced_pack(goods, code, None)
-            write_private(Path(out).absolute(), disclosed(goods, pack, to=to))
+            write_file(out, disclosed(goods, pack, to=to))
             name = goods.name_of(to)
         click.echo(f"{out} lets {name} (member {to}) follow this pack, and nobody else.")
 
@@ -229,9 +227,6 @@ def _json(found: "Trace", known: "KnownBatch", title: str, names: dict[int, str]
 
 
 def _draw(found: "Trace", title: str, names: dict[int, str], *, svg: str | None, png: str | None) -> None:
-    from pathlib import Path
-
-    from theriac.health.keystore import write_private
     from theriac.medicine.drawing import drawing_of
 
     if svg is None and png is None:
@@ -239,9 +234,9 @@ def _draw(found: "Trace", title: str, names: dict[int, str], *, svg: str | None,
     drawing = drawing_of(found, title=title, name_of=lambda member: names.get(member, f"member {member}"))
     # It says which pack is where: nobody else's business on a shared machine.
     if svg is not None:
-        write_private(Path(svg).absolute(), drawing.svg())
+        write_file(svg, drawing.svg())
     if png is not None:
-        write_private(Path(png).absolute(), drawing.png())
+        write_file(png, drawing.png())
 
 
 # -- EPCIS -----------------------------------------------------------------------------------------------------------

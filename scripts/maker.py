@@ -10,6 +10,7 @@ from scripts._cli import (
     Failure,
     account_option,
     as_option,
+    check_out,
     confirmed,
     example,
     json_option,
@@ -104,6 +105,8 @@ def commission(
         raise Failure("Give a file of packs, or --count with --gtin, --lot and --expiry.")
     if file is not None and any((gtin, lot, expiry, case, pallet)):
         raise Failure("A file says all of its packs; leave --gtin, --lot, --expiry, --case and --pallet away.")
+    if out is not None:
+        check_out(out)
     with working("Reading"):
         listed = lots_in(Path(file)) if file else []
     with at_work(who, network=network, store=store, account=account) as goods:

@@ -8,12 +8,14 @@ from scripts._cli import (
     Actor,
     Failure,
     as_option,
+    check_out,
     confirmed,
     example,
     json_option,
     network_options,
     print_json,
     table,
+    write_file,
     write_out,
     yes_option,
 )
@@ -135,16 +137,14 @@ def introduce(
     member: int, classes: tuple[str, ...], out: str, payer: str | None, who: str, network: str, store: str | None
 ) -> None:
     """Let a member write: a pseudonym for it alone, and a signed file to hand in at its desk."""
-    from pathlib import Path
-
     from scripts._options import classes_of
     from scripts._patients import patient_of
     from scripts._progress import working
-    from theriac.health.keystore import write_private
 
+    check_out(out)
     wanted = classes_of(classes)
     with patient_of(who, network=network, store=store, payer=payer) as (patient, _), working("Publishing"):
-        write_private(Path(out).absolute(), patient.introduce(member, classes=wanted or None).encode())
+        write_file(out, patient.introduce(member, classes=wanted or None).encode())
     click.echo(f"Written to {out}; hand it in at the desk of member {member}.")
 
 

@@ -2,6 +2,7 @@
 
 import http.server
 import importlib
+import io
 import json
 import resource
 import shutil
@@ -13,6 +14,8 @@ from pathlib import Path
 import click
 import pytest
 from scripts_town import BUNDLE, Said, Town
+
+from scripts._cli import Failure, confirmed
 
 FIXTURES = BUNDLE.parent / "broken"
 SCRIPTS = ("deploy", "board", "clinic", "patient")
@@ -282,6 +285,21 @@ def test_revoke_all__without_a_yes__does_nothing(town: Town) -> None:
 
     # then
     assert (said.code, town.kept()) == (1, before)
+
+
+def test_confirmed__nobody_is_there_to_answer__says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+
+    # when
+    with pytest.raises(Failure) as said:
+        confirmed("Go on?", yes=False)
+
+    # then
+    assert (said.value.exit_code, said.value.message) == (
+        1,
+        "Nothing was done, since nobody answered; --yes goes on without asking.",
+    )
 
 
 def _commands(command: click.Command, *above: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -161,6 +161,19 @@ def test_commission__a_list_that_is_no_text_is_refused(town: Town, folder: Path)
     assert (said.code, said.sentences) == (2, [f"{folder / 'packs.csv'} is not UTF-8; save it as UTF-8 and try again."])
 
 
+def test_commission__a_place_that_cannot_be_written_is_told_before_anything_is_sent(town: Town, folder: Path) -> None:
+    path = packs_csv(folder / "packs.csv", lot="NOWHERE")
+    before = town.chain.web3.eth.block_number
+
+    said = town.run("maker", "commission", path, "-o", f"{path}/placed.csv")
+
+    assert (said.code, said.sentences) == (
+        2,
+        [f"{path}/placed.csv cannot be written: {path} is no folder; name another file."],
+    )
+    assert town.chain.web3.eth.block_number == before
+
+
 def test_commission__a_serial_of_another_lot_of_the_product_is_refused(town: Town, folder: Path) -> None:
     town.done("maker", "commission", packs_csv(folder / "a.csv", lot="ONE"))
     path = Path(packs_csv(folder / "b.csv", lot="TWO"))
@@ -308,6 +321,18 @@ def test_goods__are_named_by_a_picture_too(town: Town, folder: Path, labelled: s
     rows = town.done("maker", "list", labelled, "--packs", "--json").json
     assert [row["serial"] for row in rows if row["standing"]] == [serial(labelled, 5)]
     town.done("maker", "release", str(picture))
+
+
+def test_offer__what_is_no_ordinary_file_is_not_replaced(town: Town, folder: Path, labelled: str) -> None:
+    os.mkfifo(folder / "pipe")
+
+    said = town.run("maker", "offer", labelled, "--to", "2", "--signed", str(folder / "pipe"))
+
+    assert (said.code, said.sentences) == (
+        2,
+        [f"{folder / 'pipe'} cannot be written: it is no ordinary file; name another file."],
+    )
+    assert (folder / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize(
