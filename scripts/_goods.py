@@ -80,7 +80,7 @@ def goods_of(
         member = desk.member
         if not member:
             raise Failure(f"{desk.address} belongs to no member; have the board admit it or a member take it on.", 3)
-        desk.person.remember(member=str(member), uri=desk.site.uri)
+        _remember(desk, member, account)
         goods = _opened(stack, desk, member=member, sender=desk.site.sender(desk.alias))
         try:
             goods.depot.sync()
@@ -90,6 +90,13 @@ def goods_of(
                 raise
             goods.online = False
         yield goods
+
+
+def _remember(desk: Desk, member: int, account: str | None) -> None:
+    """Keeps what work without the chain needs. An account that was named for once does not make it another member's."""
+    settings = desk.person.settings
+    if account in (None, settings.get("account")) or "member" not in settings:
+        desk.person.remember(member=str(member), uri=desk.site.uri)
 
 
 def remember_followed(folder: Path) -> None:

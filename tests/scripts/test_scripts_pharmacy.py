@@ -354,6 +354,17 @@ def test_scan__dispense_with_an_account_that_is_no_pharmacist__stops_before_anyt
     assert town.done("pharmacy", "dispenses", "--as", "maker").out == "Nothing was dispensed here.\n"
 
 
+def test_scan__after_a_command_with_an_account_of_another_member__judges_as_before(town: Market) -> None:
+    # given
+    before = words(town.scan(code(7)))
+
+    # when
+    refused = town.run("pharmacy", "dispense", code(7), "--as", "north", "--account", "TEST::3")
+
+    # then
+    assert (refused.code, words(town.scan(code(7)))) == (3, before)
+
+
 def test_scan__two_tills_that_dispense_the_same_packs__each_pack_once(town: Market) -> None:
     # given
     town.give(20, "south")
