@@ -42,6 +42,7 @@ GOODS = (
 )
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif")
+_TEXTS = (".txt", ".csv")
 _SHORTEST_CODE = 14
 _LARGEST = 64 * 1024 * 1024
 
@@ -75,7 +76,15 @@ def member_named(text: str) -> int:
     return int(number)
 
 
-def lines_of(words: Iterable[str]) -> Iterator[str]:
+@dataclass(frozen=True)
+class Line:
+    """A code as it was read, and where: empty where somebody typed it."""
+
+    raw: str
+    at: str = ""
+
+
+def lines_of(words: Iterable[str]) -> Iterator[Line]:
     """What was scanned: codes as they are, those in pictures, the lines of text files and, for `-`, standard input."""
     from pathlib import Path
 
@@ -84,19 +93,36 @@ def lines_of(words: Iterable[str]) -> Iterator[str]:
 
     for word in words:
         if word == "-":
-            yield from (line for line in click.get_text_stream("stdin", errors="replace") if line.strip())
+            yield from _lines(click.get_text_stream("stdin", errors="replace"), "standard input")
         elif word.lower().endswith(_PICTURES):
             found = read_symbols(Path(word))
             if not found:
                 raise NotAnImage(source=word, fault="no square code is on it")
-            yield from found
+            yield from (Line(raw, word) for raw in found)
         elif len(word) < 200 and "\0" not in word and Path(word).is_file():
             data = Path(word).read_bytes()
             if len(data) > _LARGEST:
                 raise Failure(f"{word} is larger than 64 MiB; split it and try again.")
-            yield from (line for line in data.decode("utf-8", errors="replace").split("\n") if line.strip())
+            yield from _lines(data.decode("utf-8-sig", errors="replace").split("\n"), word)
+        elif word.lower().endswith(_TEXTS) or (len(word) < 200 and "\0" not in word and Path(word).is_dir()):
+            raise Failure(f"There is no file {word}; name a file of codes, a line each, a picture, or a code.")
         else:
-            yield word
+            yield Line(word.strip("\r\n"))
+
+
+def _lines(lines: Iterable[str], source: str) -> Iterator[Line]:
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield Line(line.strip("\r\n"), f"line {number} of {source}")
+
+
+def code_on(line: Line) -> "PackCode":
+    """The code of a pack on a line; a fault says which line it was."""
+    try:
+        return code_in(line.raw)
+    except Failure as fault:
+        at = f"{line.at[0].upper()}{line.at[1:]}: " if line.at.startswith("line ") else ""
+        raise Failure(f"{at}{fault.message}", fault.exit_code) from None
 
 
 def code_in(raw: str) -> "PackCode":
@@ -171,7 +197,7 @@ def _only_code(word: str) -> str:
     found = list(lines_of([word]))
     if len(found) != 1:
         raise Failure(f"{word[:60]!r} has {len(found)} codes; name one pack by its code.")
-    return found[0]
+    return found[0].raw
 
 
 def pieces_named(goods: "Goods", words: Iterable[str]) -> list[Piece]:
@@ -179,7 +205,7 @@ def pieces_named(goods: "Goods", words: Iterable[str]) -> list[Piece]:
     from theriac.medicine.tree import BATCH
 
     found: list[Piece] = []
-    for line in (line.strip("\r\n") for word in words for line in _words_of(word)):
+    for line in (line for word in words for line in _words_of(word)):
         lots = [each.batch for each in goods.depot.shelf.batches() if line and each.product.lot == line]
         found += [Piece(batch, BATCH) for batch in lots] or [piece_named(goods, line)]
     if not found:
@@ -188,7 +214,9 @@ def pieces_named(goods: "Goods", words: Iterable[str]) -> list[Piece]:
 
 
 def _words_of(word: str) -> Iterable[str]:
-    return lines_of([word]) if word == "-" or word.lower().endswith((".txt", ".csv")) else [word]
+    if word == "-" or word.lower().endswith(_TEXTS):
+        return (line.raw for line in lines_of([word]))
+    return [word]
 
 
 def shown(goods: "Goods", piece: Piece) -> str:
@@ -466,8 +494,8 @@ def _missing(sheet: "Sheet", scanned: tuple[str, ...], absent: tuple[str, ...]) 
         raise Failure("Give what was scanned or what is missing, not both.")
     told = {serial: index for index, serial in sheet.serials.items()}
     found, foreign = set[int](), list[str]()
-    for raw in lines_of(scanned or absent):
-        code = code_in(raw.strip("\r\n"))
+    for line in lines_of(scanned or absent):
+        code = code_on(line)
         if code.serial in told and fits(code, sheet.product):
             found.add(told[code.serial])
         else:

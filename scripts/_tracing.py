@@ -150,7 +150,7 @@ def _traced_pack(goods: "Goods", code: str, sheet: str | None) -> "KnownPack":
     found = list(lines_of([code]))
     if len(found) != 1:
         raise Failure(f"{code[:60]!r} has {len(found)} codes; name one pack by its code.")
-    return pack_named(goods, found[0].strip("\r\n"))
+    return pack_named(goods, found[0].raw)
 
 
 def _take_in(goods: "Goods", path: str) -> None:

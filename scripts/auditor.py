@@ -110,7 +110,7 @@ def _piece(goods: "Goods", word: str) -> "Piece":
     codes = list(lines_of([word])) if len(word) > 12 or "." in word else []
     if len(codes) != 1:
         raise Failure(f"{word[:60]!r} names no batch and no pack; give a batch's number as 'auditor list' shows it.")
-    pack = pack_named(goods, codes[0].strip("\r\n"))
+    pack = pack_named(goods, codes[0].raw)
     return Piece(pack.batch, node_of(pack.index))
 
 

@@ -97,36 +97,43 @@ def split(
 def _plan(goods: "Goods", path: "Path") -> "list[tuple[Piece, int]]":
     """Goods and receivers. No goods twice, nothing inside of something else, nothing that another holds."""
     import csv
+    import io
 
     from scripts._commissioning import DELIMITERS
     from scripts._handing import member_named, piece_named, shown
     from theriac.medicine.tree import is_below
 
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        text = path.read_text(encoding="utf-8-sig")
+        first = text.partition("\n")[0]
+        delimiter = max(DELIMITERS, key=first.count)
+        # A code may hold characters that other readers of lines take for a line's end.
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        heads = [head.strip().lower() for head in next(rows, [])]
+        listed = [(rows.line_num, row) for row in rows]
     except UnicodeDecodeError:
         raise Failure(f"{path} is not UTF-8; save it as UTF-8 and try again.") from None
-    delimiter = max(DELIMITERS, key=lines[0].count) if lines else ","
-    heads = [head.strip().lower() for head in lines[0].split(delimiter)] if lines else []
+    except csv.Error as fault:
+        raise Failure(f"{path} cannot be read as CSV ({fault}); mend it and try again.") from None
     if "goods" not in heads or "to" not in heads:
         raise Failure(f"Line 1 of {path} must name the columns goods and to.")
     found: list[tuple[Piece, int]] = []
-    for line, row in enumerate(csv.reader(lines[1:], delimiter=delimiter), start=2):
+    for line, row in listed:
         if not any(row):
             continue
         try:
             if len(row) != len(heads):
-                raise Failure(f"it has {len(row)} columns, and line 1 has {len(heads)}")
+                raise Failure(f"it has {len(row)} columns, and line 1 has {len(heads)}.")
             piece = piece_named(goods, row[heads.index("goods")].strip())
             to = member_named(row[heads.index("to")])
             holder = goods.depot.state(piece.batch).place(piece.node, now=0).holder
             if holder != goods.depot.member:
-                raise Failure(f"{shown(goods, piece)} is held by member {holder}", 3)
+                raise Failure(f"{shown(goods, piece)} is held by member {holder}.", 3)
             for other, _ in found:
                 if other.batch == piece.batch and (
                     is_below(other.node, piece.node) or is_below(piece.node, other.node)
                 ):
-                    raise Failure(f"{shown(goods, piece)} stands twice in this file")
+                    raise Failure(f"{shown(goods, piece)} stands twice in this file; name it once.")
         except Failure as fault:
             raise Failure(f"Line {line} of {path}: {fault.message}", fault.exit_code) from None
         found.append((piece, to))
@@ -191,15 +198,15 @@ def aggregate(
 
 def _inside(goods: "Goods", piece: "Piece", scanned: tuple[str, ...]) -> tuple[list[dict[str, Any]], list[str]]:
     """The packs of a case with what is known of each, and the codes that were scanned and are not of it."""
-    from scripts._handing import code_in, fits, lines_of
+    from scripts._handing import code_on, fits, lines_of
     from theriac.medicine.tree import indexes_of, node_of
 
     known, state = goods.depot.shelf.batch(piece.batch), goods.depot.state(piece.batch)
     serials = goods.depot.shelf.serials(piece.batch, piece.node)
     places = {serial: index for index, serial in serials.rows()}
     seen, foreign = set[str](), list[str]()
-    for raw in lines_of(scanned):
-        code = code_in(raw.strip("\r\n"))
+    for line in lines_of(scanned):
+        code = code_on(line)
         if code.serial in places and fits(code, known.product):
             seen.add(code.serial)
         else:

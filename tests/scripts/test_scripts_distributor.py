@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from itertools import count
 from pathlib import Path
 
 import pytest
 from goods_town import EXPIRY, GTIN, code, goods_town, packs_csv, serial
 from scripts_town import Town
+
+from theriac.medicine import gs1
+from theriac.medicine.packid import PackCode, Scheme
 
 LOTS = count(1)
 
@@ -104,18 +108,22 @@ def test_receive__asks_before_it_takes_over_less(town: Town, lot: str) -> None:
         (("--missing", "{other}"), 2, "cannot be missing from it"),
         (("--missing", "{mine}", "--scanned", "{mine}"), 2, "not both"),
         (("--scanned", "scribble"), 2, "scan"),
+        (("--scanned", "scans.txt"), 2, "There is no file scans.txt"),
+        (("--scanned", "docs"), 2, "There is no file docs"),
+        (("--scanned", "{file}"), 2, "Line 3 of {file}: "),
     ],
-    ids=["nothing", "a foreign one missing", "both", "no code"],
+    ids=["nothing", "a foreign one missing", "both", "no code", "no file", "a folder", "a bad line"],
 )
 def test_receive__what_cannot_be_meant_sends_nothing(
-    town: Town, lot: str, words: tuple[str, ...], exit_code: int, sentence: str
+    town: Town, folder: Path, lot: str, words: tuple[str, ...], exit_code: int, sentence: str
 ) -> None:
+    (folder / "scans.txt").write_text(f"\ufeff{code(lot, 0)}\r\n\r\nscribble\r\n")
     offer, before = offer_of(town, lot), town.chain.web3.eth.block_number
-    filled = [word.format(mine=code(lot, 0), other=code("ELSEWHERE", 0)) for word in words]
+    filled = [word.format(mine=code(lot, 0), other=code("ELSEWHERE", 0), file=folder / "scans.txt") for word in words]
 
     said = town.run("distributor", "receive", offer, *filled, "--yes")
 
-    assert (said.code, sentence in said.err) == (exit_code, True), said.err
+    assert (said.code, sentence.format(file=folder / "scans.txt") in said.err) == (exit_code, True), said.err
     assert town.chain.web3.eth.block_number == before
 
 
@@ -204,6 +212,26 @@ def test_split__is_checked_as_a_whole_before_anything_is_offered(town: Town, hel
     (folder / "empty.csv").write_text("")
     assert town.run("distributor", "split", str(folder / "empty.csv")).code == 2
     assert town.chain.web3.eth.block_number == before
+
+
+def test_split__reads_what_a_spreadsheet_writes_and_codes_as_they_are_scanned(
+    town: Town, held: str, folder: Path
+) -> None:
+    product = PackCode(Scheme.GTIN, GTIN, serial(held, 4), lot=held, expiry=date.fromisoformat(EXPIRY))
+    rows = ['"goods";"to"', f'"{case(held, 0)}";"3"', f"{gs1.write(product)};5"]
+    (folder / "plan.csv").write_bytes("\ufeff".encode() + "\r\n".join(rows).encode())
+
+    said = town.done("distributor", "split", str(folder / "plan.csv"), "--dry-run", "--json").json
+
+    assert [row["to"] for row in said] == [3, 5]
+
+
+def test_split__a_field_that_never_ends_is_refused_in_a_sentence(town: Town, held: str, folder: Path) -> None:
+    (folder / "plan.csv").write_text("goods,to\n" + "A" * 200_000 + ",3\n")
+
+    said = town.run("distributor", "split", str(folder / "plan.csv"))
+
+    assert (said.code, len(said.sentences), "cannot be read as CSV" in said.err) == (2, 1, True), said.err
 
 
 def test_split__of_what_another_holds_is_refused(town: Town, held: str, folder: Path) -> None:
