@@ -44,6 +44,8 @@ class Goods:
         """What a member said to seal to. Raises NoProfile."""
         if self.desk is None:
             raise Failure("The chain is out of reach, and without it nobody can be sealed to; try again later.", 4)
+        if not int(self.desk.chain.member_account(member), 16):
+            raise Failure(f"There is no member {member}; 'board list' shows those that there are.")
         return parse_recipient(self.desk.chain.profile(member_address(member), self.site.store).recipient)
 
     def name_of(self, member: int) -> str:

@@ -371,3 +371,9 @@ def test_offer__what_a_lot_is_not_known_of_says_so(town: Town) -> None:
     said = town.run("distributor", "offer", f"(01){GTIN}(21)X1(17){EXPIRY[2:].replace('-', '')}", "--to", "3")
 
     assert (said.code, "is unknown here" in said.err) == (3, True)
+
+
+def test_offer__to_a_member_that_there_is_not_says_so(town: Town, held: str) -> None:
+    said = town.run("distributor", "offer", case(held, 0), "--to", "member:77")
+
+    assert (said.code, said.sentences) == (2, ["There is no member 77; 'board list' shows those that there are."])
