@@ -210,6 +210,18 @@ def drawn_serial(length: int) -> str:
     return "".join(_ALPHABET[byte & 31] for byte in secrets.token_bytes(length))
 
 
+def check_product(gtin: str, lot: str, day: date) -> None:
+    """Refuses what no code can carry, before a serial is drawn for it."""
+    try:
+        code, scheme = product_code(gtin)
+        product = product_of(code, scheme, lot=lot.strip(), expiry=day)
+        if scheme is Scheme.CHINA:
+            raise Failure("China's codes are given out with their serials; commission a file of them.")
+        PackCode(scheme, code, "1" * 20, lot=product.lot or None, expiry=product.expiry)
+    except BadCode as fault:
+        raise Failure(f"No pack can have this --gtin and --lot: {str(fault).partition(';')[0].rstrip('.')}.") from None
+
+
 def write_drawn(
     file: TextIO, *, gtin: str, lot: str, expiry: date, count: int, length: int, case: int, pallet: int
 ) -> None:

@@ -26,6 +26,7 @@ from scripts._tracing import add_disclose, add_trace
 from scripts._verifying import add_verify_service
 
 if TYPE_CHECKING:
+    from datetime import date
     from pathlib import Path
 
     from scripts._commissioning import Lot
@@ -59,7 +60,7 @@ add_beginnings(cli, "maker", name="Alpine Pharma", roles="maker")
 )
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False))
 @click.option("--count", type=click.IntRange(1, 1 << 22), help="Draw so many serials that nobody can guess.")
-@click.option("--gtin", help="With --count: the product, a GTIN of 14 digits, a PPN, or China's seven digits.")
+@click.option("--gtin", help="With --count: the product, a GTIN of 14 digits, or a PPN.")
 @click.option("--lot", help="With --count.")
 @click.option("--expiry", help="With --count: the last day, such as 2031-06-30.")
 @click.option("--case", type=click.IntRange(1, 1 << 20), help="With --count: packs in a case.")
@@ -115,6 +116,7 @@ def commission(
         if file is None:
             drawn = _drawn(goods, count or 0, gtin, lot, expiry, case or 0, pallet or 0, length)
         lots = lots_in(drawn) if drawn else listed
+        _check_in_date(goods, lots)
         rows = [
             row for each in lots for row in _commission_lot(goods, each, case_bits=case_bits, pallet_bits=pallet_bits)
         ]
@@ -162,16 +164,19 @@ def _drawn(
     import os
     from hashlib import sha256
 
-    from scripts._commissioning import expiry_of, write_drawn
+    from scripts._commissioning import check_product, expiry_of, write_drawn
 
     if not gtin or not lot or not expiry:
         raise Failure("With --count give --gtin, --lot and --expiry too.")
     day = expiry_of(expiry)
+    check_product(gtin, lot, day)
     wish = f"{gtin} {lot} {day} {count} {case} {pallet} {length}"
     path = goods.person.folder / f"drawn-{sha256(wish.encode()).hexdigest()[:16]}.csv"
     if path.exists():
         click.echo("Going on with the serials that an interrupted run drew.", err=True)
         return path
+    if _is_over(goods, day):
+        raise _over(day)
     # Under another name until it is whole: a list that was cut short must not be gone on with.
     draft = path.with_suffix(".draft")
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -180,6 +185,25 @@ def _drawn(
         os.fsync(file.fileno())
     draft.replace(path)
     return path
+
+
+def _check_in_date(goods: "Goods", lots: "list[Lot]") -> None:
+    """The chain takes no batch whose last day is over; said before any lot of a list is commissioned."""
+    from scripts._commissioning import new_packs
+
+    for lot in lots:
+        if _is_over(goods, lot.expiry) and new_packs(lot, goods.depot.shelf):
+            raise _over(lot.expiry)
+
+
+def _is_over(goods: "Goods", day: "date") -> bool:
+    from datetime import UTC, datetime
+
+    return day < datetime.fromtimestamp(goods.depot.chain.time(), UTC).date()
+
+
+def _over(day: "date") -> Failure:
+    return Failure(f"The expiry {day} is over; packs are commissioned by their last day.")
 
 
 def _commission_lot(

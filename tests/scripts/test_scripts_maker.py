@@ -126,6 +126,7 @@ HEAD = "gtin,lot,expiry,serial,case,pallet"
         (f"{HEAD}\n{GOOD}\n\n{GOOD}\n", "Line 4 of"),
         (f"{HEAD}\n{GOOD.replace(GTIN, '04150123456783')}\n", "Line 2 of"),
         (f"{HEAD}\n{GOOD.replace(EXPIRY, '2040-13-01')}\n", "is no expiry"),
+        (f"{HEAD}\n{GOOD}\n{GOOD.replace(EXPIRY, '2020-06-30').replace('SN1', 'SN2')}\n", "2020-06-30 is over"),
         (f"{HEAD}\n{GOOD.replace('SN1', 'S N')}\n", "Line 2 of"),
         (f"{HEAD}\n{GOOD}\n{GOOD.replace('SN1', 'Ü')}\n", "Line 3 of"),
         (f"{HEAD}\n{GOOD}\n{GOOD.replace('SN1', 'X' * 21)}\n", "Line 3 of"),
@@ -136,7 +137,15 @@ HEAD = "gtin,lot,expiry,serial,case,pallet"
     ],
     ids=[
         *("empty", "a column missing", "a column twice", "no pack", "too long a line", "a serial twice"),
-        *("a wrong GTIN", "no day", "a space", "a foreign letter", "a serial too long", "no serial"),
+        *(
+            "a wrong GTIN",
+            "no day",
+            "a day that is over",
+            "a space",
+            "a foreign letter",
+            "a serial too long",
+            "no serial",
+        ),
         *("no case", "no pallet", "a case on two pallets"),
     ],
 )
@@ -235,6 +244,27 @@ def test_commission__a_count_needs_what_the_packs_are(town: Town) -> None:
     said = town.run("maker", "commission", "--count", "5", "--gtin", GTIN)
 
     assert (said.code, "--lot and --expiry" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("gtin", "lot", "expiry", "sentence"),
+    [
+        ("04150123456783", "DRAWN", EXPIRY, "should end in 2."),
+        (GTIN, "Xé", EXPIRY, "No pack can have this --gtin and --lot"),
+        ("8123456", "DRAWN", EXPIRY, "commission a file of them"),
+        (GTIN, "DRAWN", "2020-06-30", "The expiry 2020-06-30 is over"),
+    ],
+    ids=["a wrong GTIN", "a foreign letter", "a code of China", "an expiry that is over"],
+)
+def test_commission__a_count_of_what_cannot_be_draws_nothing(
+    town: Town, gtin: str, lot: str, expiry: str, sentence: str
+) -> None:
+    words = ("--count", "3", "--gtin", gtin, "--lot", lot, "--expiry", expiry)
+
+    said = town.run("maker", "commission", *words)
+
+    assert (said.code, len(said.sentences), sentence in said.err) == (2, 1, True), said.err
+    assert list((Path(town.settings["THERIAC_HOME"]) / "dev" / "maker").glob("drawn-*")) == []
 
 
 def test_commission__a_file_and_a_count_are_not_both(town: Town, folder: Path) -> None:
