@@ -262,7 +262,6 @@ def _write_epcis(goods: "Goods", found: "Trace", pack: "KnownPack", out: str, gl
 
 def _epcis_steps(goods: "Goods", found: "Trace", pack: "KnownPack", glns: dict[int, str]) -> Iterator[Any]:
     """The steps that EPCIS has a word for. Blocks but recalls, and offers that came to nothing, are this ledger's."""
-    from theriac.errors import NoGln
     from theriac.medicine import epcis
     from theriac.medicine.journal import offer_name
     from theriac.medicine.trace import Act
@@ -280,7 +279,7 @@ def _epcis_steps(goods: "Goods", found: "Trace", pack: "KnownPack", glns: dict[i
 
         def gln(member: int) -> str:
             if member not in glns:
-                raise NoGln(member=member)
+                raise Failure(f"The GLN of member {member} is not known here; give it by --gln {member}=<13 digits>.")
             return glns[member]
 
         fields: dict[str, Any] = {"time": step.at, "place": glns.get(step.by), "items": items}

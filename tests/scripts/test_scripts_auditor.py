@@ -173,7 +173,7 @@ def test_trace__as_epcis_needs_the_members_numbers(town: Town, sheet: str, folde
 
     said = town.run("auditor", "trace", code(LOT, 0), "--sheet", sheet, "--epcis", str(out), *GLNS[:2])
 
-    assert (said.code, "GLN of member 2" in said.err, out.exists()) == (2, True, False)
+    assert (said.code, "give it by --gln 2=" in said.err, out.exists()) == (2, True, False)
 
 
 def test_trace__knows_without_the_chain_what_was_followed(town: Town, sheet: str) -> None:
