@@ -336,8 +336,8 @@ CALLS = {
     "Records.supersede": "Supersede a record",
 }
 
-# The words of each argument, by its name; where a function or a contract needs others, by that and the name, and where a
-# contract has several of a name, by the contract and the whole path.
+# The words of each argument, by its name; where a function or a contract needs others, by that and the name; where a
+# name stands for two things in one call, by the contract and the whole path.
 ARGUMENTS = {
     **{name: shown for name, shown in FIELDS.items() if "." not in name},
     "pseudonym": account("Account"),
