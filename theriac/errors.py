@@ -1340,6 +1340,22 @@ class BadPrescription(Tampered):
         super().__init__(f"The file of this prescription is not to be trusted ({fault}); have it prescribed anew.")
 
 
+class NotPrescribed(Refused):
+    """The chain has no such prescription."""
+
+    def __init__(self, *, prescription: str) -> None:
+        self.prescription = prescription
+        super().__init__(f"Nobody prescribed {prescription[:16]} on this chain; ask the prescriber.")
+
+
+class WrongSelection(BadInput):
+    """The lines of a prescription that were named do not go together, or are none."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"These lines cannot be chosen: {fault}.")
+
+
 class VerifierSilent(Unavailable):
     """A maker's verify service gave no answer."""
 
