@@ -123,19 +123,25 @@ def patients(who: str, network: str, store: str | None, as_json: bool) -> None:
 @click.option(
     "--quantity", type=click.IntRange(1, 65535), default=None, help="How much to give where a request does not say it."
 )
+@click.option("--for", "patient", default=None, help="A patient of this desk: her records are looked at first.")
 @click.option("--account", default=None, help="Who prescribes: an account of Ape; the desk's own unless said.")
+@_PURPOSE
 @_WHO
 @network_options
+@yes_option
 @json_option
 def prescribe(
     requests: tuple[str, ...],
     out: str,
     days: int,
     quantity: int | None,
+    patient: str | None,
     account: str | None,
+    purpose: str,
     who: str,
     network: str,
     store: str | None,
+    yes: bool,
     as_json: bool,
 ) -> None:
     """Prescribe what FHIR MedicationRequests say, a line each, and write the paper with its key.
@@ -143,20 +149,35 @@ def prescribe(
     No patient is on the chain: whoever has the code on the paper can have it filled. What is prescribed is sealed into
     a file that only this code opens. How much, how often and when is in `dispenseRequest`; units are whatever its
     quantity counts, best whole packs.
+
+    With --for it is said first what her records tell of allergies and of the same substance, as far as she let this
+    desk see them; what she did not is not known. Where something speaks against it, it is asked before going on.
     """
     from datetime import UTC, datetime
 
+    from scripts._checking import checked
     from scripts._member import desk_of
     from scripts._prescribing import HEADS, check_paper, client, columns_of, items_of, prescribed, rows_of
+    from theriac.health.scope import Purpose
 
     check_paper(out)
+    why = Purpose.parse(purpose)
+    told: tuple[str, ...] = ()
     with desk_of(who, network=network, store=store, account=account) as desk:
         contract = client(desk.site)
         today = datetime.fromtimestamp(contract.now(), UTC).date()
-        shown = prescribed(desk, items_of(requests, today=today, days=days, quantity=quantity), out=out)
+        items = items_of(requests, today=today, days=days, quantity=quantity)
+        if patient is not None:
+            found = checked(desk, patient, items, purpose=why)
+            told = found.sentences
+            for sentence in told:
+                click.echo(sentence, err=True)
+            if found.warns:
+                confirmed("Prescribe all the same?", yes=yes)
+        shown = prescribed(desk, items, out=out)
         rows = rows_of(shown, contract.states(shown.prescription, shown.terms), now=contract.now())
     if as_json:
-        print_json({"prescription": shown.terms.id.hex(), "lines": rows})
+        print_json({"prescription": shown.terms.id.hex(), "lines": rows, "checked": list(told)})
         return
     table(columns_of(rows), *HEADS, empty="")
     click.echo(f"Prescribed as {shown.terms.id.hex()[:16]}; the paper is {out}. Cancel it by the number and --line.")

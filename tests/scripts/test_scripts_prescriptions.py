@@ -141,6 +141,88 @@ def test_prescribe__what_cannot_be__one_sentence_and_no_paper(
     assert not (folder / "rx.png").exists()
 
 
+# -- what the prescriber is told before ------------------------------------------------------------------------------
+
+RXNORM = {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "308182", "display": "Amoxicillin 250 MG"}
+
+
+def patient(town: Market, folder: Path, who: str, *records: dict[str, Any]) -> None:
+    """Somebody with records at the surgery, who granted nothing yet."""
+    town.done("patient", "init", "--as", who, "--payer", "TEST::9")
+    town.done("patient", "introduce", "--as", who, "--to", "4", "-o", str(folder / f"{who}.introduction"))
+    town.done("clinic", "register", str(folder / f"{who}.introduction"), "--name", who)
+    for number, record in enumerate(records):
+        (folder / f"{number}.json").write_text(json.dumps(record), encoding="utf-8")
+        town.done("clinic", "seal", who, str(folder / f"{number}.json"))
+    town.done("patient", "watch", "--as", who)
+
+
+def coded(folder: Path) -> str:
+    path = request(folder, "coded.json")
+    values = json.loads(Path(path).read_text(encoding="utf-8"))
+    values["medicationCodeableConcept"] = {"coding": [RXNORM], "text": "Amoxicillin 250 mg"}
+    Path(path).write_text(json.dumps(values), encoding="utf-8")
+    return path
+
+
+def test_prescribe__for_a_patient__says_what_was_granted_and_what_is_not_known(town: Market, folder: Path) -> None:
+    # given: an allergy and the same medicine of a month ago, and a patient who shows nothing yet
+    allergy = {
+        "resourceType": "AllergyIntolerance",
+        "clinicalStatus": {"coding": [{"code": "active"}]},
+        "code": {
+            "coding": [{"system": "http://snomed.info/sct", "code": "91936005", "display": "Allergy to penicillin"}]
+        },
+        "patient": {"display": "Ann"},
+        "recordedDate": "2030-01-02",
+    }
+    medicine = json.loads(Path(coded(folder)).read_text(encoding="utf-8"))
+    patient(town, folder, "ann", allergy, medicine)
+    before = town.done("clinic", "prescribe", coded(folder), "--for", "ann", "-o", str(folder / "one.png"))
+
+    # when: she grants the usual level of both
+    classes = ["--class", "allergies/N", "--class", "medications/N"]
+    town.done("patient", "grant", "member:4", "--as", "ann", *classes, "--yes")
+    refused = town.run("clinic", "prescribe", coded(folder), "--for", "ann", "-o", str(folder / "two.png"))
+    after = town.done("clinic", "prescribe", coded(folder), "--for", "ann", "-o", str(folder / "two.png"), "--yes")
+
+    # then
+    assert before.sentences == [
+        "Allergies: not known, ann let this desk see none.",
+        "The same substance: not known, ann let this desk see no medicines.",
+    ]
+    assert after.sentences[0].startswith("Allergies: Allergy to penicillin (2030-01-02")
+    assert after.sentences[1:3] == ["Allergies at level R: not known.", "Allergies at level V: not known."]
+    assert after.sentences[3].startswith("Amoxicillin 250 mg: prescribed before, as ")
+    assert after.sentences[4:] == ["Medicines at level R: not known.", "Medicines at level V: not known."]
+    assert refused.code == 1
+    assert refused.err.splitlines()[: len(after.sentences)] == after.sentences
+
+
+def test_prescribe__for_a_patient__from_now_on_is_not_from_the_beginning(town: Market, folder: Path) -> None:
+    # given: a grant without history
+    patient(town, folder, "ben")
+    words = ["--class", "allergies/N", "--class", "medications/N", "--from-now-on", "--yes"]
+    town.done("patient", "grant", "member:4", "--as", "ben", *words)
+    town.chain.at(town.chain.now() + 2 * 3600)
+    town.done("patient", "watch", "--as", "ben")
+
+    # when
+    said = town.done("clinic", "prescribe", coded(folder), "--for", "ben", "-o", str(folder / "rx.png"))
+
+    # then: nothing was found, and that is not called none
+    assert said.sentences[0] == "Allergies: none in what was granted."
+    assert said.sentences[1].startswith("Allergies at level N before 20")
+    assert said.sentences[1].endswith(": not known.")
+    assert "The same substance: not in what was granted." in said.sentences
+
+
+def test_prescribe__for_nobody_who_is_known__one_sentence(town: Market, folder: Path) -> None:
+    said = town.run("clinic", "prescribe", coded(folder), "--for", "nobody", "-o", str(folder / "rx.png"))
+
+    assert (said.code in (2, 3), len(said.sentences), (folder / "rx.png").exists()) == (True, 1, False)
+
+
 # -- filling ---------------------------------------------------------------------------------------------------------
 
 
