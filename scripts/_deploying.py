@@ -21,6 +21,7 @@ ORDER = {
     "Carrier": (),
     "Batches": ("Consortium",),
     "ColdChain": ("Consortium", "Batches"),
+    "Prescriptions": ("Consortium",),
 }
 """Each contract and what its constructor is given."""
 

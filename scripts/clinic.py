@@ -9,12 +9,14 @@ from scripts._cli import (
     Actor,
     Failure,
     as_option,
+    confirmed,
     example,
     json_option,
     network_options,
     print_json,
     table,
     write_out,
+    yes_option,
 )
 
 
@@ -101,6 +103,116 @@ def patients(who: str, network: str, store: str | None, as_json: bool) -> None:
         *("granted by", "purpose", "classes", "until", "now"),
         empty="Nothing was granted.",
     )
+
+
+# -- prescribing -----------------------------------------------------------------------------------------------------
+
+
+@cli.command(
+    epilog=example("clinic prescribe request.json -o prescription.pdf", "clinic prescribe a.json b.json -o rx.png")
+)
+@click.argument("requests", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+@click.option("-o", "--out", required=True, help="The paper to write: a .pdf or a .png, or a .txt for a program.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=28,
+    show_default=True,
+    help="How long a line may be filled whose request does not say it.",
+)
+@click.option(
+    "--quantity", type=click.IntRange(1, 65535), default=None, help="How much to give where a request does not say it."
+)
+@click.option("--for", "patient", default=None, help="A patient of this desk: her records are looked at first.")
+@click.option("--account", default=None, help="Who prescribes: an account of Ape; the desk's own unless said.")
+@_PURPOSE
+@_WHO
+@network_options
+@yes_option
+@json_option
+def prescribe(
+    requests: tuple[str, ...],
+    out: str,
+    days: int,
+    quantity: int | None,
+    patient: str | None,
+    account: str | None,
+    purpose: str,
+    who: str,
+    network: str,
+    store: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Prescribe what FHIR MedicationRequests say, a line each, and write the paper with its key.
+
+    No patient is on the chain: whoever has the code on the paper can have it filled. What is prescribed is sealed into
+    a file that only this code opens. How much, how often and when is in `dispenseRequest`; units are whatever its
+    quantity counts, best whole packs.
+
+    With --for it is said first what her records tell of allergies and of the same substance, as far as she let this
+    desk see them; what she did not is not known. Where something speaks against it, it is asked before going on.
+    """
+    from datetime import UTC, datetime
+
+    from scripts._checking import checked
+    from scripts._member import desk_of
+    from scripts._prescribing import HEADS, check_paper, client, columns_of, items_of, prescribed, rows_of
+    from theriac.health.scope import Purpose
+
+    check_paper(out)
+    why = Purpose.parse(purpose)
+    told: tuple[str, ...] = ()
+    with desk_of(who, network=network, store=store, account=account) as desk:
+        contract = client(desk.site)
+        today = datetime.fromtimestamp(contract.now(), UTC).date()
+        items = items_of(requests, today=today, days=days, quantity=quantity)
+        if patient is not None:
+            found = checked(desk, patient, items, purpose=why)
+            told = found.sentences
+            for sentence in told:
+                click.echo(sentence, err=True)
+            if found.warns:
+                confirmed("Prescribe all the same?", yes=yes)
+        shown = prescribed(desk, items, out=out)
+        rows = rows_of(shown, contract.states(shown.prescription, shown.terms), now=contract.now())
+    if as_json:
+        print_json({"prescription": shown.terms.id.hex(), "lines": rows, "checked": list(told)})
+        return
+    table(columns_of(rows), *HEADS, empty="")
+    click.echo(f"Prescribed as {shown.terms.id.hex()[:16]}; the paper is {out}. Cancel it by the number and --line.")
+
+
+@cli.command("cancel-prescription", epilog=example("clinic cancel-prescription 3f9a2c...d7 --line 1"))
+@click.argument("prescription")
+@click.option(
+    "--line", "numbers", type=click.IntRange(1, 32), multiple=True, required=True, help="Which line; more than one."
+)
+@click.option("--account", default=None, help="Who cancels: an account of Ape; the desk's own unless said.")
+@_WHO
+@network_options
+@yes_option
+def cancel_prescription(
+    prescription: str,
+    numbers: tuple[int, ...],
+    account: str | None,
+    who: str,
+    network: str,
+    store: str | None,
+    yes: bool,
+) -> None:
+    """Cancel lines of a PRESCRIPTION, by its number of 64 digits, for good. What was given stays given."""
+    from scripts._member import desk_of
+    from scripts._prescribing import client, numbered
+
+    number = numbered(prescription)
+    lines = sorted({each - 1 for each in numbers})
+    with desk_of(who, network=network, store=store, account=account) as desk:
+        contract = client(desk.site, desk.site.sender(desk.alias))
+        contract.prescriber_of(number)
+        confirmed(f"Cancel {len(lines)} lines of {prescription[:16]}? Nothing takes it back.", yes=yes)
+        contract.cancel(number, lines)
+    click.echo("Cancelled.")
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------

@@ -784,3 +784,84 @@ def _print_grants(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         *("name", "reader", "purpose", "until", "now", "classes"),
         empty="Nothing is shared.",
     )
+
+
+# -- prescriptions ---------------------------------------------------------------------------------------------------
+
+
+_TICKET = click.argument("code")
+_LINE = click.option(
+    "--line", "numbers", type=click.IntRange(1, 32), multiple=True, help="Which line; all unless said."
+)
+
+
+@cli.command(epilog=example("patient prescription photo.jpg"))
+@_TICKET
+@network_options
+@json_option
+def prescription(code: str, network: str, store: str | None, as_json: bool) -> None:
+    """Show what a prescription allows and what became of it, by its CODE, a picture of it, or - to type it."""
+    from scripts._prescribing import HEADS, client, columns_of, rows_of, shown_by
+    from scripts._site import connected
+
+    with connected(network, store) as site:
+        shown, contract = shown_by(code, site), client(site)
+        rows = rows_of(shown, contract.states(shown.prescription, shown.terms), now=contract.now())
+    if as_json:
+        print_json({"prescription": shown.terms.id.hex(), "lines": rows})
+        return
+    table(columns_of(rows), *HEADS, empty="")
+
+
+@cli.command("pass", epilog=example("patient pass photo.jpg --to member:4 -o pass.png"))
+@_TICKET
+@click.option("--to", "pharmacy", required=True, help="The pharmacy, such as member:4.")
+@_LINE
+@click.option("-o", "--out", required=True, help="The picture to show: a .png or a .pdf, or a .txt for a program.")
+@network_options
+def pass_(code: str, pharmacy: str, numbers: tuple[int, ...], out: str, network: str, store: str | None) -> None:
+    """Let one pharmacy have lines of a prescription, within the hour, without showing it the prescription's own code.
+
+    Where another pharmacy holds them, they change hands. Whoever sees the pass can read the prescription; only the
+    pharmacy that it names can take it.
+    """
+    from scripts._handing import member_named
+    from scripts._prescribing import WORD, check_paper, client, shown_by, write_secret
+    from scripts._site import connected
+    from theriac.medicine.prescribing import chosen
+
+    check_paper(out)
+    to = member_named(pharmacy)
+    with connected(network, store) as site:
+        shown, contract = shown_by(code, site), client(site)
+        lines = chosen(numbers, len(shown.prescription.lines))
+        word = contract.word(shown.ticket, shown.terms, to=to, lines=lines, deadline=contract.now() + WORD)
+    names = [shown.prescription.items[line].name[:60] for line in lines]
+    write_secret(word.encode(), [*names, f"For member {to}, within 50 minutes."], out)
+    click.echo(f"Show {out} to member {to} within 50 minutes.")
+
+
+@cli.command("cancel-prescription", epilog=example("patient cancel-prescription photo.jpg --line 2 --payer TEST::9"))
+@_TICKET
+@_LINE
+@click.option("--payer", envvar="THERIAC_PAYER", required=True, help="The account of Ape that pays.")
+@network_options
+@yes_option
+def cancel_prescription(
+    code: str, numbers: tuple[int, ...], payer: str, network: str, store: str | None, yes: bool
+) -> None:
+    """Cancel lines of a prescription for good. What was given stays given."""
+    from scripts._prescribing import WORD, client, shown_by
+    from scripts._site import connected
+    from theriac.medicine.prescribing import chosen
+
+    with connected(network, store) as site:
+        shown, contract = shown_by(code, site), client(site, site.sender(site.alias(payer)))
+        states = contract.states(shown.prescription, shown.terms)
+        open_ = [line for line, state in enumerate(states) if not state.cancelled]
+        lines = chosen(numbers, len(states)) if numbers else open_
+        if not lines or not set(lines) <= set(open_):
+            raise Failure("These lines are cancelled already.", 3)
+        confirmed(f"Cancel {len(lines)} lines? Nothing takes it back.", yes=yes)
+        contract.cancel_by(shown.ticket, shown.terms, lines=lines, deadline=contract.now() + WORD)
+    click.echo("Cancelled.")

@@ -43,6 +43,12 @@ def cli() -> None:
 
 _WHO = as_option("pharmacy")
 _ACCOUNT = account_option("Who dispenses")
+_LINE = click.option(
+    "--line", "numbers", type=click.IntRange(1, 32), multiple=True, help="Which line; all that matter unless said."
+)
+_UNITS = click.option(
+    "--units", type=click.IntRange(1, 65535), default=1, show_default=True, help="How many are given."
+)
 _PLACE = click.option(
     "--place",
     default=None,
@@ -145,6 +151,7 @@ def scan(
         "pharmacy dispense '(01)04150123456782(21)SN00000007'",
         "pharmacy dispense photo.jpg",
         "pharmacy dispense --many -",
+        "pharmacy dispense photo.jpg --prescription paper.jpg --line 1",
     )
 )
 @click.argument("codes", nargs=-1, required=True)
@@ -153,6 +160,11 @@ def scan(
     is_flag=True,
     help="Many packs of a case in one transaction, without a proof of each; only while the chain is there.",
 )
+@click.option("--prescription", "paper", default=None, help="The code, a picture of it, or - : a line of it is filled.")
+@_LINE
+@click.option(
+    "--units", type=click.IntRange(1, 65535), default=None, help="How many units these packs are; one each unless said."
+)
 @_WHO
 @_ACCOUNT
 @network_options
@@ -160,6 +172,9 @@ def scan(
 def dispense(
     codes: tuple[str, ...],
     many: bool,
+    paper: str | None,
+    numbers: tuple[int, ...],
+    units: int | None,
     who: str,
     account: str | None,
     network: str,
@@ -171,25 +186,168 @@ def dispense(
     All of them or none: each must be genuine. A dispense is written down, signed, before it is sent; while the chain is
     out of reach it waits, and 'settle' sends it. Exit code 3 where a pack must not be dispensed, 2 where a code could
     not be read; nothing is dispensed then.
+
+    With --prescription the line is taken first and filled last, so that nothing is dispensed that may not be filled.
+    Whether the pack is what was prescribed is for the pharmacist to see.
     """
     from scripts._dispensing import all_genuine, check_may_dispense, dispensed, dispensed_many, judged, mask_of
+    from scripts._filling import dispensed_for
     from scripts._goods import goods_of
     from scripts._scanning import Saying
 
+    if paper is None and (numbers or units):
+        raise Failure("--line and --units are of a prescription; name it with --prescription.")
+    if paper is not None and many:
+        raise Failure("--many is for packs without a prescription; leave it out.")
     saying = Saying(as_json)
-    with goods_of(who, network=network, store=store, account=account, offline=not many) as goods:
+    offline = not many and paper is None
+    with goods_of(who, network=network, store=store, account=account, offline=offline) as goods:
         check_may_dispense(goods)
         packs = judged(goods, codes)
         if not all_genuine(packs, saying, online=goods.online):
             saying.note("Nothing was dispensed.")
             raise click.exceptions.Exit(saying.worst)
-        if many:
+        if paper is not None:
+            dispensed_for(goods, packs, saying, code=paper, numbers=numbers, units=units or len(packs))
+        elif many:
             together, alone = mask_of(goods, packs)
             dispensed_many(goods, together, saying)
             dispensed(goods, alone, saying)
         else:
             dispensed(goods, packs, saying)
     raise click.exceptions.Exit(saying.worst)
+
+
+# -- prescriptions ---------------------------------------------------------------------------------------------------
+
+
+@cli.command(epilog=example("pharmacy prescription photo.jpg", "pharmacy prescription -"))
+@click.argument("code")
+@_WHO
+@network_options
+@json_option
+def prescription(code: str, who: str, network: str, store: str | None, as_json: bool) -> None:
+    """Show what a prescription or a pass allows and what became of it, by its CODE, a picture, or - to scan it."""
+    from scripts._goods import goods_of
+    from scripts._prescribing import HEADS, client, columns_of, rows_of, shown_by
+
+    with goods_of(who, network=network, store=store) as goods:
+        shown = shown_by(code, goods.site)
+        contract = client(goods.site)
+        rows = rows_of(shown, contract.states(shown.prescription, shown.terms), now=contract.now())
+        prescriber = goods.name_of(contract.prescriber_of(shown.terms.id))
+    if as_json:
+        print_json({"prescription": shown.terms.id.hex(), "prescriber": prescriber, "lines": rows})
+        return
+    click.echo(f"Prescription {shown.terms.id.hex()[:16]} by {prescriber}.")
+    table(columns_of(rows), *HEADS, empty="")
+
+
+@cli.command(epilog=example("pharmacy take photo.jpg", "pharmacy take photo.jpg --line 2"))
+@click.argument("code")
+@_LINE
+@_WHO
+@_ACCOUNT
+@network_options
+def take(code: str, numbers: tuple[int, ...], who: str, account: str | None, network: str, store: str | None) -> None:
+    """Take lines of a prescription for a day, so that no other pharmacy fills them meanwhile."""
+    from scripts._dispensing import check_may_dispense
+    from scripts._filling import sender_of, taken
+    from scripts._goods import goods_of
+    from scripts._prescribing import shown_by
+
+    with goods_of(who, network=network, store=store, account=account) as goods:
+        check_may_dispense(goods)
+        shown = shown_by(code, goods.site)
+        lines = taken(goods, shown, numbers, sender=sender_of(goods))
+    click.echo(f"Held for this pharmacy until tomorrow: line {', '.join(str(line + 1) for line in lines)}.")
+
+
+@cli.command("give-back", epilog=example("pharmacy give-back photo.jpg --line 2"))
+@click.argument("code")
+@_LINE
+@_WHO
+@_ACCOUNT
+@network_options
+def give_back(
+    code: str, numbers: tuple[int, ...], who: str, account: str | None, network: str, store: str | None
+) -> None:
+    """Let go of lines of a prescription, so that another pharmacy can take them."""
+    from scripts._filling import sender_of
+    from scripts._goods import goods_of
+    from scripts._prescribing import client, shown_by
+    from theriac.medicine.prescribing import chosen
+
+    with goods_of(who, network=network, store=store, account=account) as goods:
+        shown = shown_by(code, goods.site)
+        contract = client(goods.site, sender_of(goods))
+        states = contract.states(shown.prescription, shown.terms)
+        held = [line for line, state in enumerate(states) if state.holder == goods.depot.member]
+        lines = chosen(numbers, len(states)) if numbers else held
+        if not lines or not set(lines) <= set(held):
+            raise Failure("This pharmacy does not hold that; 'prescription' shows who does.", 3)
+        contract.give_back(shown.terms.id, lines)
+    click.echo(f"Given back: line {', '.join(str(line + 1) for line in lines)}.")
+
+
+@cli.command(epilog=example("pharmacy fill photo.jpg --line 1 --units 1 --product 04150123456782"))
+@click.argument("code")
+@_LINE
+@_UNITS
+@click.option("--product", required=True, help="What is given, by its GTIN or in words.")
+@_WHO
+@_ACCOUNT
+@network_options
+def fill(
+    code: str,
+    numbers: tuple[int, ...],
+    units: int,
+    product: str,
+    who: str,
+    account: str | None,
+    network: str,
+    store: str | None,
+) -> None:
+    """Fill a line with what has no pack here; 'dispense --prescription' fills it with a pack."""
+    from scripts._dispensing import check_may_dispense
+    from scripts._filling import check_left, filled, one_line, sender_of, taken
+    from scripts._goods import goods_of
+    from scripts._prescribing import shown_by
+
+    with goods_of(who, network=network, store=store, account=account) as goods:
+        check_may_dispense(goods)
+        shown = shown_by(code, goods.site)
+        line = one_line(shown, numbers)
+        check_left(goods, shown, line, units)
+        taken(goods, shown, [line + 1], sender=sender_of(goods))
+        filled(goods, shown, line=line, units=units, product=product, sender=sender_of(goods))
+    click.echo(f"Filled: {units} of line {line + 1}.")
+
+
+@cli.command(epilog=example("pharmacy unfill photo.jpg --line 1"))
+@click.argument("code")
+@_LINE
+@_WHO
+@_ACCOUNT
+@network_options
+@yes_option
+def unfill(
+    code: str, numbers: tuple[int, ...], who: str, account: str | None, network: str, store: str | None, yes: bool
+) -> None:
+    """Take back what this pharmacy filled last of a line, within ten days: it may be filled again."""
+    from scripts._filling import one_line, sender_of
+    from scripts._goods import goods_of
+    from scripts._prescribing import client, shown_by
+
+    with goods_of(who, network=network, store=store, account=account) as goods:
+        shown = shown_by(code, goods.site)
+        line = one_line(shown, numbers)
+        confirmed(f"Take back what was filled last of line {line + 1}?", yes=yes)
+        client(goods.site, sender_of(goods)).unfill(shown.terms.id, line)
+    click.echo(f"Taken back: the last filling of line {line + 1}.")
+
+
+# -- taking back -----------------------------------------------------------------------------------------------------
 
 
 @cli.command(epilog=example("pharmacy undo '(01)04150123456782(21)SN00000007'"))

@@ -139,6 +139,7 @@ class Contracts:
     carrier: Contract
     batches: Contract
     coldchain: Contract
+    prescriptions: Contract
 
     @property
     def by_name(self) -> dict[str, Contract]:
@@ -164,6 +165,7 @@ class Contracts:
             carrier=carrier,
             batches=batches,
             coldchain=chain.deploy("ColdChain", consortium.address, batches.address),
+            prescriptions=chain.deploy("Prescriptions", consortium.address),
         )
 
 

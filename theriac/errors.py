@@ -1312,6 +1312,50 @@ class BadScan(BadInput):
         super().__init__(f"This {kind} cannot be read ({fault}); have it made again.")
 
 
+# -- medicine: prescriptions -----------------------------------------------------------------------------------------
+
+
+class BadRequest(BadInput):
+    """A FHIR MedicationRequest cannot become a line of a prescription."""
+
+    def __init__(self, *, where: str, fault: str) -> None:
+        self.where = where
+        self.fault = fault
+        super().__init__(f"This MedicationRequest cannot be prescribed: {where} {fault}; correct it and try again.")
+
+
+class BadTicket(BadInput):
+    """What was scanned or typed is no key of a prescription, or a pass that is none."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This is no prescription that can be read ({fault}); scan its QR code again.")
+
+
+class BadPrescription(Tampered):
+    """The sealed file of a prescription is not what its paper, its terms or the chain say."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"The file of this prescription is not to be trusted ({fault}); have it prescribed anew.")
+
+
+class NotPrescribed(Refused):
+    """The chain has no such prescription."""
+
+    def __init__(self, *, prescription: str) -> None:
+        self.prescription = prescription
+        super().__init__(f"Nobody prescribed {prescription[:16]} on this chain; ask the prescriber.")
+
+
+class WrongSelection(BadInput):
+    """The lines of a prescription that were named do not go together, or are none."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"These lines cannot be chosen: {fault}.")
+
+
 class VerifierSilent(Unavailable):
     """A maker's verify service gave no answer."""
 

@@ -16,7 +16,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 
 # The contracts that the package talks to: their ABIs are package data.
-PUBLISHED = ("Batches", "Carrier", "ColdChain", "Consortium", "Grants", "Keys", "Letters", "Records")
+PUBLISHED = ("Batches", "Carrier", "ColdChain", "Consortium", "Grants", "Keys", "Letters", "Prescriptions", "Records")
 
 # EIP-170 and EIP-3860 bound the deployed code and the code that deploys it, in bytes.
 DEPLOYED_LIMIT = 24_576

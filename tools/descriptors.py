@@ -109,6 +109,9 @@ INTENTS = {
     "Leave": "Leave an organisation",
     "Handoff": "Offer goods to a member",
     "Readings": "Report a logger's readings",
+    "Prescribe": "Prescribe",
+    "Take": "Let a pharmacy prepare it",
+    "Cancel": "Cancel what was prescribed",
     "Inboxes": "Confirm your inboxes",
     "Backup": "Lock or open your backup",
 }
@@ -165,6 +168,21 @@ FIELDS = {
     "Readings.verdict": Shown("What they say (bits)"),
     "Readings.goods.[].batch": Shown("Batch"),
     "Readings.goods.[].node": Shown("Part of the batch"),
+    "Prescribe.prescriber": account("Your account"),
+    "Prescribe.bearer": account("Patient's bearer key"),
+    "Prescribe.lines.[].item": Shown("What, sealed"),
+    "Prescribe.lines.[].quantity": Shown("Units"),
+    "Prescribe.lines.[].refills": Shown("Refills"),
+    "Prescribe.lines.[].interval": Shown("Days between refills"),
+    "Prescribe.lines.[].earliest": time("Not filled before"),
+    "Prescribe.lines.[].latest": time("Filled until"),
+    "Prescribe.file": Shown("Digest of the file"),
+    "Take.prescription": Shown("Prescription"),
+    "Take.lines": Shown("Which lines (bits)"),
+    "Take.from": Shown("From member number", unless=0),
+    "Take.to": Shown("To member number"),
+    "Cancel.prescription": Shown("Prescription"),
+    "Cancel.lines": Shown("Which lines (bits)"),
     "Inboxes.N": Shown("Inbox, normal"),
     "Inboxes.R": Shown("Inbox, restricted"),
     "Inboxes.V": Shown("Inbox, very restr."),
@@ -237,6 +255,7 @@ def _words_of(message: str, path: str) -> Shown:
 NOT_SIGNED = {
     *("Carrier.carryGroup", "Keys.setFrozen", "Keys.recover"),
     *("Batches.dispenseFor", "Batches.undoFor", "Batches.reportExcursion"),
+    *("Prescriptions.takeFor", "Prescriptions.fillFor", "Prescriptions.unfillFor"),
 }
 
 CALLS = {
@@ -295,6 +314,14 @@ CALLS = {
     "Keys.setPublisherBySig": "Carry: change the publisher",
     "Letters.send": "Send a sealed letter",
     "Letters.sendBySig": "Carry: send a sealed letter",
+    "Prescriptions.cancel": "Cancel what was prescribed",
+    "Prescriptions.cancelBySig": "Carry: cancel a prescription",
+    "Prescriptions.fill": "Fill a prescription's line",
+    "Prescriptions.giveBack": "Give up what you prepare",
+    "Prescriptions.prescribe": "Prescribe",
+    "Prescriptions.prescribeBySig": "Carry: prescribe",
+    "Prescriptions.take": "Take a prescription",
+    "Prescriptions.unfill": "Take a filling back",
     "Records.amendBySig": "Carry: put a record right",
     "Records.anchor": "Anchor a record",
     "Records.anchorDay": "Anchor a day of records",
@@ -309,7 +336,8 @@ CALLS = {
     "Records.supersede": "Supersede a record",
 }
 
-# The words of each argument, by its name; where a function or a contract needs others, by that and the whole path.
+# The words of each argument, by its name; where a function or a contract needs others, by that and the name; where a
+# name stands for two things in one call, by the contract and the whole path.
 ARGUMENTS = {
     **{name: shown for name, shown in FIELDS.items() if "." not in name},
     "pseudonym": account("Account"),
@@ -391,6 +419,25 @@ ARGUMENTS = {
     "Grants.revokeBySig.reader": account("Who stops reading"),
     "Grants.narrowBySig.start": Shown("From", must=0),
     "Grants.narrowBySig.by": Shown("Under appointment", must=0),
+    "Prescriptions.prescription": Shown("Prescription"),
+    "Prescriptions.prescriber": account("Prescriber"),
+    "Prescriptions.bearer": account("Patient's bearer key"),
+    "Prescriptions.file": Shown("Digest of the file"),
+    "Prescriptions.lines": Shown("Which lines (bits)"),
+    "Prescriptions.prescribe.lines": Shown("Digest of all lines"),
+    "Prescriptions.terms.terms.lines": Shown("Digest of all lines"),
+    "Prescriptions.filling.terms.lines": Shown("Digest of all lines"),
+    "Prescriptions.from": Shown("From member number", unless=0),
+    "Prescriptions.hashes": Shown("Digest of each line", technical=True),
+    "Prescriptions.line": Shown("Line (0: the first)"),
+    "Prescriptions.item": Shown("What, sealed"),
+    "Prescriptions.quantity": Shown("Units prescribed"),
+    "Prescriptions.refills": Shown("Refills"),
+    "Prescriptions.interval": Shown("Days between refills"),
+    "Prescriptions.earliest": time("Not filled before"),
+    "Prescriptions.latest": time("Filled until"),
+    "Prescriptions.units": Shown("Units given"),
+    "Prescriptions.evidence": Shown("Digest of evidence"),
     "Records.anchor.digest": Shown("Digest of the record"),
     "Records.reseal.old": Shown("Digest of old file"),
     "Records.reseal.digest": Shown("Digest of new file"),
@@ -435,7 +482,7 @@ class Function:
 
     def _words_of(self, path: str) -> Shown:
         last = path.removesuffix(".[]").rpartition(".")[2]
-        for key in (f"{self.name}.{last}", f"{self.contract}.{last}", last):
+        for key in (f"{self.name}.{last}", f"{self.contract}.{path}", f"{self.contract}.{last}", last):
             if key in ARGUMENTS:
                 return self._within(ARGUMENTS[key], path)
         sys.exit(f"tools/descriptors.py has no words for the argument {path} of {self.name}: add them to ARGUMENTS.")

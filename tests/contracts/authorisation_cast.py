@@ -17,6 +17,7 @@ from pack_tree import Tree, above, pack
 from theriac.consortium import Join, Role
 from theriac.health.messages import HandOver
 from theriac.ledger.typed import Message
+from theriac.medicine.messages import Line, Take, Terms, hash_of
 
 CARRIER = "the carrier"
 
@@ -39,6 +40,7 @@ MORE_PEOPLE = (
     "pharmacist",
     "rival pharmacy",
     "logger",
+    "bearer",
     "nobody yet",
 )
 
@@ -102,16 +104,17 @@ WRITERS = frozenset(
 )
 """Who writes records: a writing role of a member in standing."""
 
-OF_GOODS = Role.MAKER | Role.DISTRIBUTOR | Role.PHARMACIST | Role.REGULATOR | Role.DEVICE
-"""Every role that goods have to do with; who fell out of standing had them all."""
+OF_MEDICINE = Role.MAKER | Role.DISTRIBUTOR | Role.PHARMACIST | Role.REGULATOR | Role.DEVICE | Role.PRESCRIBER
+"""Every role that goods and prescriptions have to do with; who fell out of standing had them all."""
 
 HANDLERS = Role.MAKER | Role.DISTRIBUTOR | Role.PHARMACIST
 
 ROLES_OF = {
-    "hospital": Role.DEVICE,
+    "hospital": Role.DEVICE | Role.PRESCRIBER,
+    "doctor": Role.PRESCRIBER,
     "clinic": Role.PHARMACIST,
     "authority": Role.REGULATOR,
-    "account that replaced it": OF_GOODS,
+    "account that replaced it": OF_MEDICINE,
     "maker": Role.MAKER,
     "wholesaler": Role.DISTRIBUTOR,
     "pharmacy": Role.PHARMACIST | Role.DEVICE,
@@ -133,7 +136,14 @@ OPENED, CLOSED, BLOCKED = (above(8 * number, 3) for number in range(3))
 """Cases of the pharmacy's pallet."""
 
 BY_HOLDER, BY_MAKER, BY_REGULATOR, EXCURSION = 1, 2, 4, 8
-LETS_DISPENSE_AND_REPORT = 1 | 4
+LETS_EVERYTHING = 1 | 2 | 4
+
+HELD, FILLED, FILLED_FOR, FREE = range(4)
+"""The lines of the doctor's prescription: one that the pharmacy holds, one that it filled, one that the carrier filled
+for it, and one that nobody took yet.
+"""
+
+TAKEN = 1 << HELD | 1 << FILLED | 1 << FILLED_FOR
 
 RECORD, REPLACEMENT = digest("record"), digest("replacement")
 OWN, OWN_REPLACEMENT = digest("own record"), digest("own replacement")
@@ -225,12 +235,13 @@ def gathered(world: World, accounts: Any) -> Cast:
     _write_and_grant(cast)
     _admit_who_handles_goods(cast)
     _move_goods(cast)
+    _fill_a_prescription(cast)
     return cast
 
 
 def _let_members_fall(cast: Cast) -> None:
     world, account, board = cast.world, cast.accounts, cast.accounts["board"]
-    consortium, licence = world.consortium, Role.CLINICIAN | Role.LABORATORY | OF_GOODS
+    consortium, licence = world.consortium, Role.CLINICIAN | Role.LABORATORY | OF_MEDICINE
     lasting, short = world.licence_expiry, world.clock.now + SHORT_LICENCE
     for name, expiry in (
         ("suspended member", lasting),
@@ -292,7 +303,7 @@ def _admit_who_handles_goods(cast: Cast) -> None:
     for name in ("pharmacist", "logger"):
         join = Join(account[name].address, PHARMACY, ROLES_OF[name], 0, world.clock.soon())
         world.send(join, cast.sign(join, name), sender=account["pharmacy"])
-    world.consortium.setOperator(world.carrier, LETS_DISPENSE_AND_REPORT, sender=account["pharmacy"])
+    world.consortium.setOperator(world.carrier, LETS_EVERYTHING, sender=account["pharmacy"])
 
 
 def _move_goods(cast: Cast) -> None:
@@ -316,6 +327,37 @@ def _move_goods(cast: Cast) -> None:
         world.carrier.carry([(batches.address, data)], sender=account["stranger"])
     for block, who in ((BY_HOLDER, "pharmacist"), (BY_MAKER, "maker"), (BY_REGULATOR, "authority")):
         batches.quarantine(BATCH, BLOCKED, block, 1, sender=account[who])
+
+
+def _fill_a_prescription(cast: Cast) -> None:
+    """Brings the lines of a prescription to where each act of the table counts."""
+    world, account, prescriptions = cast.world, cast.accounts, cast.world.prescriptions
+    terms, pharmacist = terms_of(cast), account["pharmacist"]
+    prescriptions.prescribe(terms.bearer, terms.lines, terms.file, sender=account["doctor"])
+    word = Take(terms, TAKEN, 0, PHARMACY, 0, world.clock.soon())
+    world.send(word, cast.sign(word, "bearer"), sender=pharmacist)
+
+    prescriptions.fill(filling(cast, FILLED), sender=pharmacist)
+    data = prescriptions.fillFor.encode_input(pharmacist, filling(cast, FILLED_FOR))
+    world.carrier.carry([(prescriptions.address, data)], sender=account["stranger"])
+
+
+def lines_of(cast: Cast) -> list[Line]:
+    """What the doctor prescribed."""
+    clock = cast.world.clock
+    return [Line(digest(f"medicine {line}"), 1, 0, 0, clock.start, clock.day(60)) for line in range(4)]
+
+
+def terms_of(cast: Cast) -> Terms:
+    """The terms of the doctor's prescription."""
+    return Terms(cast.address("doctor"), cast.address("bearer"), hash_of(lines_of(cast)), digest("sealed"))
+
+
+def filling(cast: Cast, line: int) -> tuple[Any, ...]:
+    """What a line is filled with."""
+    lines = lines_of(cast)
+    opened = tuple(lines[line].values().values())
+    return (terms_of(cast).tuple, [each.hash for each in lines], line, opened, 1, digest("what was given"))
 
 
 def proof(index: int) -> tuple[int, bytes, list[bytes]]:

@@ -1,8 +1,8 @@
 """Who may call what: a row for each external function that changes state, and more where it depends on what about."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 from authorisation_cast import (
     ACCEPTED,
@@ -20,7 +20,11 @@ from authorisation_cast import (
     DISPENSED,
     EXCURSION,
     EXPIRED,
+    FILLED,
+    FILLED_FOR,
+    FREE,
     HANDLERS,
+    HELD,
     MAKER,
     OFFERED,
     OPENED,
@@ -40,7 +44,10 @@ from authorisation_cast import (
     WRITERS,
     Cast,
     Outcome,
+    filling,
+    lines_of,
     proof,
+    terms_of,
 )
 from contracts_world import DAY, MEMBERS, NOTHING, ZERO, digest
 from pack_tree import above
@@ -50,7 +57,7 @@ from theriac.health import messages
 from theriac.health.messages import Freshness, Resealing
 from theriac.health.scope import Purpose
 from theriac.ledger.typed import Message
-from theriac.medicine.messages import Handoff, Readings
+from theriac.medicine.messages import Cancel, Handoff, Prescribe, Readings, Take
 
 TREAT = Purpose.parse("TREAT")
 
@@ -284,6 +291,46 @@ def undoes_a_claimed_one(cast: Cast, asking: str) -> Outcome:
     return Outcome("IsClaimed", (BATCH, CLAIMED, cast.address(CARRIER)))
 
 
+def of_prescription(holds: Callable[[bytes, int], Outcome]) -> Rule:
+    """Whoever is a pharmacist at the pharmacy; a pharmacist of another member is told why not."""
+
+    def rule(cast: Cast, asking: str) -> Outcome:
+        number = stands(asking, Role.PHARMACIST)
+        if number in (0, PHARMACY):
+            return in_role(Role.PHARMACIST)(cast, asking)
+        return holds(terms_of(cast).id, number)
+
+    return rule
+
+
+def named_by_the_bearer(cast: Cast, asking: str) -> Outcome:
+    """The bearer's word names the pharmacy: brought by another, it is not what was signed."""
+    wrong = Outcome("WrongSignature", (cast.address("bearer"),))
+    return of_prescription(lambda *_: wrong)(cast, asking)
+
+
+holds = of_prescription(lambda id_, number: Outcome("NotTheHolder", (id_, HELD, number, PHARMACY)))
+filled = of_prescription(lambda id_, _: Outcome("NotTheFiller", (id_, FILLED, PHARMACY)))
+
+
+def unfills_otherwise(line: int, rule: Rule) -> Rule:
+    """Whoever the rule lets through filled this line otherwise: itself, or through the contract."""
+
+    def otherwise(cast: Cast, asking: str) -> Outcome:
+        outcome = rule(cast, asking)
+        return Outcome("NotTheFiller", (terms_of(cast).id, line, PHARMACY)) if outcome == ACCEPTED else outcome
+
+    return otherwise
+
+
+def cancels(cast: Cast, asking: str) -> Outcome:
+    """Whoever prescribes at the member that prescribed it."""
+    number = stands(asking, Role.PRESCRIBER)
+    if number in (0, MEMBERS.hospital):
+        return in_role(Role.PRESCRIBER)(cast, asking)
+    return Outcome("NotThePrescriber", (terms_of(cast).id, number, MEMBERS.hospital))
+
+
 def only_itself(cast: Cast, asking: str) -> Outcome:
     return ACCEPTED if asking == CARRIER else Outcome("OnlySelf", (cast.address(asking),))
 
@@ -370,7 +417,45 @@ def readings(cast: Cast) -> Readings:
     return Readings(cast.address("logger"), *report(cast), [])
 
 
+def prescription(cast: Cast) -> Prescribe:
+    """What the doctor signs to prescribe."""
+    return Prescribe(cast.address("doctor"), cast.address("bearer"), lines_of(cast), digest("another"), soon(cast))
+
+
+def word(cast: Cast) -> Take:
+    """What the bearer signs, so that the pharmacy may have a line."""
+    return Take(terms_of(cast), 1 << FREE, 0, PHARMACY, 1, soon(cast))
+
+
+def last_word(cast: Cast) -> Cancel:
+    """What the bearer signs to cancel it."""
+    return Cancel(terms_of(cast), 1 << FREE, 1, soon(cast))
+
+
+@dataclass(frozen=True)
+class TakeFor(Take):
+    """A bearer's word that a contract brings for a pharmacist."""
+
+    pharmacist: str
+
+    FUNCTION: ClassVar[str] = "takeFor"
+
+    @classmethod
+    def of(cls, cast: Cast) -> "TakeFor":
+        return cls(**vars(word(cast)), pharmacist=cast.address("pharmacist"))
+
+    def values(self) -> dict[str, Any]:
+        return Take(**{each.name: getattr(self, each.name) for each in fields(Take)}).values()
+
+    def arguments(self, *signatures: bytes) -> tuple[Any, ...]:
+        return (self.pharmacist, *super().arguments(*signatures))
+
+
 SIGNED = (
+    SignedRow(Prescribe, prescription, ("doctor",)),
+    SignedRow(Take, word, ("bearer",), sender="pharmacist"),
+    SignedRow(TakeFor, TakeFor.of, ("bearer",), sender=CARRIER),
+    SignedRow(Cancel, last_word, ("bearer",)),
     SignedRow(Handoff, signed_offer, ("maker",), sender="wholesaler"),
     SignedRow(Readings, readings, ("logger",)),
     SignedRow(Join, offer(MEMBERS.hospital), ("nobody yet",), sender="hospital"),
@@ -540,6 +625,38 @@ def goods_rows() -> Iterator[Row]:
     yield Row("ColdChain", "log", "", called_with(report, []), in_role(Role.DEVICE, "NotALogger"))
 
 
+def prescription_rows() -> Iterator[Row]:
+    """What becomes of a prescription: by who prescribes, who prepares it, and a contract for them."""
+
+    def row(function: str, rule: Rule, *arguments: Any, about: str = "") -> Row:
+        return Row("Prescriptions", function, about, called_with(*arguments), rule)
+
+    def id_(cast: Cast) -> bytes:
+        return terms_of(cast).id
+
+    def held(cast: Cast) -> tuple[Any, ...]:
+        return filling(cast, HELD)
+
+    def signed(message: Callable[[Cast], Message]) -> Arguments:
+        return lambda cast: message(cast).arguments(cast.sign(message(cast), "bearer"))
+
+    by_operator = only(CARRIER, not_an_operator)
+    pharmacist, bearer = the("pharmacist"), the("bearer")
+    yield row("prescribe", in_role(Role.PRESCRIBER), bearer, digest("lines"), digest("another"))
+    yield Row("Prescriptions", "take", "", signed(word), named_by_the_bearer)
+    yield Row("Prescriptions", "takeFor", "", signed(TakeFor.of), by_operator)
+    yield row("giveBack", holds, id_, 1 << HELD)
+    yield row("fill", holds, held)
+    yield row("fillFor", by_operator, pharmacist, held)
+    yield row("unfill", filled, id_, FILLED)
+    through = unfills_otherwise(FILLED_FOR, in_role(Role.PHARMACIST))
+    yield row("unfill", through, id_, FILLED_FOR, about="filled through a contract")
+    yield row("unfillFor", by_operator, pharmacist, id_, FILLED_FOR)
+    itself = unfills_otherwise(FILLED, by_operator)
+    yield row("unfillFor", itself, pharmacist, id_, FILLED, about="filled without a contract")
+    yield row("cancel", cancels, id_, 1 << FREE)
+
+
 def carried_rows() -> Iterator[Row]:
     """What is signed may be sent by anyone; taking on staff is the member's own act, and has a row above."""
     for signed in SIGNED:
@@ -553,5 +670,6 @@ ROWS = (
     *pseudonym_rows(*MOVED),
     *other_rows(),
     *goods_rows(),
+    *prescription_rows(),
     *carried_rows(),
 )

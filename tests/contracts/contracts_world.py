@@ -130,6 +130,7 @@ class World:
     carrier: ContractInstance
     batches: ContractInstance
     coldchain: ContractInstance
+    prescriptions: ContractInstance
     questions: ContractInstance
     people: dict[str, TestAccountAPI]
     clock: Clock
@@ -333,6 +334,7 @@ def found(people: dict[str, TestAccountAPI]) -> World:
         carrier=ape.project.Carrier.deploy(sender=deployer),
         batches=batches,
         coldchain=ape.project.ColdChain.deploy(consortium, batches, sender=deployer),
+        prescriptions=ape.project.Prescriptions.deploy(consortium, sender=deployer),
         questions=ape.project.Questions.deploy(sender=deployer),
         people=people,
         clock=clock,

@@ -31,7 +31,7 @@ from theriac.health.messages import (
 )
 from theriac.health.scope import Category, KeyClass, Level, Purpose, mask_of
 from theriac.ledger.typed import Message
-from theriac.medicine.messages import Goods, Handoff, Readings
+from theriac.medicine.messages import Cancel, Goods, Handoff, Line, Prescribe, Readings, Take
 
 DAY = 24 * 3600
 WINDOW = 1800
@@ -55,6 +55,9 @@ PALLET, NEXT_PALLET = 1 << 14, 1 << 14 | 1
 LIMIT = (200, 800, 60, 900)
 MINUTES, KINETIC, EXCURSION, TOO_LONG = 61, 512, 8, 1
 
+# Which lines of a prescription a word is about: both.
+BOTH_LINES = 0b11
+
 
 def digest(name: str) -> bytes:
     """The digest of a document or a file in a test."""
@@ -70,6 +73,8 @@ class Cast:
     :param leaver: who has joined it, no more and no less than once, and is about to leave.
     :param giver: who has joined the maker, to give goods.
     :param logger: a device of the maker's.
+    :param prescriber: who has joined the member, to prescribe.
+    :param bearer: for whom it was prescribed.
     :param appointments: how often the pseudonym's publisher was set when the table's messages count.
     """
 
@@ -83,11 +88,14 @@ class Cast:
     leaver: str
     giver: str
     logger: str
+    prescriber: str
+    bearer: str
     member: int
     now: int
     appointments: int = 1
     maker: int = 3
     receiver: int = 4
+    pharmacy: int = 5
 
     @property
     def deadline(self) -> int:
@@ -101,6 +109,15 @@ class Cast:
     def midnight(self, days: int) -> int:
         """The UTC midnight that many days ahead; one day ahead is the next."""
         return (self.now // DAY + days) * DAY
+
+    def prescribing(self, what: str) -> Prescribe:
+        """A prescription of two lines: one that is given once, and one that is given again every four weeks."""
+        until = self.midnight(90)
+        lines = [
+            Line(digest(f"{what}, antibiotic"), 20, 0, 0, self.now, until),
+            Line(digest(f"{what}, insulin"), 5, 2, 28, self.now, until),
+        ]
+        return Prescribe(self.prescriber, self.bearer, lines, digest(f"{what}, sealed"), self.deadline)
 
     def fresh(self, nonce: int) -> Freshness:
         return Freshness(nonce, 0, self.deadline)
@@ -116,7 +133,9 @@ class Signed:
 
 @dataclass(frozen=True)
 class Event:
-    """What a contract tells: the event's name and its arguments."""
+    """What a contract tells: the event's name and its arguments. The table says when a hold ends in seconds from its
+    beginning.
+    """
 
     name: str
     arguments: dict[str, Any]
@@ -143,7 +162,15 @@ def preparation(cast: Cast) -> list[Signed]:
         Signed(Rotate(pseudonym, 1, digest("bundle 1"), cast.publisher, 0, 0, deadline), ("controller",)),
         Signed(Report(pseudonym, own, 1, cast.midnight(1), 0, deadline), ("controller",)),
         Signed(grant, ("controller",)),
+        *(Signed(prescription, ("prescriber",)) for prescription in prescriptions(cast)),
     ]
+
+
+def prescriptions(cast: Cast) -> list[Prescribe]:
+    """What must have been prescribed: the bearer's first word about one of them is to take it, about the other to
+    cancel it.
+    """
+    return [cast.prescribing("taken"), cast.prescribing("cancelled")]
 
 
 def cases(cast: Cast) -> dict[str, Case]:
@@ -272,12 +299,46 @@ def cases(cast: Cast) -> dict[str, Case]:
         Event("Blocked", {**beside, "block_": EXCURSION, "reason": TOO_LONG}),
         signers=("logger",),
     )
+
+    # -- prescriptions
+    prescribe = cast.prescribing("new")
+    taken, cancelled = (each.terms for each in prescriptions(cast))
+    told = {"bearer": cast.bearer, "lines": prescribe.terms.lines, "file": prescribe.file}
+    prescriber = {"member": cast.member, "prescriber": cast.prescriber}
+    case(
+        "Prescribe",
+        prescribe,
+        Event("Prescribed", {"prescription": prescribe.terms.id, **prescriber, **told}),
+        signers=("prescriber",),
+    )
+    held = {"prescription": taken.id, "member": cast.pharmacy, "lines": BOTH_LINES, "from": 0}
+    case(
+        "Take",
+        Take(taken, BOTH_LINES, 0, cast.pharmacy, 0, deadline),
+        Event("Taken", {**held, "ends": DAY}),
+        signers=("bearer",),
+    )
+    case(
+        "Cancel",
+        Cancel(cancelled, BOTH_LINES, 0, deadline),
+        Event("Cancelled", {"prescription": cancelled.id, "member": 0, "lines": BOTH_LINES}),
+        signers=("bearer",),
+    )
     return found
 
 
 def of_account(message: Message, address: str) -> Message:
-    """The same message, but of another account, which never joined a member."""
-    fields = {"Join": "account", "Leave": "account", "Letter": "sender", "Handoff": "by", "Readings": "logger"}
+    """The same message, but of another account, which never joined a member and for which nothing was prescribed."""
+    if isinstance(message, Take | Cancel):
+        return replace(message, terms=replace(message.terms, bearer=address))
+    fields = {
+        "Join": "account",
+        "Leave": "account",
+        "Letter": "sender",
+        "Handoff": "by",
+        "Readings": "logger",
+        "Prescribe": "prescriber",
+    }
     field = fields.get(message.TYPE, "pseudonym")
     other = replace(message, **{field: address})
     return replace(other, nonce=0) if isinstance(other, Leave) else other
@@ -296,6 +357,8 @@ NAMES = tuple(
             leaver=ZERO,
             giver=ZERO,
             logger=ZERO,
+            prescriber=ZERO,
+            bearer=ZERO,
             member=1,
             now=0,
         )

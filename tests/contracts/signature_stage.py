@@ -14,14 +14,26 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import to_checksum_address
 from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic, function_abi_to_4byte_selector
 from real_anvil import BOARD, GAS, RELAYER, START, Chain, Contracts, anvil, encoded, person
-from signature_cases import CASE_BITS, LIMIT, PALLET_BITS, ROOT, Case, Cast, Event, cases, digest, preparation
+from signature_cases import (
+    CASE_BITS,
+    LIMIT,
+    PALLET_BITS,
+    ROOT,
+    Case,
+    Cast,
+    Event,
+    cases,
+    digest,
+    preparation,
+    prescriptions,
+)
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 from web3.types import TxReceipt
 
 from theriac.consortium import Join, Role
 from theriac.ledger.typed import Domain, Message
-from theriac.medicine.messages import Handoff
+from theriac.medicine.messages import Handoff, Take
 
 LICENCE = Role.CLINICIAN | Role.PRESCRIBER | Role.LABORATORY | Role.DEVICE | Role.GATEWAY
 HOSPITAL = person("hospital")
@@ -29,10 +41,13 @@ DOCTOR = person("doctor")
 STRANGER = person("stranger")
 
 MAKER, WHOLESALER = person("maker"), person("wholesaler")
+PHARMACY, PHARMACIST = person("pharmacy"), person("pharmacist")
 
 # The members, in the order in which the board admits them.
-HOSPITAL_NUMBER, CLINIC_NUMBER, MAKER_NUMBER, WHOLESALER_NUMBER = 1, 2, 3, 4
+HOSPITAL_NUMBER, CLINIC_NUMBER, MAKER_NUMBER, WHOLESALER_NUMBER, PHARMACY_NUMBER = 1, 2, 3, 4, 5
 CLINIC = person("clinic")
+
+EMPLOYERS = {HOSPITAL_NUMBER: HOSPITAL, MAKER_NUMBER: MAKER, PHARMACY_NUMBER: PHARMACY}
 
 # What the maker lets the cold chain do for it.
 REPORT_EXCURSION_FOR = 4
@@ -45,6 +60,8 @@ SIGNERS = {
     "leaver": person("nurse"),
     "giver": person("packer"),
     "logger": person("logger"),
+    "prescriber": person("prescriber"),
+    "bearer": person("bearer"),
 }
 """Whose keys sign for the names of the cast."""
 
@@ -112,23 +129,29 @@ class Stage:
         return refusal_in(call.contract_abi, answer["error"]) if "error" in answer else None
 
     def carry(self, message: Message, *signatures: bytes, sender: LocalAccount | None = None) -> TxReceipt:
-        """Sends a message that must count. Members take on staff and take over goods themselves; anyone carries the
-        rest.
+        """Sends a message that must count. Members take on staff and take over goods themselves, and a pharmacist takes
+        prescriptions; anyone carries the rest.
         """
         call = self.contract(message).functions[message.FUNCTION](*message.arguments(*signatures))
         return self.chain.send(sender or self.sender(message), call)
 
     def told(self, receipt: TxReceipt) -> list[Event]:
-        """What the project's contracts told in a transaction."""
+        """What the project's contracts told in a transaction; the end of a hold in seconds from then."""
         contracts = {contract.address: contract for contract in vars(self.contracts).values()}
-        return [event_of(contracts[log["address"]], log) for log in receipt["logs"] if log["address"] in contracts]
+        told = [event_of(contracts[log["address"]], log) for log in receipt["logs"] if log["address"] in contracts]
+        for event in told:
+            if event.name == "Taken":
+                event.arguments["ends"] -= self.chain.web3.eth.get_block(receipt["blockNumber"])["timestamp"]
+        return told
 
     def sender(self, message: Message) -> LocalAccount:
         match message:
             case Join(member=member):
-                return MAKER if member == MAKER_NUMBER else HOSPITAL
+                return EMPLOYERS[member]
             case Handoff():
                 return WHOLESALER
+            case Take():
+                return PHARMACIST
         return RELAYER
 
     def who(self, name: str, place: int = 0) -> str:
@@ -149,6 +172,7 @@ class Stage:
             ("leaver", self.cast.member, Role.CLINICIAN),
             ("giver", self.cast.maker, Role.MAKER),
             ("logger", self.cast.maker, Role.DEVICE),
+            ("prescriber", self.cast.member, Role.PRESCRIBER),
         ):
             employ = Join(getattr(self.cast, name), member, role, 0, self.cast.deadline)
             self.carry(employ, *self.sign(employ, self.signers[name]))
@@ -156,6 +180,13 @@ class Stage:
             self.carry(signed.message, *self.sign(signed.message, *(self.signers[each] for each in signed.signers)))
         record = (self.cast.pseudonym, digest("record"), 1, self.cast.midnight(1))
         self.chain.send(DOCTOR, self.contracts.records.functions.anchor(*record))
+
+    def prescribe_for(self, bearer: str) -> None:
+        """Has the prescriber prescribe for another bearer what the table's bearer may take and cancel."""
+        for prescription in prescriptions(self.cast):
+            _, _, lines, file = prescription.terms.tuple
+            prescribe = self.contracts.prescriptions.functions.prescribe(bearer, lines, file)
+            self.chain.send(self.signers["prescriber"], prescribe)
 
 
 @contextmanager
@@ -185,9 +216,14 @@ def found(chain: Chain, contracts: Contracts) -> Stage:
     chain.send(BOARD, admit(CLINIC.address, int(Role.CLINICIAN), 3, cast.midnight(365)))
     chain.send(BOARD, admit(MAKER.address, int(Role.MAKER | Role.DEVICE), 3, cast.midnight(365)))
     chain.send(BOARD, admit(WHOLESALER.address, int(Role.DISTRIBUTOR), 3, cast.midnight(365)))
+    chain.send(BOARD, admit(PHARMACY.address, int(Role.PHARMACIST), 3, cast.midnight(365)))
     commission(chain, contracts, cast)
-    employ = Join(DOCTOR.address, HOSPITAL_NUMBER, Role.CLINICIAN, 0, cast.deadline)
-    stage.carry(employ, *stage.sign(employ, DOCTOR))
+    for account, member, role in (
+        (DOCTOR, HOSPITAL_NUMBER, Role.CLINICIAN),
+        (PHARMACIST, PHARMACY_NUMBER, Role.PHARMACIST),
+    ):
+        employ = Join(account.address, member, role, 0, cast.deadline)
+        stage.carry(employ, *stage.sign(employ, account))
     stage.prepare()
     return stage
 

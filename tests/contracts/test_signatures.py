@@ -6,14 +6,29 @@ from typing import Any
 
 import pytest
 from eth_utils import to_checksum_address
-from real_anvil import person
-from signature_cases import FAMILY, NAMES, NEXT_PALLET, PALLET, ZERO, Case, Cast, cases, digest, of_account
+from real_anvil import RELAYER, encoded, person
+from signature_cases import (
+    BOTH_LINES,
+    FAMILY,
+    NAMES,
+    NEXT_PALLET,
+    PALLET,
+    ZERO,
+    Case,
+    Cast,
+    cases,
+    digest,
+    of_account,
+)
 from signature_stage import (
     CLINIC,
     CLINIC_NUMBER,
     HOSPITAL,
     LICENCE,
     MAKER_NUMBER,
+    PHARMACIST,
+    PHARMACY,
+    PHARMACY_NUMBER,
     STRANGER,
     WHOLESALER_NUMBER,
     Refusal,
@@ -27,18 +42,23 @@ from theriac.health.messages import CORRECT, DISOWN, SUPERSEDE, Resealing
 from theriac.health.scope import PURPOSES, Purpose
 from theriac.ledger.contracts import abi
 from theriac.ledger.typed import Domain, Message
+from theriac.medicine.messages import Cancel, Take, Terms
 from tools.contracts import PUBLISHED
 
 HOUR, DAY = 3600, 24 * 3600
+
+# What a pharmacy lets a contract do that takes and fills for it.
+FILL_FOR = 2
 
 # The order of the group of points on secp256k1 (SEC 2).
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 # Every row of the table with the place of each of its signatures, for what can be wrong with one of them.
 PLACES = [(name, 0) for name in NAMES] + [(name, 1) for name in NAMES if name.startswith("HandOver")]
-MEMBERS_OWN = {"Join", "Leave", "Handoff", "Readings"}
+BEARERS_OWN = {"Take", "Cancel"}
+WITHOUT_PSEUDONYM = {"Join", "Leave", "Handoff", "Readings", "Prescribe"} | BEARERS_OWN
 WITH_DEADLINE = [name for name in NAMES if name != "Readings"]
-BY_PSEUDONYM = [name for name in NAMES if name not in MEMBERS_OWN]
+BY_PSEUDONYM = [name for name in NAMES if name not in WITHOUT_PSEUDONYM]
 STILL_THE_FORMER_S = [name for name in BY_PSEUDONYM if name != "Publish by the publisher"]
 
 
@@ -79,8 +99,8 @@ def test_signature__every_function_that_takes_one_is_in_the_table(stage: Stage) 
     # when
     missing = taking - {(case.message.CONTRACT, case.message.FUNCTION) for case in stage.table.values()}
 
-    # then there is only the one that takes many of the same
-    assert missing == {("Consortium", "joinMany")}
+    # then there are only the one that takes many of the same, and the one by which a contract brings the same
+    assert missing == {("Consortium", "joinMany"), ("Prescriptions", "takeFor")}
 
 
 def test_signature__to_join__counts_among_many(acting: Stage) -> None:
@@ -107,6 +127,22 @@ def test_signature__to_join__wrong_among_many__refuses_all(stage: Stage) -> None
 
     # then
     assert refusal == wrong_signature(wrong.account)
+
+
+def test_signature__to_take__counts_through_a_contract(acting: Stage) -> None:
+    # given a contract that may fill for the pharmacy
+    case, contracts = acting.table["Take"], acting.contracts
+    permission = contracts.consortium.functions.setOperator(contracts.carrier.address, FILL_FOR)
+    acting.chain.send(PHARMACY, permission)
+
+    # when
+    arguments = case.message.arguments(*acting.signatures("Take"))
+    brought = contracts.prescriptions.functions.takeFor(PHARMACIST.address, *arguments)
+    call = contracts.carrier.functions.carry([(brought.address, encoded(brought))])
+    receipt = acting.chain.send(RELAYER, call)
+
+    # then
+    assert acting.told(receipt) == list(case.events)
 
 
 # -- replays ---------------------------------------------------------------------------------------------------------
@@ -141,6 +177,9 @@ def refusal_of_replay(name: str, cast: Cast) -> Refusal:
         "Readings": Refusal(
             "AlreadyReported", {"root": digest("root of readings"), "batch": cast.batch, "node": NEXT_PALLET}
         ),
+        "Prescribe": Refusal("AlreadyPrescribed", {"prescription": cast.prescribing("new").terms.id}),
+        "Take": Refusal("WrongNonce", {"nonce": 0, "current": 1}),
+        "Cancel": Refusal("WrongLines", {"lines": BOTH_LINES, "cancelled": BOTH_LINES}),
     }[name]
 
 
@@ -253,6 +292,52 @@ def test_signature__for_another_kind_of_message(stage: Stage, name: str) -> None
     assert refusal == wrong_signature(stage.who(name))
 
 
+def sibling_of(message: Message) -> Message:
+    """What the same bearer signs about the same lines of the same prescription to take them, or to cancel them."""
+    match message:
+        case Take(terms, lines, _, _, nonce, deadline):
+            return Cancel(terms, lines, nonce, deadline)
+        case Cancel(terms, lines, nonce, deadline):
+            return Take(terms, lines, 0, PHARMACY_NUMBER, nonce, deadline)
+    raise AssertionError(f"{message.TYPE} is no word of a bearer")
+
+
+@pytest.mark.parametrize("name", sorted(BEARERS_OWN))
+def test_signature__of_the_bearer__for_the_other_word(stage: Stage, name: str) -> None:
+    # given
+    signatures = stage.signatures(name, message=sibling_of(stage.table[name].message))
+
+    # when
+    refusal = stage.refusal(name, *signatures)
+
+    # then
+    assert refusal == wrong_signature(stage.cast.bearer)
+
+
+@pytest.mark.parametrize("name", sorted(BEARERS_OWN))
+def test_signature__of_the_bearer__for_another_prescription(stage: Stage, name: str) -> None:
+    # given the same word about the other prescription of this bearer
+    (terms,) = {stage.table[each].message.terms for each in BEARERS_OWN} - {stage.table[name].message.terms}
+    signatures = stage.signatures(name, message=replace(stage.table[name].message, terms=terms))
+
+    # when
+    refusal = stage.refusal(name, *signatures)
+
+    # then
+    assert refusal == wrong_signature(stage.cast.bearer)
+
+
+def test_signature__to_take__for_another_pharmacy(stage: Stage) -> None:
+    # given what names the clinic
+    other = replace(stage.table["Take"].message, to=CLINIC_NUMBER)
+
+    # when the pharmacist brings it
+    refusal = stage.refusal("Take", *stage.signatures("Take", message=other))
+
+    # then
+    assert refusal == wrong_signature(stage.cast.bearer)
+
+
 @pytest.mark.parametrize(("name", "place"), PLACES)
 def test_signature__of_a_stranger(stage: Stage, name: str, place: int) -> None:
     # given
@@ -324,7 +409,7 @@ def with_freshness(message: Message, **facts: int) -> Message:
     return replace(message, **facts)
 
 
-EMPTY_CAST = Cast(*[ZERO] * 10, member=1, now=30 * DAY)
+EMPTY_CAST = Cast(*[ZERO] * 12, member=1, now=30 * DAY)
 WITH_NONCE = [name for name, case in cases(EMPTY_CAST).items() if with_nonce(case.message, 0) is not None]
 
 
@@ -480,18 +565,31 @@ def test_signature__malformed(stage: Stage, name: str, place: int, fault: str) -
 @pytest.mark.parametrize("signature", [b"", bytes(65)], ids=["empty", "zeros"])
 @pytest.mark.parametrize("number", [0, 1, 4], ids=["nobody", "recovery", "identity"])
 @pytest.mark.parametrize("name", NAMES)
-def test_signature__of_an_account_that_nobody_holds(stage: Stage, name: str, number: int, signature: bytes) -> None:
+def test_signature__of_an_account_that_nobody_holds(acting: Stage, name: str, number: int, signature: bytes) -> None:
     # given the zero address, which a wrong signature recovers to, or a precompiled contract, which has no code and
     # answers every call
     address = to_checksum_address(f"0x{number:040x}")
-    message = of_account(stage.table[name].message, address)
-    signatures = [signature] * len(stage.table[name].signers)
+    message = of_account(acting.table[name].message, address)
+    signatures = [signature] * len(acting.table[name].signers)
+    if name in BEARERS_OWN and number:
+        acting.prescribe_for(address)
 
     # when
-    refusal = stage.refusal(name, *signatures, message=message)
+    refusal = acting.refusal(name, *signatures, message=message)
 
     # then
-    assert refusal == wrong_signature(address)
+    assert refusal == refusal_of_nobody(message, address)
+
+
+def refusal_of_nobody(message: Message, address: str) -> Refusal:
+    """Nothing can be prescribed for the zero address, so that a word of its is about nothing."""
+    if isinstance(message, Take | Cancel) and address == ZERO:
+        return no_such(message.terms)
+    return wrong_signature(address)
+
+
+def no_such(terms: Terms) -> Refusal:
+    return Refusal("NoSuchPrescription", {"prescription": terms.id})
 
 
 # -- a flipped bit in what was signed --------------------------------------------------------------------------------
@@ -551,20 +649,25 @@ FIELDS = [
 ]
 
 
-def refusal_of_flip(name: str, words: str, flip: Any, stage: Stage) -> Refusal:
+def refusal_of_flip(name: str, words: str, arguments: tuple[Any, ...], flip: Any, stage: Stage) -> Refusal:
     """By which error the message is refused whose field of these words was changed."""
     field = words.rpartition(".")[2]
+    if name in BEARERS_OWN and words.startswith("terms.terms."):
+        return no_such(Terms(*arguments[0][0]))
+    if (name, field) == ("Take", "from"):
+        return wrong_signature(stage.cast.bearer)
     if (name, field) == ("Leave", "account"):
         return Refusal("WrongNonce", {"nonce": 1, "current": 0})
     if (name, field) == ("Handoff", "to"):
         terms = stage.table[name].message
         facts = {"batch": terms.batch, "node": terms.node, "member": WHOLESALER_NUMBER}
         return Refusal("NotOffered", facts)
-    if field in ("pseudonym", "from", "account") or (name, field) in (("Handoff", "by"), ("Readings", "logger")):
+    theirs = (("Handoff", "by"), ("Readings", "logger"), ("Prescribe", "prescriber"))
+    if field in ("pseudonym", "from", "account") or (name, field) in theirs:
         return wrong_signature(flip)
     if field == "era":
         return Refusal("WrongEra", {"era": flip, "current": 0})
-    if name in MEMBERS_OWN and field == "nonce":
+    if name in WITHOUT_PSEUDONYM and field == "nonce":
         return Refusal("WrongNonce", {"nonce": flip, "current": flip ^ 1})
     if (name, field) == ("Join", "member"):
         return Refusal("NotTheMember", {"sender": HOSPITAL.address, "member": 0, "account": ZERO})
@@ -585,7 +688,7 @@ def test_signature__with_a_flipped_bit_in_a_field(stage: Stage, name: str, path:
     refusal = stage.refusal_of(message, *arguments)
 
     # then
-    assert refusal == refusal_of_flip(name, words, value_at(arguments, path), stage)
+    assert refusal == refusal_of_flip(name, words, arguments, value_at(arguments, path), stage)
 
 
 LISTS: dict[str, Callable[[list[Any]], list[Any]]] = {
@@ -622,6 +725,19 @@ def test_signature__to_reseal__for_another_list(stage: Stage, change: str) -> No
 
     # then
     assert refusal == wrong_signature(stage.cast.controller)
+
+
+@pytest.mark.parametrize("change", LISTS)
+def test_signature__to_prescribe__for_other_lines(stage: Stage, change: str) -> None:
+    # given
+    prescribed = stage.table["Prescribe"].message
+    other = replace(prescribed, lines=LISTS[change](list(prescribed.lines)))
+
+    # when
+    refusal = stage.refusal("Prescribe", *stage.signatures("Prescribe"), message=other)
+
+    # then
+    assert refusal == wrong_signature(stage.cast.prescriber)
 
 
 # -- what no word stands for -----------------------------------------------------------------------------------------

@@ -111,7 +111,10 @@ def test_delegated__to_code_that_misbehaves__its_key_still_counts(acting: Stage,
     assert told == list(acting.table[name].events)
 
 
-@pytest.mark.parametrize("name", ["Publish", "HandOver", "Grant", "Report", "Letter", "Join", "Leave"])
+SOME = ["Publish", "HandOver", "Grant", "Report", "Letter", "Join", "Leave", "Prescribe", "Take", "Cancel"]
+
+
+@pytest.mark.parametrize("name", SOME)
 def test_delegated__no_more__only_its_key_counts(acting: Stage, name: str) -> None:
     # given people who gave the borrowed code back
     for signer in OWNERS:

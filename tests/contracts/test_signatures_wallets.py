@@ -65,9 +65,12 @@ def wallets(keys_stage: Stage) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def strange(keys_stage: Stage) -> dict[str, str]:
-    """The addresses of wallets that do not keep to the standard, by what they do."""
+    """The addresses of wallets that do not keep to the standard, by what they do; each bears prescriptions."""
     chain = keys_stage.chain
-    return {does: str(chain.deploy(kind, *facts).address) for does, (kind, facts) in (REFUSED | TAKEN).items()}
+    found = {does: str(chain.deploy(kind, *facts).address) for does, (kind, facts) in (REFUSED | TAKEN).items()}
+    for wallet in found.values():
+        keys_stage.prescribe_for(wallet)
+    return found
 
 
 def from_the_start(stage: Stage, wallets: dict[str, str]) -> Stage:
@@ -83,17 +86,19 @@ def after_a_hand_over(stage: Stage, wallets: dict[str, str]) -> Stage:
         "leaver": person("second nurse"),
         "giver": person("second packer"),
         "logger": person("second logger"),
+        "prescriber": person("second prescriber"),
     }
+    bearer = {"bearer": person("second bearer")}
     patient = {"controller": person("second patient")}
-    addresses = {name: account.address for name, account in (patient | staff).items()}
+    addresses = {name: account.address for name, account in (patient | staff | bearer).items()}
     first = replace(stage.cast, pseudonym=addresses["controller"], **addresses)
-    founded = stage.played_by(first, {**SIGNERS, **patient, **staff}, prepared=False)
+    founded = stage.played_by(first, {**SIGNERS, **patient, **staff, **bearer}, prepared=False)
 
     terms = HandOver(first.pseudonym, wallets["controller"], first.publisher, True, 1, 0, first.deadline)
     founded.carry(terms, *founded.sign(terms, patient["controller"], OWNERS["controller"]))
 
     second = replace(first, controller=wallets["controller"], successor=wallets["successor"], appointments=2)
-    return founded.played_by(second, {**SIGNERS, **OWNERS, **staff})
+    return founded.played_by(second, {**SIGNERS, **OWNERS, **staff, **bearer})
 
 
 WAYS: dict[str, Callable[[Stage, dict[str, str]], Stage]] = {

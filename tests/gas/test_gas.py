@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from gas_acts import ACTS, World
 from gas_goods import EVERY_SIZE
+from gas_prescriptions import ANY_LINES
 from real_anvil import ROOT, Contracts, anvil
 
 TABLE = Path(__file__).resolve().parent.parent / "gas.json"
@@ -34,6 +35,8 @@ REACH = {
     "dispense the first of a case": 86_000,
     "dispense by mask each of 256": 260,
     "recall a batch": 37_000,
+    "prescribe": 82_000,
+    "prescribe by signature": 90_000,
 }
 
 # Where the design's figure is missed, and what is kept instead. Most of each is the transaction itself, storage, the
@@ -128,6 +131,11 @@ def test_gas__is_the_same_for_2_to_the_4_and_12_and_20_packs(measured: Measured,
 
     assert len(figures) == 3
     assert len(set(figures)) == 1
+
+
+@pytest.mark.parametrize("words", ANY_LINES)
+def test_gas__does_not_grow_with_the_lines(measured: Measured, words: str) -> None:
+    assert measured[ANY_LINES[words]] == measured[words]
 
 
 def test_gas__every_function_that_changes_state_is_measured(measured: Measured) -> None:

@@ -21,12 +21,13 @@ from tools.contracts import PUBLISHED, ROOT
 SIGNED = json.loads((ROOT / "tests" / "vectors" / "signatures" / "ethers.json").read_text(encoding="utf-8"))["messages"]
 PATIENT = "0x" + "11" * 20
 
-TIMES = {"start", "expiry", "deadline", "before", "ends"}
+TIMES = {"start", "expiry", "deadline", "before", "ends", "earliest", "latest"}
 
 # Functions that contracts call, and nobody signs a transaction for.
 CALLED_BY_CONTRACTS = {
     *("Carrier.carryGroup", "Keys.setFrozen", "Keys.recover"),
     *("Batches.dispenseFor", "Batches.undoFor", "Batches.reportExcursion"),
+    *("Prescriptions.takeFor", "Prescriptions.fillFor", "Prescriptions.unfillFor"),
 }
 
 # The words a wallet shows for this purpose are the signed ones, and longer than a device likes.
@@ -207,7 +208,7 @@ def test_descriptors__hide_nothing_that_matters(file: str, key: str) -> None:
     hidden = {field["path"].removesuffix(".[]") for field in fields if field.get("visible") == "never"}
 
     # then
-    assert left_out <= {"nonce", "era", "generation", "moves", "siblings"}
+    assert left_out <= {"nonce", "era", "generation", "moves", "siblings", "hashes"}
     assert hidden <= {"signature", "signatures", "acceptance"}
 
 

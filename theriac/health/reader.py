@@ -27,7 +27,7 @@ from theriac.errors import (
 from theriac.health import documents, records
 from theriac.health.bundle import Bundle, Capsule, IndexFile, Opening, RecordKey, read_index
 from theriac.health.chain import Chain, Refusal, digests_of
-from theriac.health.hours import Nodes, hour_of_seconds
+from theriac.health.hours import HOURS, Nodes, hour_of_seconds, time_of
 from theriac.health.keystore import write_private
 from theriac.health.messages import member_address
 from theriac.health.scope import PURPOSES, SINGLE_RECORDS, KeyClass, Purpose, bit_of
@@ -159,6 +159,29 @@ class Reader:
             known.keys[key.digest] = key
         for file in capsule.indexes:
             known.indexes[file.source, file.cls] = file
+
+    def reach(self, pseudonym: str, *, purpose: Purpose) -> dict[str, datetime | None]:
+        """The classes that may be read now, and since when what was written in them can be; None: from the beginning.
+
+        Of a class that is not here nothing is known, which is not the same as that there is nothing. Where records of a
+        class stand under several pseudonyms the latest of their beginnings counts.
+        """
+        known = self._load(pseudonym)
+        oldest: dict[tuple[str, str], Opening] = {}
+        for opening in known.openings.values():
+            place = (opening.cls, opening.source)
+            if place not in oldest or opening.generation < oldest[place].generation:
+                oldest[place] = opening
+        found: dict[str, datetime | None] = {}
+        for (cls, _), opening in sorted(oldest.items(), key=lambda pair: pair[0]):
+            if self.chain.explain(pseudonym, self.account, 1 << bit_of(KeyClass.parse(cls)), purpose):
+                continue
+            begins = min((node.hours.start for node in opening.nodes.nodes), default=HOURS)
+            whole = opening.generation == 1 and begins <= opening.first
+            since = None if whole else time_of(begins)
+            before = found.get(cls)
+            found[cls] = max(since, before) if since and before else since or before
+        return found
 
     # -- listing -----------------------------------------------------------------------------------------------------
 

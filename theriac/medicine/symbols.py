@@ -24,6 +24,9 @@ MOST_PIXELS = 64_000_000
 MOST_BYTES = 64 * 1024 * 1024
 """Of a picture's file."""
 
+_LONGEST_QR = 4296
+"""Letters and digits in a QR symbol at most (ISO/IEC 18004, table 7)."""
+
 _FILE_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
 _GRAY = ("L", "1")
 _WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
@@ -68,6 +71,23 @@ def write_symbol(
     symbol = Image.fromarray(barcode.to_image(scale=module, add_quiet_zones=True))
     lines = [f"({e.identifier}) {e.value}" if e.identifier else e.value for e in elements]
     return _png(_label(symbol, lines, module))
+
+
+def write_paper(text: str, lines: Sequence[str], *, pdf: bool, module: int = 6) -> bytes:
+    """A sheet of paper with a QR symbol of any text, and lines for people below it: a PDF of one page, or a PNG.
+
+    The text has to be of the letters and digits that such a symbol packs tightly. Raises CodeTooLong.
+    """
+    try:
+        barcode = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode)
+    except ValueError:
+        raise CodeTooLong(length=len(text), limit=_LONGEST_QR) from None
+    page = _label(Image.fromarray(barcode.to_image(scale=module, add_quiet_zones=True)), lines, module)
+    if not pdf:
+        return _png(page)
+    out = io.BytesIO()
+    page.save(out, format="PDF", resolution=150.0)
+    return out.getvalue()
 
 
 def _label(symbol: Image.Image, lines: Sequence[str], module: int) -> Image.Image:

@@ -18,7 +18,7 @@ const DAY = 86400;
 const midnight = (days) => (Math.floor(START / DAY) + days) * DAY;
 
 // In the order of their deployment, each under the name that its domain has.
-const CONTRACTS = ["Consortium", "Keys", "Records", "Grants", "Letters", "Carrier", "Batches", "ColdChain"];
+const CONTRACTS = ["Consortium", "Keys", "Records", "Grants", "Letters", "Carrier", "Batches", "ColdChain", "Prescriptions"];
 
 const DOMAIN_TYPE = [
   { name: "name", type: "string" },
@@ -72,10 +72,16 @@ const TYPES = {
     Readings: "address logger,bytes32 root,bytes32 readings,uint256 verdict,Goods[] goods",
     Goods: "bytes32 batch,uint32 node",
   },
+  Prescribe: {
+    Prescribe: "address prescriber,address bearer,Line[] lines,bytes32 file,uint40 deadline",
+    Line: "bytes32 item,uint16 quantity,uint8 refills,uint16 interval,uint40 earliest,uint40 latest",
+  },
+  Take: { Take: "bytes32 prescription,uint32 lines,uint32 from,uint32 to,uint32 nonce,uint40 deadline" },
+  Cancel: { Cancel: "bytes32 prescription,uint32 lines,uint32 nonce,uint40 deadline" },
 };
 
 /** The messages by name: the contract, what is signed, and whose keys sign. */
-function messages(address, digest, pair) {
+function messages(address, digest, { pair, struct, encoded }) {
   const pseudonym = address("patient");
   const fresh = { era: 0, deadline: DEADLINE };
   const publication = { pseudonym, version: 2, bundle: digest("bundle 2"), ...fresh };
@@ -87,6 +93,20 @@ function messages(address, digest, pair) {
   // A day's readings, between 2 and 8 degrees but for 61 minutes, 5.12 on average.
   const bits = [[START - DAY, 0], [START, 40], [200, 80], [800, 96], [61, 112], [512, 144]];
   const verdict = bits.reduce((sum, [value, at]) => sum | (BigInt(value) << BigInt(at)), 0n);
+  // Two lines: one that is given once, and one that is given again every four weeks.
+  const prescribed = (what) => {
+    const times = { earliest: START, latest: midnight(90) };
+    const lines = [
+      { item: digest(`${what}, antibiotic`), quantity: 20, refills: 0, interval: 0, ...times },
+      { item: digest(`${what}, insulin`), quantity: 5, refills: 2, interval: 28, ...times },
+    ];
+    return { prescriber: address("prescriber"), bearer: address("bearer"), lines, file: digest(`${what}, sealed`) };
+  };
+  // A prescription's number is the hash of its terms, in which the hash of the lines stands for them.
+  const number = ({ prescriber, bearer, lines, file }) => {
+    const hashes = lines.map((line) => struct("Line", { Line: fields(TYPES.Prescribe.Line) }, line));
+    return encoded(["address", "address", "bytes32", "bytes32"], [prescriber, bearer, pair(...hashes), file]);
+  };
 
   return {
     Publish: ["Keys", publication, ["patient"]],
@@ -198,14 +218,30 @@ function messages(address, digest, pair) {
       },
       ["logger"],
     ],
+    Prescribe: ["Prescriptions", { ...prescribed("new"), deadline: DEADLINE }, ["prescriber"]],
+    Take: [
+      "Prescriptions",
+      { prescription: number(prescribed("taken")), lines: 3, from: 0, to: 5, nonce: 0, deadline: DEADLINE },
+      ["bearer"],
+    ],
+    Cancel: [
+      "Prescriptions",
+      { prescription: number(prescribed("cancelled")), lines: 3, nonce: 0, deadline: DEADLINE },
+      ["bearer"],
+    ],
   };
 }
 
-/** What each library is asked for: the hash of a text and of two digests, a key's address, where a deployment goes, a digest, a signature. */
+/**
+ * What each library is asked for: the hash of a text, of digests side by side, of a struct, and of values as the chain
+ * encodes them; a key's address, where a deployment goes, a digest, a signature.
+ */
 const LIBRARIES = {
   viem: {
     hash: (text) => viem.keccak256(viem.toBytes(text)),
-    pair: (left, right) => viem.keccak256(viem.concat([left, right])),
+    pair: (...digests) => viem.keccak256(viem.concat(digests)),
+    struct: (primaryType, types, data) => viem.hashStruct({ primaryType, types, data }),
+    encoded: (types, values) => viem.keccak256(viem.encodeAbiParameters(types.map((type) => ({ type })), values)),
     address: (key) => privateKeyToAccount(key).address,
     deployed: (from, nonce) => viem.getContractAddress({ from, nonce: BigInt(nonce) }),
     digest: (typed) => viem.hashTypedData(typed),
@@ -213,7 +249,9 @@ const LIBRARIES = {
   },
   ethers: {
     hash: (text) => ethers.keccak256(ethers.toUtf8Bytes(text)),
-    pair: (left, right) => ethers.keccak256(ethers.concat([left, right])),
+    pair: (...digests) => ethers.keccak256(ethers.concat(digests)),
+    struct: (name, types, value) => ethers.TypedDataEncoder.hashStruct(name, types, value),
+    encoded: (types, values) => ethers.keccak256(ethers.AbiCoder.defaultAbiCoder().encode(types, values)),
     address: (key) => new ethers.Wallet(key).address,
     deployed: (from, nonce) => ethers.getCreateAddress({ from, nonce }),
     digest: ({ domain, types, message }) => ethers.TypedDataEncoder.hash(domain, types, message),
@@ -227,7 +265,7 @@ async function vectors(library) {
   const address = (name) => library.address(key(name));
 
   const made = {};
-  for (const [name, [contract, message, signers]] of Object.entries(messages(address, digest, library.pair))) {
+  for (const [name, [contract, message, signers]] of Object.entries(messages(address, digest, library))) {
     const primaryType = name.split(" ")[0];
     const types = Object.fromEntries(Object.entries(TYPES[primaryType]).map(([type, text]) => [type, fields(text)]));
     const domain = {
