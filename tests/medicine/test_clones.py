@@ -397,6 +397,14 @@ def test_decode__what_is_no_report__is_refused(place: Stage) -> None:
             CloneReport.decode(damaged)
 
 
+def test_decode__by_a_reporter_that_is_no_address__is_refused(place: Stage) -> None:
+    report = reported(place, 57)
+
+    for reporter in ("", "the maker", report.reporter.lower()):
+        with pytest.raises(BadScan):
+            CloneReport.decode(replace(report, reporter=reporter).encode())
+
+
 def test_checked__a_maker_that_reports_a_clone_that_is_none__is_refused(place: Stage) -> None:
     # given: a maker that slips a forged scan into its answer
     verifier = place.verifier()

@@ -283,6 +283,14 @@ def test_answer__decoded__is_the_same_and_damaged_is_refused(place: Stage) -> No
             Answer.decode(data.replace(old, new, 1))
 
 
+def test_answer__by_an_account_that_is_no_address__is_refused(place: Stage) -> None:
+    answer = place.verifier().answer(place.scan("other pharmacy", code(7)))
+
+    for account in ("", "the maker", answer.account.lower(), "0x" + "é" * 40):
+        with pytest.raises(BadScan):
+            Answer.decode(replace(answer, account=account).encode())
+
+
 # -- who may ask -----------------------------------------------------------------------------------------------------
 
 

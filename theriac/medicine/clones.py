@@ -26,6 +26,7 @@ from theriac.medicine.scans import (
     PackProof,
     Scan,
     SignedScan,
+    account_of,
     bytes_of,
     document,
     domain_of,
@@ -272,7 +273,7 @@ class CloneReport:
                 held=held,
                 dispensed=_pair(values["dispensed"]),
                 block=number_of(values, "block", below=1 << 53),
-                reporter=text_of(values, "reporter"),
+                reporter=account_of(values, "reporter"),
                 member=number_of(values, "member", below=1 << 32),
                 signature=bytes_of(values, "signature", size=65),
             )
