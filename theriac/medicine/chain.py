@@ -1,7 +1,7 @@
 """What a medicine client asks of the chain, and the events it follows so that it need not ask."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -173,6 +173,15 @@ class Chain:
         """The batches that were commissioned under a tag, oldest first."""
         rows = self.index.query("SELECT batch FROM tags WHERE tag = ? ORDER BY block, log_index", (tag,))
         return [_bytes(row["batch"]) for row in rows]
+
+    def batches_under_others(self, keys: Collection[int]) -> list[bytes]:
+        """The batches that were commissioned under other keys of the consortium than those with these numbers."""
+        renewed = {int(event.arguments["number"]) for event in self.index.events("Consortium", "KeyRenewed")}
+        return [
+            bytes(event.arguments["batch"])
+            for number in sorted(renewed - set(keys))
+            for event in self.index.events("Batches", "Commissioned", where={"keyNumber": number})
+        ]
 
     def batches_of(self, maker: int) -> list[bytes]:
         """The batches that a member commissioned, oldest first."""

@@ -43,6 +43,9 @@ from theriac.medicine.state import BatchState, Block, End
 from theriac.medicine.tree import BATCH, Shape, Tree, height_of, indexes_of, node_of
 from theriac.store import Store
 
+# What is read of a document of the consortium's key: 3,400 bytes for each member.
+_LARGEST_KEY = 1 << 26
+
 
 @dataclass(frozen=True)
 class Order:
@@ -198,9 +201,10 @@ class Depot:
                 continue
             try:
                 with self.store.get_digest(event.arguments["digest"]) as stream:
-                    document = stream.read(1 << 22)
+                    document = stream.read(_LARGEST_KEY)
                 self._keys[number] = opened(document, number=number, identities=self._identities)
-            except (NoConsortiumKey, Unavailable):
+            except (Unavailable, Refused, BadInput, Tampered):
+                # Without a key fewer batches are found by their tags; scans go on.
                 continue
         return self._keys
 
@@ -212,6 +216,7 @@ class Depot:
             states=self.chain.state,
             tags=self.chain.batches_tagged,
             keys=self.consortium_keys(),
+            others=self.chain.batches_under_others,
             queued=self.counter.is_waiting,
         )
 
