@@ -1,6 +1,7 @@
 """Handoffs between depots on a real chain: what goes along, what stays, and which offers are refused."""
 
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -450,6 +451,31 @@ def test_accept_signed__withdrawn_or_altered_is_refused(place: Town, signed: Sig
     ids=["empty", "a list", "no fields", "no terms", "no text", "too deep"],
 )
 def test_signed_offer__what_is_none_is_refused(data: bytes) -> None:
+    with pytest.raises(NothingOffered):
+        SignedOffer.decode(data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch": "ab"},
+        {"node": -1},
+        {"node": 1e400},
+        {"node": True},
+        {"by": "the maker"},
+        {"to": 1 << 32},
+        {"moves": -1},
+        {"sheet": "ab" * 33},
+        {"deadline": 1 << 60},
+        {"deadline": "1893456000"},
+    ],
+    ids=lambda change: " ".join(f"{name} {value}"[:20] for name, value in change.items()),
+)
+def test_signed_offer__of_what_no_contract_takes__is_refused(signed: SignedOffer, change: dict[str, object]) -> None:
+    values = json.loads(signed.encode())
+
+    data = json.dumps({**values, "terms": {**values["terms"], **change}}).encode()
+
     with pytest.raises(NothingOffered):
         SignedOffer.decode(data)
 

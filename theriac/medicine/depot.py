@@ -37,6 +37,7 @@ from theriac.medicine.messages import OFFER_WINDOW, Handoff
 from theriac.medicine.packs import KEY_SIZE, BatchKey, Case, Product, places, tag_of
 from theriac.medicine.placed import Serials
 from theriac.medicine.scanner import Scanner
+from theriac.medicine.scans import account_of, bytes_of, moment_of, number_of
 from theriac.medicine.sheets import GRAIN, Sheet
 from theriac.medicine.shelf import KnownPack, Shelf, WantedSheet
 from theriac.medicine.state import BatchState, Block, End
@@ -88,13 +89,13 @@ class SignedOffer:
                 raise NothingOffered(what="in this file")
             return cls(
                 Handoff(
-                    batch=bytes.fromhex(terms["batch"]),
-                    node=int(terms["node"]),
-                    by=str(terms["by"]),
-                    to=int(terms["to"]),
-                    moves=int(terms["moves"]),
-                    sheet=bytes.fromhex(terms["sheet"]),
-                    deadline=int(terms["deadline"]),
+                    batch=bytes_of(terms, "batch"),
+                    node=number_of(terms, "node", below=1 << 32),
+                    by=account_of(terms, "by"),
+                    to=number_of(terms, "to", below=1 << 32),
+                    moves=number_of(terms, "moves", below=1 << 32),
+                    sheet=bytes_of(terms, "sheet"),
+                    deadline=int(moment_of(terms, "deadline").timestamp()),
                 ),
                 bytes.fromhex(values["signature"]),
             )
