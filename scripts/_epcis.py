@@ -184,19 +184,19 @@ def _import(actor: str) -> click.Command:
     def import_(
         file: str, make: bool, days: int, who: str, account: str | None, network: str, store: str | None
     ) -> None:
-        """Read shipping events that others wrote, such as a warehouse's, as offers of what this member holds."""
-        from datetime import UTC, datetime, timedelta
+        """Read shipping events that others wrote, such as a warehouse's, as offers of what this member holds.
 
-        from scripts._goods import goods_of
+        Run it again after a crash: what was offered is not offered twice.
+        """
+        from scripts._handing import Piece, at_work, offered
         from scripts._progress import working
 
-        with goods_of(who, network=network, store=store, account=account) as goods:
+        with at_work(who, network=network, store=store, account=account) as goods:
             wanted = list(proposals(goods, _read(file)))
             if make:
-                ends = datetime.fromtimestamp(goods.depot.chain.time(), UTC) + timedelta(days=days)
                 with working("Offering"):
                     for batch, node, to, _ in wanted:
-                        goods.depot.offer(batch, node, to=to, recipient=goods.recipient_of(to), ends=ends)
+                        offered(goods, Piece(batch, node), to=to, days=days)
         table(
             [(batch.hex()[:12], node, f"member {to}", count) for batch, node, to, count in wanted],
             *("batch", "place", "to", "packs"),

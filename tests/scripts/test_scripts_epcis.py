@@ -155,6 +155,36 @@ def test_import__of_a_warehouses_shipping__becomes_offers(made: Town) -> None:
     assert sorted(each["packs"] for each in json.loads(offered.out)) == [1, 4]
 
 
+def test_import__again_after_it_broke_off__makes_the_offers_that_are_missing(made: Town) -> None:
+    # given: a shipping of a case and a pack, of which the case was offered before something broke
+    made.done("maker", "commission", packs_csv(made.folder / "more.csv", lot="L44A"), "-o", str(made.folder / "m.csv"))
+    shipped = made.folder / "shipped-again.json"
+    document = json.loads((made.folder / "events.json").read_text())
+    document["epcisBody"]["eventList"] = [
+        {
+            "type": "ObjectEvent",
+            "eventTime": "2030-01-07T12:00:00.000Z",
+            "eventTimeZoneOffset": "+00:00",
+            "action": "OBSERVE",
+            "bizStep": "shipping",
+            "epcList": [f"https://id.gs1.org/01/{GTIN}/21/{serial('L44A', number)}" for number in (0, 1, 2, 3, 5)],
+            "sourceList": [{"type": "possessing_party", "source": f"https://id.gs1.org/417/{GLNS['maker']}"}],
+            "destinationList": [
+                {"type": "possessing_party", "destination": f"https://id.gs1.org/417/{GLNS['pharmacy']}"}
+            ],
+        }
+    ]
+    shipped.write_text(json.dumps(document))
+    made.done("maker", "offer", f"case:{code('L44A', 0)}", "--to", "member:3")
+
+    # when
+    made.done("maker", "epcis", "import", str(shipped), "--offer")
+
+    # then
+    offered = made.done("distributor", "receive", "--as", "pharmacy", "--json")
+    assert sorted(each["packs"] for each in json.loads(offered.out)) == [1, 4]
+
+
 def test_export__without_a_gln__says_which_is_missing(made: Town) -> None:
     made.done("maker", "offer", LOT, "--to", "member:5")
     said = made.run("maker", "epcis", "export", "-o", str(made.folder / "none.json"))
