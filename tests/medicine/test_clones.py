@@ -10,7 +10,7 @@ from depot_town import order
 from eth_account import Account
 from verify_stage import DISTRIBUTOR, MAKER, OTHER, PHARMACY, Stage, code, serving, stage
 
-from theriac.errors import BadAnswer, BadScan, FalseReport, NotAClone
+from theriac.errors import BadAnswer, BadScan, FalseReport, NoBlock, NotAClone
 from theriac.ledger.signer import KeySigner
 from theriac.medicine.clones import (
     GRACE,
@@ -160,6 +160,18 @@ def test_way__of_a_pack__is_that_of_what_carried_it(place: Stage) -> None:
         [MAKER, DISTRIBUTOR, PHARMACY],
         [MAKER, DISTRIBUTOR],
     ]
+
+
+def test_way__of_a_block_that_the_node_does_not_have_yet__can_be_asked_again(
+    place: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given: a node behind the one that was followed
+    chain = place.town["maker"].chain
+    monkeypatch.setattr(chain, "time_of", lambda block: None)
+
+    # then: it is no verdict on anything, and a scanner goes on
+    with pytest.raises(NoBlock):
+        way_of(chain, place.batch, 0)
 
 
 def test_verify__a_copied_serial_at_two_pharmacies__holds_for_anyone(place: Stage) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import rfc8785
 from eth_account.messages import SignableMessage
 
-from theriac.errors import BadScan, FalseReport, NotAClone, NotOnTheShelf
+from theriac.errors import BadScan, FalseReport, NoBlock, NotAClone, NotOnTheShelf
 from theriac.ledger.codec import parse_json
 from theriac.ledger.database import Database
 from theriac.ledger.signer import Signer
@@ -94,7 +94,11 @@ class PackWay:
 
 
 def way_of(chain: Chain, batch: bytes, index: int) -> PackWay:
-    """The way of a pack as far as the chain was followed. Raises NotOnTheShelf for a batch that the chain has not."""
+    """The way of a pack as far as the chain was followed.
+
+    :raises NotOnTheShelf: the chain has no such batch.
+    :raises NoBlock: the node does not have a block that was followed; another one may.
+    """
     node = node_of(index)
     state: BatchState | None = None
     stays: list[Stay] = []
@@ -124,7 +128,7 @@ def way_of(chain: Chain, batch: bytes, index: int) -> PackWay:
 def _time(chain: Chain, block: int) -> datetime:
     found = chain.time_of(block)
     if found is None:
-        raise NotOnTheShelf(what=f"block {block}")
+        raise NoBlock(block=block)
     return found
 
 
