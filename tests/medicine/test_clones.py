@@ -227,6 +227,30 @@ def test_note__a_pack_that_was_scanned_before_it_was_handed_over__is_no_clone(pl
     assert (found.finding, found.clone) == (Finding.KNOWN, None)
 
 
+def test_answer__a_regulator_that_looks_at_a_pack__makes_no_clone_of_it(place: Stage) -> None:
+    # given: a pack that its pharmacy asked about, and a regulator in its shop
+    verifier = place.verifier()
+    assert verifier.answer(place.scan("pharmacy", code(2))).clone is None
+
+    # when
+    seen = verifier.answer(place.scan("regulator", code(2)))
+    again = verifier.answer(place.scan("pharmacy", code(2)))
+
+    # then
+    assert (seen.finding, seen.clone, again.clone) == (Finding.KNOWN, None, None)
+
+
+def test_verify__with_a_scan_of_a_regulator__is_no_clone(place: Stage) -> None:
+    # given: a report of two scans, one of which another client made a regulator's
+    report = reported(place, 59)
+    theirs = place.scan("regulator", code(59))
+    report = resigned(place, report, "maker", scans=(report.first, theirs))
+
+    # then
+    with pytest.raises(NotAClone, match="a regulator looked"):
+        verify(report, place.town["regulator"].chain)
+
+
 def test_verify__a_handoff_that_came_after_the_report__explains_it(place: Stage) -> None:
     # given: scanned on arrival, accepted by a signed offer that nobody could see before
     verifier = place.verifier()

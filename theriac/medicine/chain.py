@@ -9,6 +9,7 @@ from typing import Any
 
 from web3 import Web3
 
+from theriac.consortium import Role
 from theriac.ledger.codec import to_json
 from theriac.ledger.contracts import Contracts, Event
 from theriac.ledger.index import Handler, Index, Progress, Table
@@ -280,6 +281,11 @@ class Chain:
     def member_account(self, number: int) -> str:
         """The account that acts for a member."""
         return str(self._call("Consortium", "memberOf", number)["account"])
+
+    def only_looks(self, number: int) -> bool:
+        """Whether a member is a regulator that handles no goods: it sees packs where others hold them."""
+        roles = Role(int(self._call("Consortium", "memberOf", number)["roles"]))
+        return Role.REGULATOR in roles and not roles & (Role.MAKER | Role.DISTRIBUTOR | Role.PHARMACIST)
 
     def key_number(self) -> int:
         """The number of the consortium's current key."""

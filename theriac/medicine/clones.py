@@ -346,6 +346,8 @@ def verify(report: CloneReport, chain: Chain) -> CheckedClone:
     # (5) nothing on the chain, up to now, explains them
     way = way_of(chain, report.proof.batch, report.proof.index)
     kind = judge(report.scans, way)
+    if any(chain.only_looks(each.scan.member) for each in report.scans):
+        raise NotAClone(reason="a regulator looked at the pack where somebody else has it")
     if kind is None:
         raise NotAClone(reason="the chain says how one pack came to be where it was scanned")
     if kind is not report.kind:
@@ -491,7 +493,9 @@ class CloneWatch:
         now = Kept(signed, received.astimezone(UTC).replace(microsecond=0))
         for kept in [*([other, now] for other in others), [now]]:
             kind = judge([each.signed for each in kept], way)
-            if kind is not None and proof.proves(kept[0].signed.scan, maker=way.maker):
+            if kind is None or any(self._chain.only_looks(each.signed.scan.member) for each in kept):
+                continue
+            if proof.proves(kept[0].signed.scan, maker=way.maker):
                 return self._report(kind, kept, proof, way, domain)
         return None
 
