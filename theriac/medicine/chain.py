@@ -72,6 +72,15 @@ class OpenOffer:
 
 
 @dataclass(frozen=True)
+class Landing:
+    """Which account did something, in which transaction, and whether that is as deep as the network asks."""
+
+    account: str
+    transaction: str
+    is_deep: bool
+
+
+@dataclass(frozen=True)
 class _Read:
     """The event of a batch that was read last."""
 
@@ -199,6 +208,14 @@ class Chain:
             for event in self.index.events("Batches", since=block, until=block):
                 if (event.block, event.index) in wanted:
                     yield event
+
+    def last_dispense(self, batch: bytes, index: int) -> Landing | None:
+        """The last dispense of a pack by proof, as far as the chain was followed."""
+        where = {"batch": batch, "index": index}
+        for event in self.index.events("Batches", "Dispensed", where=where, newest_first=True, limit=1):
+            is_deep = event.block <= self.index.progress().settled
+            return Landing(str(event.arguments["actor"]), event.transaction, is_deep)
+        return None
 
     def sheet_offered(self, batch: bytes, node: int, *, to: int, until: int) -> bytes:
         """The digest of the sheet of the last offer of a node to a member, up to a block; empty for none."""

@@ -399,7 +399,13 @@ class Depot:
 
     def settle(self, *, report: Callable[[Dispense], None] = lambda dispense: None) -> Settlement:
         """Sends the dispenses that wait. Raises ChainSilent where the chain is out of reach; nothing is lost."""
-        return self.counter.settle(self._sending(), self.chain.contracts, follow=self.chain.sync, report=report)
+        return self.counter.settle(
+            self._sending(),
+            self.chain.contracts,
+            follow=self.chain.sync,
+            landed=self.chain.last_dispense,
+            report=report,
+        )
 
     def dispense_many(self, packs: Collection[KnownPack]) -> list[Receipt]:
         """Dispenses packs of whole cases by mask: one transaction for each case and word of 256 places."""
