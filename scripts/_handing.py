@@ -15,11 +15,13 @@ from scripts._cli import (
     Failure,
     account_option,
     as_option,
+    cleaned,
     confirmed,
     example,
     json_option,
     network_options,
     print_json,
+    printable,
     table,
     yes_option,
 )
@@ -200,7 +202,7 @@ def shown(goods: "Goods", piece: Piece) -> str:
         state = goods.depot.state(piece.batch)
         return f"{state.shape.name_of(piece.node)} {piece.node} of batch {piece.batch.hex()[:12]}"
     name = known.shape.name_of(piece.node)
-    lot = known.product.lot or piece.batch.hex()[:12]
+    lot = printable(known.product.lot) or piece.batch.hex()[:12]
     return f"batch {lot}" if name == "batch" else f"{name} {lot}/{piece.node}"
 
 
@@ -448,7 +450,7 @@ def _list_offers(goods: "Goods", *, as_json: bool) -> None:
     )
     for row in rows:
         if row["fault"]:
-            click.echo(f"{row['offer']}: {row['fault']}", err=True)
+            click.echo(f"{row['offer']}: {cleaned(row['fault'])}", err=True)
 
 
 def _reject(goods: "Goods", wanted: _Wanted) -> None:
@@ -510,7 +512,9 @@ def _tell_difference(goods: "Goods", offer: "OpenOffer", sheet: "Sheet") -> None
     stays = [serial for index, serial in sheet.serials.items() if not goes[index - first]]
     unnamed = sum(goes[index - first] for index in sheet.hidden)
     if stays:
-        click.echo(f"{len(stays)} packs that the giver names do not change hands, such as {stays[0]}.", err=True)
+        click.echo(
+            f"{len(stays)} packs that the giver names do not change hands, such as {printable(stays[0])}.", err=True
+        )
     if unnamed:
         click.echo(f"{unnamed} packs change hands that the giver did not name; ask for their sheet.", err=True)
 
