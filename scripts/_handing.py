@@ -600,6 +600,8 @@ def add_blocking(cli: Actor, who_: str, *, block: str, whose: str) -> None:
             for piece in pieces_named(goods, goods_):
                 goods.depot.quarantine(piece.batch, piece.node, block=_block(block), reason=reason)
                 click.echo(f"In quarantine: {shown(goods, piece)}.")
+                if block == "BY_HOLDER":
+                    _tell_apart(goods, piece)
 
     @cli.command(
         "release",
@@ -626,6 +628,19 @@ def add_blocking(cli: Actor, who_: str, *, block: str, whose: str) -> None:
             for piece in pieces_named(goods, goods_):
                 goods.depot.release(piece.batch, piece.node, block=_block(chosen), reason=reason)
                 click.echo(f"Released: {shown(goods, piece)}.")
+
+
+def _tell_apart(goods: "Goods", piece: Piece) -> None:
+    """What a holder says of goods concerns only what goes with them."""
+    from theriac.medicine.chain import parts_of
+
+    state = goods.depot.state(piece.batch)
+    apart = [node for node in parts_of(state, piece.node) if state.holds(goods.depot.member, node)]
+    if apart:
+        one = len(apart) == 1
+        many = "1 part of it goes its own way and is" if one else f"{len(apart)} parts of it go their own way and are"
+        first = shown(goods, Piece(piece.batch, apart[0]))
+        click.echo(f"{many} not in it, such as {first}; name what should be too.", err=True)
 
 
 def _block(name: str) -> "Block":

@@ -370,6 +370,21 @@ def test_quarantine__keeps_goods_until_they_are_released(town: Town, held: str) 
     assert (refused.code, "IsBlocked" in refused.err) == (3, True)
 
 
+def test_quarantine__of_a_lot__tells_what_of_it_goes_its_own_way(town: Town, held: str) -> None:
+    # given: a pack that was kept once, and so has a holder of its own since
+    town.done("distributor", "quarantine", code(held, 0))
+    town.done("distributor", "release", code(held, 0))
+
+    # when
+    said = town.done("distributor", "quarantine", held)
+    whole = town.done("distributor", "quarantine", code(held, 0))
+
+    # then
+    assert (said.out, said.err.count("1 part of it goes its own way")) == (f"In quarantine: batch {held}.\n", 1)
+    assert f"pack {held}/" in said.err
+    assert whole.err == ""
+
+
 def test_quarantine__of_what_another_holds_is_refused(town: Town, held: str) -> None:
     town.done("distributor", "offer", case(held, 0), "--to", "3")
     town.done("distributor", "receive", offer_of(town, held, "pharmacy"), "--as", "pharmacy")
