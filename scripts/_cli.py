@@ -21,7 +21,8 @@ class Failure(click.ClickException):
     """One sentence on standard error and an exit code: 2 bad input, 3 refused, 4 try again, 5 tampered, 6 broken."""
 
     def __init__(self, sentence: str, exit_code: int = 2) -> None:
-        super().__init__(" ".join(sentence.split()))
+        # Some of it may be a stranger's, who must not steer a terminal.
+        super().__init__(" ".join(cleaned(sentence).split()))
         self.exit_code = exit_code
 
     def show(self, file: Any = None) -> None:
@@ -174,8 +175,13 @@ def table(rows: Sequence[Sequence[Any]], *heads: str, empty: str) -> None:
 
 
 def printable(text: str) -> str:
-    """What a stranger wrote into a record must not steer a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)[:120]
+    """What a stranger wrote into a record must not steer a terminal, nor fill it."""
+    return cleaned(text)[:120]
+
+
+def cleaned(text: str) -> str:
+    """The same at its whole length."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def check_out(to: str) -> None:

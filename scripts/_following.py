@@ -155,6 +155,7 @@ class Follower:
                     sender,
                     depot.chain.contracts,
                     follow=depot.chain.sync,
+                    landed=depot.chain.last_dispense,
                     report=lambda dispense: self.saying.closed(dispense, quiet=self.quiet),
                 )
         except (OutboxBusy, CounterBusy):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from web3 import Web3
 
-from scripts._cli import Failure
+from scripts._cli import Failure, printable
 from scripts._member import Desk, desk_at, desk_of
 from scripts._site import Person, Site, is_silent, unconnected
 from theriac.crypto.recipients import Recipient, parse_recipient
@@ -53,7 +53,7 @@ class Goods:
         if self.desk is None:
             return f"member {member}"
         try:
-            return self.desk.chain.profile(member_address(member), self.site.store).name
+            return printable(self.desk.chain.profile(member_address(member), self.site.store).name)
         except NoProfile:
             return f"member {member}"
 

@@ -15,11 +15,13 @@ from scripts._cli import (
     Failure,
     account_option,
     as_option,
+    cleaned,
     confirmed,
     example,
     json_option,
     network_options,
     print_json,
+    printable,
     table,
     write_file,
     yes_option,
@@ -229,7 +231,7 @@ def shown(goods: "Goods", piece: Piece) -> str:
         state = goods.depot.state(piece.batch)
         return f"{state.shape.name_of(piece.node)} {piece.node} of batch {piece.batch.hex()[:12]}"
     name = known.shape.name_of(piece.node)
-    lot = known.product.lot or piece.batch.hex()[:12]
+    lot = printable(known.product.lot) or piece.batch.hex()[:12]
     return f"batch {lot}" if name == "batch" else f"{name} {lot}/{piece.node}"
 
 
@@ -474,7 +476,7 @@ def _list_offers(goods: "Goods", *, as_json: bool) -> None:
     )
     for row in rows:
         if row["fault"]:
-            click.echo(f"{row['offer']}: {row['fault']}", err=True)
+            click.echo(f"{row['offer']}: {cleaned(row['fault'])}", err=True)
 
 
 def _reject(goods: "Goods", wanted: _Wanted) -> None:
@@ -536,7 +538,9 @@ def _tell_difference(goods: "Goods", offer: "OpenOffer", sheet: "Sheet") -> None
     stays = [serial for index, serial in sheet.serials.items() if not goes[index - first]]
     unnamed = sum(goes[index - first] for index in sheet.hidden)
     if stays:
-        click.echo(f"{len(stays)} packs that the giver names do not change hands, such as {stays[0]}.", err=True)
+        click.echo(
+            f"{len(stays)} packs that the giver names do not change hands, such as {printable(stays[0])}.", err=True
+        )
     if unnamed:
         click.echo(f"{unnamed} packs change hands that the giver did not name; ask for their sheet.", err=True)
 
@@ -622,6 +626,8 @@ def add_blocking(cli: Actor, who_: str, *, block: str, whose: str) -> None:
             for piece in pieces_named(goods, goods_):
                 goods.depot.quarantine(piece.batch, piece.node, block=_block(block), reason=reason)
                 click.echo(f"In quarantine: {shown(goods, piece)}.")
+                if block == "BY_HOLDER":
+                    _tell_apart(goods, piece)
 
     @cli.command(
         "release",
@@ -648,6 +654,19 @@ def add_blocking(cli: Actor, who_: str, *, block: str, whose: str) -> None:
             for piece in pieces_named(goods, goods_):
                 goods.depot.release(piece.batch, piece.node, block=_block(chosen), reason=reason)
                 click.echo(f"Released: {shown(goods, piece)}.")
+
+
+def _tell_apart(goods: "Goods", piece: Piece) -> None:
+    """What a holder says of goods concerns only what goes with them."""
+    from theriac.medicine.chain import parts_of
+
+    state = goods.depot.state(piece.batch)
+    apart = [node for node in parts_of(state, piece.node) if state.holds(goods.depot.member, node)]
+    if apart:
+        one = len(apart) == 1
+        many = "1 part of it goes its own way and is" if one else f"{len(apart)} parts of it go their own way and are"
+        first = shown(goods, Piece(piece.batch, apart[0]))
+        click.echo(f"{many} not in it, such as {first}; name what should be too.", err=True)
 
 
 def _block(name: str) -> "Block":

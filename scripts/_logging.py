@@ -119,10 +119,9 @@ def _alias(goods: "Goods") -> str:
 
 
 def _beside(goods: "Goods", name: str) -> "list[Beside]":
-    """A node that was named, or all that this member holds of a batch, in as few nodes as can be."""
+    """A node that was named, or all that this member holds of a batch: each node that goes its own way."""
     from scripts._goods import batch_named
     from theriac.medicine.messages import Goods as Beside
-    from theriac.medicine.tree import BATCH
 
     text, _, number = name.partition("/")
     batch = batch_named(goods.depot, text)
@@ -131,11 +130,10 @@ def _beside(goods: "Goods", name: str) -> "list[Beside]":
             raise Failure(f"{number[:40]!r} is no node; write it like {text}/70880, as 'list' shows it.")
         return [Beside(batch, int(number))]
     state, member = goods.depot.state(batch), goods.depot.member
-    held = [node for node in sorted({BATCH, *state.nodes}) if state.place(node, now=0).holder == member]
-    tops = [node for node in held if not any(above in held for above in state.shape.path_of(node)[:-1])]
-    if not tops:
+    held = [node for node in sorted(state.nodes) if state.holds(member, node)]
+    if not held:
         raise Failure(f"Member {member} holds nothing of {text}; only who holds goods reports about them.", 3)
-    return [Beside(batch, node) for node in tops]
+    return [Beside(batch, node) for node in held]
 
 
 def _readers(goods: "Goods", beside: "list[Beside]") -> list[Any]:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from scripts._cli import Failure, failure_of, printable
+from scripts._cli import Failure, cleaned, failure_of, printable
 from theriac.errors import BadInput
 from theriac.medicine.counter import Dispense, Standing
 from theriac.medicine.scanner import Cause, Verdict
@@ -259,7 +259,7 @@ class Saying:
         sentence = verdict.sentence if verdict else read.trouble
         if dispensed:
             sentence = "Genuine, and dispensed now."
-        self.line(f"{word} {source}{code}{_cleaned(sentence)}")
+        self.line(f"{word} {source}{code}{cleaned(sentence)}")
 
     def closed(self, dispense: Dispense, *, quiet: bool = False) -> None:
         """Says what became of a dispense that waited."""
@@ -269,14 +269,14 @@ class Saying:
             self._json(settled(dispense))
         elif refused and dispense.refusal is not None:
             word = click.style(f"{'conflict':<20}", fg="bright_red", bold=True)
-            self.line(f"{word} {printable(dispense.label)}: {dispense.refusal.sentence} ({_cleaned(dispense.detail)})")
+            self.line(f"{word} {printable(dispense.label)}: {dispense.refusal.sentence} ({cleaned(dispense.detail)})")
         elif not quiet:
             self.line(f"{'settled':<20} {printable(dispense.label)}: transaction {dispense.detail}")
 
     def note(self, sentence: str) -> None:
         """Says something that is no verdict, on standard error."""
         with self._lock:
-            click.echo(_cleaned(sentence), err=True)
+            click.echo(cleaned(sentence), err=True)
 
     def line(self, text: str) -> None:
         with self._lock:
@@ -296,10 +296,6 @@ def _word(cause: Cause | None) -> str:
     return (cause or Cause.NO_CODE).value
 
 
-def _cleaned(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
 def shown(verdict: Verdict) -> str:
     """A pack's code for people, nothing in it that a stranger's code could steer a terminal with."""
     code = verdict.code
@@ -315,7 +311,7 @@ def told(read: Read, verdict: Verdict | None) -> dict[str, Any]:
     code, pack = (verdict.code, verdict.pack) if verdict else (None, None)
     return {
         "cause": _word(verdict.cause if verdict else None),
-        "sentence": _cleaned(verdict.sentence if verdict else read.trouble),
+        "sentence": cleaned(verdict.sentence if verdict else read.trouble),
         "may_be_dispensed": bool(verdict and verdict.may_be_dispensed),
         "is_alarm": bool(verdict and verdict.cause.is_alarm),
         "scanner": [each.value for each in verdict.scanner] if verdict else [],
@@ -343,7 +339,7 @@ def settled(dispense: Dispense) -> dict[str, Any]:
         "refusal": dispense.refusal.value if dispense.refusal else None,
         "sentence": dispense.refusal.sentence if dispense.refusal else None,
         "transaction": dispense.detail if dispense.standing is Standing.SETTLED else None,
-        "detail": _cleaned(dispense.detail) if dispense.standing is Standing.CONFLICT else None,
+        "detail": cleaned(dispense.detail) if dispense.standing is Standing.CONFLICT else None,
     }
 
 

@@ -17,6 +17,7 @@ from scripts._cli import (
     json_option,
     network_options,
     print_json,
+    printable,
     table,
     write_file,
 )
@@ -81,7 +82,7 @@ def add_trace(cli: Actor, who_: str) -> None:
         if as_json:
             print_json(_json(found, known, title, names))
             return
-        click.echo(title)
+        click.echo(printable(title))
         table(
             [_row(found, step, names) for step in found.steps],
             *("time", "act", "from", "to", "place", "", "transaction"),

@@ -10,11 +10,13 @@ from scripts._cli import (
     Failure,
     account_option,
     as_option,
+    cleaned,
     confirmed,
     example,
     json_option,
     network_options,
     print_json,
+    printable,
     table,
     yes_option,
 )
@@ -405,7 +407,7 @@ def settle(who: str, account: str | None, network: str, store: str | None, as_js
         )
         for each in found.conflicts:
             if each.refusal is not None:
-                click.echo(f"{each.label}: {each.refusal.sentence} ({each.detail})", err=True)
+                click.echo(f"{printable(each.label)}: {each.refusal.sentence} ({cleaned(each.detail)})", err=True)
     if found.conflicts:
         raise click.exceptions.Exit(3)
 

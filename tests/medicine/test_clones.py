@@ -10,7 +10,7 @@ from depot_town import order
 from eth_account import Account
 from verify_stage import DISTRIBUTOR, MAKER, OTHER, PHARMACY, Stage, code, serving, stage
 
-from theriac.errors import BadAnswer, BadScan, FalseReport, NotAClone
+from theriac.errors import BadAnswer, BadScan, FalseReport, NoBlock, NotAClone
 from theriac.ledger.signer import KeySigner
 from theriac.medicine.clones import (
     GRACE,
@@ -162,6 +162,18 @@ def test_way__of_a_pack__is_that_of_what_carried_it(place: Stage) -> None:
     ]
 
 
+def test_way__of_a_block_that_the_node_does_not_have_yet__can_be_asked_again(
+    place: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given: a node behind the one that was followed
+    chain = place.town["maker"].chain
+    monkeypatch.setattr(chain, "time_of", lambda block: None)
+
+    # then: it is no verdict on anything, and a scanner goes on
+    with pytest.raises(NoBlock):
+        way_of(chain, place.batch, 0)
+
+
 def test_verify__a_copied_serial_at_two_pharmacies__holds_for_anyone(place: Stage) -> None:
     # given
     report = reported(place, 20)
@@ -213,6 +225,30 @@ def test_note__a_pack_that_was_scanned_before_it_was_handed_over__is_no_clone(pl
 
     # then
     assert (found.finding, found.clone) == (Finding.KNOWN, None)
+
+
+def test_answer__a_regulator_that_looks_at_a_pack__makes_no_clone_of_it(place: Stage) -> None:
+    # given: a pack that its pharmacy asked about, and a regulator in its shop
+    verifier = place.verifier()
+    assert verifier.answer(place.scan("pharmacy", code(2))).clone is None
+
+    # when
+    seen = verifier.answer(place.scan("regulator", code(2)))
+    again = verifier.answer(place.scan("pharmacy", code(2)))
+
+    # then
+    assert (seen.finding, seen.clone, again.clone) == (Finding.KNOWN, None, None)
+
+
+def test_verify__with_a_scan_of_a_regulator__is_no_clone(place: Stage) -> None:
+    # given: a report of two scans, one of which another client made a regulator's
+    report = reported(place, 59)
+    theirs = place.scan("regulator", code(59))
+    report = resigned(place, report, "maker", scans=(report.first, theirs))
+
+    # then
+    with pytest.raises(NotAClone, match="a regulator looked"):
+        verify(report, place.town["regulator"].chain)
 
 
 def test_verify__a_handoff_that_came_after_the_report__explains_it(place: Stage) -> None:
@@ -395,6 +431,14 @@ def test_decode__what_is_no_report__is_refused(place: Stage) -> None:
     for damaged in (b"{}", data[:-1], data.replace(b'"clone"', b'"sheet"'), b" " * 40_000, b"[" * 30_000):
         with pytest.raises(BadScan):
             CloneReport.decode(damaged)
+
+
+def test_decode__by_a_reporter_that_is_no_address__is_refused(place: Stage) -> None:
+    report = reported(place, 57)
+
+    for reporter in ("", "the maker", report.reporter.lower()):
+        with pytest.raises(BadScan):
+            CloneReport.decode(replace(report, reporter=reporter).encode())
 
 
 def test_checked__a_maker_that_reports_a_clone_that_is_none__is_refused(place: Stage) -> None:

@@ -53,6 +53,7 @@ def test_write__survives_its_process_and_is_signed(tmp_path: Path) -> None:
         mark=written.mark,
         account=person("pharmacist").address,
         signature=written.signature,
+        handed=(),
         standing=Standing.WAITING,
         refusal=None,
         detail="",

@@ -1,15 +1,17 @@
 """Several processes with one index: what one of them follows, the others know; what the chain takes back, none does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from counter_town import raw, stocked
+from counter_town import colleague, device, raw, stocked
 from depot_town import Town, order, town
 
+from theriac.ledger.sender import Intent, Outcome, Sender
+from theriac.ledger.signer import KeySigner
 from theriac.medicine.chain import Chain
-from theriac.medicine.counter import Counter
+from theriac.medicine.counter import Counter, Refusal
 from theriac.medicine.scanner import Cause, Scanner
 from theriac.medicine.shelf import Shelf
 
@@ -103,6 +105,58 @@ def test_settle__no_moment_in_which_a_scan_finds_the_pack_in_stock(place: Town, 
 
     # then
     assert found == [Cause.DISPENSED_HERE] * 4
+
+
+def test_settle__what_a_colleague_sent_before_being_killed__is_settled_and_no_conflict(
+    place: Town, tmp_path: Path
+) -> None:
+    # given: a dispense that is on the chain, by a process that was killed before it was told so
+    batch = stocked(place, order(20))
+    pharmacy = place["pharmacy"]
+    pack = pharmacy.scanner().scan(raw(0)).pack
+    assert pack is not None
+    written = pharmacy.write_dispense(pack, at=datetime.fromtimestamp(place.anvil.now(), UTC))
+    sender = pharmacy._sending()
+
+    class Killed:
+        address = sender.address
+
+        def send_all(self, intents: Iterable[Intent]) -> Iterator[Outcome]:
+            for each in intents:
+                sender.submit(each.call, intent=each.name)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pharmacy.counter.settle(Killed(), pharmacy.chain.contracts)
+
+    # when: a colleague settles, through an account of its own
+    other = KeySigner(colleague(place, "who comes after"))
+    chain = pharmacy.chain
+    with Sender(place.anvil.web3, other, outbox=tmp_path / "other.db") as theirs:
+        settlement = pharmacy.counter.settle(theirs, chain.contracts, follow=chain.sync, landed=chain.last_dispense)
+
+    # then
+    [landed] = [event for event in chain.history(batch) if event.name == "Dispensed"]
+    assert settlement.conflicts == settlement.waiting == ()
+    assert [(each.number, each.detail) for each in settlement.settled] == [(written.number, landed.transaction)]
+
+
+def test_settle__what_a_colleague_dispensed_by_another_device__is_a_conflict(place: Town, tmp_path: Path) -> None:
+    # given: a dispense that a colleague was to send and could not, and the same pack dispensed by that one elsewhere
+    stocked(place, order(20))
+    pharmacy, account = place["pharmacy"], colleague(place, "who works at two tills")
+    elsewhere = device(place, tmp_path / "elsewhere", account=account)
+    pack = pharmacy.scanner().scan(raw(0)).pack
+    assert pack is not None
+    for depot in (pharmacy, elsewhere):
+        depot.write_dispense(pack, at=datetime.fromtimestamp(place.anvil.now(), UTC))
+    elsewhere.settle()
+
+    # when
+    settlement = pharmacy.settle()
+
+    # then
+    assert [each.refusal for each in settlement.conflicts] == [Refusal.DISPENSED]
 
 
 def test_settle__dispensed_taken_back_and_dispensed_again_in_one_second__both_on_the_chain(place: Town) -> None:

@@ -1,6 +1,7 @@
 """Handoffs between depots on a real chain: what goes along, what stays, and which offers are refused."""
 
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -25,6 +26,7 @@ from theriac.errors import (
 from theriac.medicine.depot import Depot, SignedOffer, missing_nodes
 from theriac.medicine.keys import new_key, sealed_to
 from theriac.medicine.packs import BatchKey, Product, cases_of
+from theriac.medicine.scanner import Cause
 from theriac.medicine.sheets import Sheet
 from theriac.medicine.shelf import KnownPack
 from theriac.medicine.state import Block, End, PackStatus
@@ -114,6 +116,49 @@ def test_commission__by_a_member_without_the_current_key_is_refused(place: Town)
             maker.commission(order(product=Product(PRODUCT.code, "KEYLESS", PRODUCT.expiry)))
     place.sync()
     assert maker.drafts() == []
+
+
+def test_scan__of_a_batch_under_a_key_that_is_not_here__is_unknown_and_not_false(place: Town) -> None:
+    # given: a pharmacy that has a batch as a whole, and so calls any other serial of its lot false
+    maker, pharmacy = place["maker"], place["pharmacy"]
+    lot = Product(PRODUCT.code, "TWICE", PRODUCT.expiry)
+    whole = maker.commission(order(product=lot))
+    give(place, "maker", "pharmacy", whole, BATCH)
+    raw = f"01{lot.code}17{PRODUCT.expiry:%y%m%d}10{lot.lot}\x1d21LATER0"
+    assert pharmacy.scanner().scan(raw).cause is Cause.FALSE
+
+    # when: a key that the pharmacy cannot open, and more of the lot under it
+    with place.anvil.undone():
+        document = sealed_to(new_key(), [place.identities["maker"].recipient])
+        renewed = place.contracts.Consortium.functions.renewKey(maker.store.put(io.BytesIO(document)).digest)
+        place.anvil.send(BOARD, renewed)
+        place.sync()
+        more = order(product=lot)
+        maker.commission(replace(more, serials=[f"LATER{number}" for number in range(len(more.serials))]))
+        place.sync()
+        verdict = pharmacy.scanner().scan(raw)
+    place.sync()
+
+    # then
+    assert verdict.cause is Cause.UNKNOWN_HERE
+
+
+def test_scan__while_a_key_of_the_consortium_cannot_be_read__goes_on(place: Town, batch: bytes) -> None:
+    # given
+    give(place, "maker", "pharmacy", batch, BATCH)
+    pharmacy = place["pharmacy"]
+    lot = pharmacy.shelf.batch(batch).product.lot
+
+    # when: the board names what is no document of a key
+    with place.anvil.undone():
+        digest = pharmacy.store.put(io.BytesIO(b"no key")).digest
+        place.anvil.send(BOARD, place.contracts.Consortium.functions.renewKey(digest))
+        place.sync()
+        verdict = pharmacy.scanner().scan(f"01{PRODUCT.code}17{PRODUCT.expiry:%y%m%d}10{lot}\x1d21SN00000000")
+    place.sync()
+
+    # then
+    assert verdict.cause is Cause.GENUINE
 
 
 @pytest.mark.parametrize("shape", [Shape(20, 0), Shape(20, 20), Shape(4, 4)], ids=str)
@@ -406,6 +451,31 @@ def test_accept_signed__withdrawn_or_altered_is_refused(place: Town, signed: Sig
     ids=["empty", "a list", "no fields", "no terms", "no text", "too deep"],
 )
 def test_signed_offer__what_is_none_is_refused(data: bytes) -> None:
+    with pytest.raises(NothingOffered):
+        SignedOffer.decode(data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch": "ab"},
+        {"node": -1},
+        {"node": 1e400},
+        {"node": True},
+        {"by": "the maker"},
+        {"to": 1 << 32},
+        {"moves": -1},
+        {"sheet": "ab" * 33},
+        {"deadline": 1 << 60},
+        {"deadline": "1893456000"},
+    ],
+    ids=lambda change: " ".join(f"{name} {value}"[:20] for name, value in change.items()),
+)
+def test_signed_offer__of_what_no_contract_takes__is_refused(signed: SignedOffer, change: dict[str, object]) -> None:
+    values = json.loads(signed.encode())
+
+    data = json.dumps({**values, "terms": {**values["terms"], **change}}).encode()
+
     with pytest.raises(NothingOffered):
         SignedOffer.decode(data)
 

@@ -283,6 +283,7 @@ BROKEN: list[dict[str, Any]] = [
     {"quantityList": [{"epcClass": Lot(gtin=TABLET, lot="L").uri, "quantity": -1}]},
     {"quantityList": [{"epcClass": Lot(gtin=TABLET, lot="L").uri, "quantity": 1e300}]},
     {"quantityList": [{"epcClass": Lot(gtin=TABLET, lot="L").uri, "quantity": True}]},
+    {"quantityList": [{"epcClass": Lot(gtin=TABLET, lot="L").uri, "quantity": 10**400}]},
     {"quantityList": [{"epcClass": Lot(gtin=TABLET, lot="L").uri, "quantity": 10**5000}]},
     {"quantityList": [{}]},
     {"sourceList": [{"type": "possessing_party", "source": "https://id.gs1.org/417/9520001100018"}]},

@@ -5,10 +5,12 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from counter_town import colleague
 from depot_town import YEAR, order
 from eth_account import Account
 from real_anvil import BOARD, person
@@ -283,6 +285,14 @@ def test_answer__decoded__is_the_same_and_damaged_is_refused(place: Stage) -> No
             Answer.decode(data.replace(old, new, 1))
 
 
+def test_answer__by_an_account_that_is_no_address__is_refused(place: Stage) -> None:
+    answer = place.verifier().answer(place.scan("other pharmacy", code(7)))
+
+    for account in ("", "the maker", answer.account.lower(), "0x" + "é" * 40):
+        with pytest.raises(BadScan):
+            Answer.decode(replace(answer, account=account).encode())
+
+
 # -- who may ask -----------------------------------------------------------------------------------------------------
 
 
@@ -438,6 +448,54 @@ def test_answer__a_flood_of_strangers__is_held_back_before_the_chain_is_asked(pl
         return found.value.status
 
     assert [of_a_stranger() for _ in range(5)] == [403, 403, 403, 429, 429]
+
+
+def test_answer__a_flood_of_strangers__keeps_none_out_who_was_answered_before(place: Stage) -> None:
+    # given: a pharmacy that was answered, so long ago that its standing must be asked for again
+    limits = Limits(strangers=Rate(2, 0.001), standing=timedelta())
+    verifier = place.verifier(limits=limits)
+    verifier.answer(place.scan("other pharmacy", code(4)))
+
+    # when: a stranger uses up what strangers may ask, and more
+    for _ in range(3):
+        stranger = KeySigner(Account.create())
+        scan = replace(place.scan("other pharmacy", code(4)).scan, account=str(stranger.address))
+        with pytest.raises(QuestionRefused):
+            verifier.answer(SignedScan.sign(scan, signer=stranger, domain=place.domain))
+
+    # then
+    assert verifier.answer(place.scan("other pharmacy", code(4))).finding is Finding.KNOWN
+
+
+def test_answer__an_account_that_asks_too_fast__takes_nothing_from_its_colleagues(place: Stage) -> None:
+    # given: two accounts of a member that may ask five times together, and one of them twice
+    verifier = place.verifier(limits=Limits(account=Rate(2, 0.001), member=Rate(5, 0.001)))
+    other = KeySigner(colleague(place.town, "a quick pharmacist's colleague"))
+
+    # when
+    for _ in range(8):
+        with suppress(QuestionRefused):
+            verifier.answer(place.scan("pharmacy", code(4)))
+
+    # then
+    scan = replace(place.scan("pharmacy", code(4)).scan, account=str(other.address))
+    assert verifier.answer(SignedScan.sign(scan, signer=other, domain=place.domain)).finding is Finding.KNOWN
+
+
+def test_answer__a_question_that_is_replayed__takes_nothing_from_who_asked(place: Stage) -> None:
+    # given: a question that somebody saw on its way
+    verifier = place.verifier(limits=Limits(account=Rate(2, 0.001)))
+    question = place.scan("other pharmacy", code(4))
+    verifier.answer(question)
+
+    # when
+    for _ in range(3):
+        with pytest.raises(QuestionRefused) as found:
+            verifier.answer(question)
+        assert found.value.status == 409
+
+    # then
+    assert verifier.answer(place.scan("other pharmacy", code(4))).finding is Finding.KNOWN
 
 
 # -- over HTTP -------------------------------------------------------------------------------------------------------

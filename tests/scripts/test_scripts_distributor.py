@@ -345,6 +345,46 @@ def test_receive__a_dispensed_pack_is_no_return(town: Town, held: str) -> None:
     assert (said.code, "were dispensed or ended" in said.err) == (3, True), said.err
 
 
+def test_receive__what_a_maker_wrote_to_steer_a_terminal__is_not_shown(town: Town) -> None:
+    # given: a maker with a client of its own, whose lot and serials are commands of a terminal
+    from datetime import UTC, date, datetime, timedelta
+
+    from scripts._goods import goods_of
+    from theriac.medicine.depot import Order
+    from theriac.medicine.packs import Product, cases_of
+    from theriac.medicine.state import End
+    from theriac.medicine.tree import BATCH, Shape
+
+    title = "\x1b]0;all is well\x07"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in town.settings.items():
+            patch.setenv(name, value)
+        with goods_of("maker", network=town.settings["THERIAC_NETWORK"], store=None) as goods:
+            depot, shape = goods.depot, Shape(2, 2)
+            product = Product(GTIN, f"{title}{next(LOTS)}", date(2040, 6, 30))
+            serials = [f"{title}{number}" for number in range(4)]
+            batch = depot.commission(Order(product, shape, cases_of(4, shape), serials, date(2040, 6, 30)))
+            pack = depot.shelf.find(GTIN, serials[0])[0]
+            ends = datetime.fromtimestamp(depot.chain.time(), UTC) + timedelta(days=1)
+            # Its sheet names a pack that does not go along, so that this is said with its serial.
+            sheet = depot.store.put(depot.shelf.sheet(batch, BATCH).sealing_reader(to=goods.recipient_of(2))).digest
+            depot.end([pack], End.DESTROYED)
+            depot._send("offer", batch, BATCH, 2, int(ends.timestamp()), sheet)
+
+    # when
+    name = next(row["offer"] for row in town.done("distributor", "receive", "--json").json if title in row["lot"])
+    said = [
+        town.run("distributor", "receive"),
+        town.run("distributor", "receive", name),
+        town.run("distributor", "quarantine", batch.hex()),
+    ]
+
+    # then
+    assert [each for each in said if "\x1b" in each.out + each.err or "\x07" in each.out + each.err] == []
+    assert "do not change hands, such as" in said[1].err
+    assert "In quarantine" in said[2].out
+
+
 # -- blocking --------------------------------------------------------------------------------------------------------
 
 
@@ -356,6 +396,21 @@ def test_quarantine__keeps_goods_until_they_are_released(town: Town, held: str) 
     town.done("distributor", "offer", case(held, 0), "--to", "3")
 
     assert (refused.code, "IsBlocked" in refused.err) == (3, True)
+
+
+def test_quarantine__of_a_lot__tells_what_of_it_goes_its_own_way(town: Town, held: str) -> None:
+    # given: a pack that was kept once, and so has a holder of its own since
+    town.done("distributor", "quarantine", code(held, 0))
+    town.done("distributor", "release", code(held, 0))
+
+    # when
+    said = town.done("distributor", "quarantine", held)
+    whole = town.done("distributor", "quarantine", code(held, 0))
+
+    # then
+    assert (said.out, said.err.count("1 part of it goes its own way")) == (f"In quarantine: batch {held}.\n", 1)
+    assert f"pack {held}/" in said.err
+    assert whole.err == ""
 
 
 def test_quarantine__of_what_another_holds_is_refused(town: Town, held: str) -> None:

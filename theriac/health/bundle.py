@@ -18,7 +18,7 @@ from eth_account import Account as EthAccount
 from eth_account.messages import SignableMessage, encode_defunct, encode_typed_data
 
 from theriac.crypto.recipients import HybridIdentity, HybridRecipient, Identity, Recipient, parse_recipient
-from theriac.errors import BadDocument, NoMatchingIdentity
+from theriac.errors import BadDocument, BadRecipient, NoMatchingIdentity
 from theriac.health import documents
 from theriac.health.hours import Nodes
 from theriac.health.scope import KeyClass, Level
@@ -501,8 +501,17 @@ class Profile:
 
     @classmethod
     def decode(cls, data: bytes, *, account: str) -> "Profile":
+        """Raises BadDocument: anyone can publish anything, and others read it."""
         values = documents.decode("profile", data)
         if values.get("account") != account:
             raise BadDocument(kind="profile", fault="it belongs to another account")
-        parse_recipient(str(values.get("recipient")))
-        return cls(account, str(values["name"]), str(values["recipient"]), dict(values["endpoints"]))
+        name, recipient, endpoints = (values.get(each) for each in ("name", "recipient", "endpoints"))
+        if not (isinstance(name, str) and isinstance(recipient, str) and isinstance(endpoints, dict)):
+            raise BadDocument(kind="profile", fault="its name, recipient or endpoints are missing")
+        if not all(isinstance(each, str) for each in endpoints.values()):
+            raise BadDocument(kind="profile", fault="an endpoint is no text")
+        try:
+            parse_recipient(recipient)
+        except BadRecipient:
+            raise BadDocument(kind="profile", fault="its recipient is nothing to seal to") from None
+        return cls(account, name, recipient, endpoints)

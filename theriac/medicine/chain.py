@@ -1,7 +1,7 @@
 """What a medicine client asks of the chain, and the events it follows so that it need not ask."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 from web3 import Web3
 
+from theriac.consortium import Role
 from theriac.ledger.codec import to_json
 from theriac.ledger.contracts import Contracts, Event
 from theriac.ledger.index import Handler, Index, Progress, Table
@@ -68,6 +69,15 @@ class OpenOffer:
     to: int
     ends: datetime
     sheet: bytes
+
+
+@dataclass(frozen=True)
+class Landing:
+    """Which account did something, in which transaction, and whether that is as deep as the network asks."""
+
+    account: str
+    transaction: str
+    is_deep: bool
 
 
 @dataclass(frozen=True)
@@ -174,6 +184,15 @@ class Chain:
         rows = self.index.query("SELECT batch FROM tags WHERE tag = ? ORDER BY block, log_index", (tag,))
         return [_bytes(row["batch"]) for row in rows]
 
+    def batches_under_others(self, keys: Collection[int]) -> list[bytes]:
+        """The batches that were commissioned under other keys of the consortium than those with these numbers."""
+        renewed = {int(event.arguments["number"]) for event in self.index.events("Consortium", "KeyRenewed")}
+        return [
+            bytes(event.arguments["batch"])
+            for number in sorted(renewed - set(keys))
+            for event in self.index.events("Batches", "Commissioned", where={"keyNumber": number})
+        ]
+
     def batches_of(self, maker: int) -> list[bytes]:
         """The batches that a member commissioned, oldest first."""
         made = self.index.events("Batches", "Commissioned", where={"maker": maker})
@@ -189,6 +208,14 @@ class Chain:
             for event in self.index.events("Batches", since=block, until=block):
                 if (event.block, event.index) in wanted:
                     yield event
+
+    def last_dispense(self, batch: bytes, index: int) -> Landing | None:
+        """The last dispense of a pack by proof, as far as the chain was followed."""
+        where = {"batch": batch, "index": index}
+        for event in self.index.events("Batches", "Dispensed", where=where, newest_first=True, limit=1):
+            is_deep = event.block <= self.index.progress().settled
+            return Landing(str(event.arguments["actor"]), event.transaction, is_deep)
+        return None
 
     def sheet_offered(self, batch: bytes, node: int, *, to: int, until: int) -> bytes:
         """The digest of the sheet of the last offer of a node to a member, up to a block; empty for none."""
@@ -271,6 +298,11 @@ class Chain:
     def member_account(self, number: int) -> str:
         """The account that acts for a member."""
         return str(self._call("Consortium", "memberOf", number)["account"])
+
+    def only_looks(self, number: int) -> bool:
+        """Whether a member is a regulator that handles no goods: it sees packs where others hold them."""
+        roles = Role(int(self._call("Consortium", "memberOf", number)["roles"]))
+        return Role.REGULATOR in roles and not roles & (Role.MAKER | Role.DISTRIBUTOR | Role.PHARMACIST)
 
     def key_number(self) -> int:
         """The number of the consortium's current key."""

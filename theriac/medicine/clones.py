@@ -16,7 +16,7 @@ from typing import Any
 import rfc8785
 from eth_account.messages import SignableMessage
 
-from theriac.errors import BadScan, FalseReport, NotAClone, NotOnTheShelf
+from theriac.errors import BadScan, FalseReport, NoBlock, NotAClone, NotOnTheShelf
 from theriac.ledger.codec import parse_json
 from theriac.ledger.database import Database
 from theriac.ledger.signer import Signer
@@ -26,6 +26,7 @@ from theriac.medicine.scans import (
     PackProof,
     Scan,
     SignedScan,
+    account_of,
     bytes_of,
     document,
     domain_of,
@@ -93,7 +94,11 @@ class PackWay:
 
 
 def way_of(chain: Chain, batch: bytes, index: int) -> PackWay:
-    """The way of a pack as far as the chain was followed. Raises NotOnTheShelf for a batch that the chain has not."""
+    """The way of a pack as far as the chain was followed.
+
+    :raises NotOnTheShelf: the chain has no such batch.
+    :raises NoBlock: the node does not have a block that was followed; another one may.
+    """
     node = node_of(index)
     state: BatchState | None = None
     stays: list[Stay] = []
@@ -123,7 +128,7 @@ def way_of(chain: Chain, batch: bytes, index: int) -> PackWay:
 def _time(chain: Chain, block: int) -> datetime:
     found = chain.time_of(block)
     if found is None:
-        raise NotOnTheShelf(what=f"block {block}")
+        raise NoBlock(block=block)
     return found
 
 
@@ -272,7 +277,7 @@ class CloneReport:
                 held=held,
                 dispensed=_pair(values["dispensed"]),
                 block=number_of(values, "block", below=1 << 53),
-                reporter=text_of(values, "reporter"),
+                reporter=account_of(values, "reporter"),
                 member=number_of(values, "member", below=1 << 32),
                 signature=bytes_of(values, "signature", size=65),
             )
@@ -341,6 +346,8 @@ def verify(report: CloneReport, chain: Chain) -> CheckedClone:
     # (5) nothing on the chain, up to now, explains them
     way = way_of(chain, report.proof.batch, report.proof.index)
     kind = judge(report.scans, way)
+    if any(chain.only_looks(each.scan.member) for each in report.scans):
+        raise NotAClone(reason="a regulator looked at the pack where somebody else has it")
     if kind is None:
         raise NotAClone(reason="the chain says how one pack came to be where it was scanned")
     if kind is not report.kind:
@@ -486,7 +493,9 @@ class CloneWatch:
         now = Kept(signed, received.astimezone(UTC).replace(microsecond=0))
         for kept in [*([other, now] for other in others), [now]]:
             kind = judge([each.signed for each in kept], way)
-            if kind is not None and proof.proves(kept[0].signed.scan, maker=way.maker):
+            if kind is None or any(self._chain.only_looks(each.signed.scan.member) for each in kept):
+                continue
+            if proof.proves(kept[0].signed.scan, maker=way.maker):
                 return self._report(kind, kept, proof, way, domain)
         return None
 

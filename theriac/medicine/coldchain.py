@@ -107,22 +107,23 @@ def in_order(readings: Iterable[Reading]) -> tuple[Reading, ...]:
 def _moment(text: str, line: int) -> datetime:
     try:
         found = datetime.fromisoformat(text.strip())
-    except ValueError:
+        moment = found.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise BadReadings(fault=f"{text[:40]!r} is no time like 2030-01-07T09:00:00Z", line=line) from None
     if found.tzinfo is None:
         raise BadReadings(fault=f"{text[:40]!r} does not say its zone, such as Z or +01:00", line=line)
-    found = found.astimezone(UTC)
-    if found.microsecond:
+    if moment.microsecond:
         raise BadReadings(fault=f"{text[:40]!r} has parts of a second", line=line)
-    if not 0 < found.timestamp() < _LAST_SECOND:
+    if not 0 < moment.timestamp() < _LAST_SECOND:
         raise BadReadings(fault=f"{text[:40]!r} is before 1970", line=line)
-    return found
+    return moment
 
 
 def _centidegrees(text: str, line: int) -> int:
     try:
         value = Decimal(text.strip())
-        if not value.is_finite() or abs(value) > 1000:
+        # Compared as it is: its absolute value is rounded, which fails for an exponent beyond every other.
+        if not value.is_finite() or not -1000 <= value <= 1000:
             raise InvalidOperation
     except InvalidOperation:
         raise BadReadings(fault=f"{text[:40]!r} is no temperature like 5.25", line=line) from None

@@ -27,6 +27,7 @@ from theriac.ledger.contracts import Contracts
 from theriac.ledger.database import Database
 from theriac.ledger.sender import Intent, Outcome
 from theriac.ledger.signer import Signer
+from theriac.medicine.chain import Landing
 from theriac.medicine.shelf import KnownPack
 from theriac.medicine.state import Block
 
@@ -43,6 +44,7 @@ CREATE TABLE dispenses (
     mark BLOB NOT NULL,
     account TEXT NOT NULL,
     signature BLOB NOT NULL,
+    handed TEXT NOT NULL,
     standing TEXT NOT NULL,
     refusal TEXT NOT NULL,
     detail TEXT NOT NULL
@@ -131,8 +133,9 @@ class Dispense:
     """A pack that was handed out: where it lies, what proves it, when, by whom, and what the chain made of it.
 
     `label` is what a person reads, such as product and serial; `mark` is drawn for each, so that a pack that was taken
-    back and is dispensed again within the second is another dispense; `refusal` says why the chain did not take it,
-    None where it did or was not asked; `detail` is the transaction or the contract's own words.
+    back and is dispensed again within the second is another dispense; `handed` are the accounts whose senders were
+    given it; `refusal` says why the chain did not take it, None where it did or was not asked; `detail` is the
+    transaction or the contract's own words.
     """
 
     number: int
@@ -144,6 +147,7 @@ class Dispense:
     mark: bytes
     account: str
     signature: bytes
+    handed: tuple[str, ...]
     standing: Standing
     refusal: Refusal | None
     detail: str
@@ -160,7 +164,10 @@ class Dispense:
 
 
 class Sends(Protocol):
-    """What a counter needs of a sender."""
+    """What a counter needs of a sender: whose account it is, and that it sends."""
+
+    @property
+    def address(self) -> str: ...
 
     def send_all(self, intents: Iterable[Intent]) -> Iterator[Outcome]: ...
 
@@ -180,7 +187,7 @@ class Counter:
     def __init__(self, path: Path | None) -> None:
         """`path` None keeps everything in memory."""
         self._path = path
-        self._database = Database(path, kind=_KIND, version=1, schema=_SCHEMA, durable=True)
+        self._database = Database(path, kind=_KIND, version=2, schema=_SCHEMA, durable=True)
 
     def close(self) -> None:
         self._database.close()
@@ -206,7 +213,7 @@ class Counter:
                 raise AlreadyQueued(label=label)
             self._database.run(
                 "INSERT INTO dispenses (batch, place, commitment, siblings, label, at, mark, account, signature, "
-                "standing, refusal, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', '', '')",
+                "handed, standing, refusal, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', 'waiting', '', '')",
                 (
                     *(pack.batch, pack.index, commitment, b"".join(siblings), label, at.isoformat()),
                     *(mark, account, signature),
@@ -237,9 +244,13 @@ class Counter:
         contracts: Contracts,
         *,
         follow: Callable[[], object] = lambda: None,
+        landed: Callable[[bytes, int], Landing | None] = lambda batch, index: None,
         report: Callable[[Dispense], None] = lambda dispense: None,
     ) -> Settlement:
         """Sends what waits, oldest first, and writes down what became of each.
+
+        `landed` says what dispensed a pack last, by its batch and index, such as `Chain.last_dispense`: what a
+        colleague's account had sent before its process died is settled by that, and is no conflict.
 
         `follow` follows the chain: a dispense stops to wait only when the events say what became of its pack, so that
         no moment is left in which a scan would find it in stock. A chain that falls silent and an account that cannot
@@ -249,7 +260,7 @@ class Counter:
             done: list[Dispense] = []
             waiting = self.dispenses(Standing.WAITING)
             for start in range(0, len(waiting), _AT_ONCE):
-                for closed in self._settle(waiting[start : start + _AT_ONCE], sender, contracts, follow):
+                for closed in self._settle(waiting[start : start + _AT_ONCE], sender, contracts, follow, landed):
                     done.append(closed)
                     report(closed)
         return Settlement(
@@ -259,8 +270,14 @@ class Counter:
         )
 
     def _settle(
-        self, some: list[Dispense], sender: Sends, contracts: Contracts, follow: Callable[[], object]
+        self,
+        some: list[Dispense],
+        sender: Sends,
+        contracts: Contracts,
+        follow: Callable[[], object],
+        landed: Callable[[bytes, int], Landing | None],
     ) -> Iterator[Dispense]:
+        self._hand(some, sender.address)
         heard: list[tuple[Dispense, Outcome]] = []
         trouble: TheriacError | None = None
         try:
@@ -274,11 +291,30 @@ class Counter:
             if outcome.receipt is not None:
                 yield self._close(dispense, Standing.SETTLED, outcome.receipt.transaction)
             elif isinstance(outcome.error, Reverted):
-                yield self._close(dispense, Standing.CONFLICT, str(outcome.error), refusal_of(outcome.error))
+                refusal = refusal_of(outcome.error)
+                found = landed(dispense.pack.batch, dispense.pack.index) if refusal is Refusal.DISPENSED else None
+                if found is None or not self._is_of(dispense, found, but=sender.address):
+                    yield self._close(dispense, Standing.CONFLICT, str(outcome.error), refusal)
+                elif found.is_deep:
+                    yield self._close(dispense, Standing.SETTLED, found.transaction)
             else:
                 trouble = trouble or outcome.error
         if trouble is not None:
             raise trouble
+
+    def _hand(self, some: list[Dispense], account: str) -> None:
+        """Writes down before it is sent by which account a dispense may be on the chain."""
+        with self._database.transaction():
+            for each in some:
+                if account not in each.handed:
+                    handed = " ".join((*each.handed, account))
+                    self._database.run("UPDATE dispenses SET handed = ? WHERE number = ?", (handed, each.number))
+
+    def _is_of(self, dispense: Dispense, found: Landing, *, but: str) -> bool:
+        """Whether what is on the chain is this dispense, sent by another account; its own sender would know it."""
+        if found.account == but or found.account not in dispense.handed:
+            return False
+        return not self._database.rows("SELECT 1 FROM dispenses WHERE detail = ?", (found.transaction,))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -361,6 +397,7 @@ def _dispense(row: Any) -> Dispense:
         mark=row["mark"],
         account=row["account"],
         signature=row["signature"],
+        handed=tuple(row["handed"].split()),
         standing=Standing(row["standing"]),
         refusal=Refusal(row["refusal"]) if row["refusal"] else None,
         detail=row["detail"],

@@ -37,11 +37,15 @@ from theriac.medicine.messages import OFFER_WINDOW, Handoff
 from theriac.medicine.packs import KEY_SIZE, BatchKey, Case, Product, places, tag_of
 from theriac.medicine.placed import Serials
 from theriac.medicine.scanner import Scanner
+from theriac.medicine.scans import account_of, bytes_of, moment_of, number_of
 from theriac.medicine.sheets import GRAIN, Sheet
 from theriac.medicine.shelf import KnownPack, Shelf, WantedSheet
 from theriac.medicine.state import BatchState, Block, End
 from theriac.medicine.tree import BATCH, Shape, Tree, height_of, indexes_of, node_of
 from theriac.store import Store
+
+# What is read of a document of the consortium's key: 3,400 bytes for each member.
+_LARGEST_KEY = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,13 @@ class SignedOffer:
                 raise NothingOffered(what="in this file")
             return cls(
                 Handoff(
-                    batch=bytes.fromhex(terms["batch"]),
-                    node=int(terms["node"]),
-                    by=str(terms["by"]),
-                    to=int(terms["to"]),
-                    moves=int(terms["moves"]),
-                    sheet=bytes.fromhex(terms["sheet"]),
-                    deadline=int(terms["deadline"]),
+                    batch=bytes_of(terms, "batch"),
+                    node=number_of(terms, "node", below=1 << 32),
+                    by=account_of(terms, "by"),
+                    to=number_of(terms, "to", below=1 << 32),
+                    moves=number_of(terms, "moves", below=1 << 32),
+                    sheet=bytes_of(terms, "sheet"),
+                    deadline=int(moment_of(terms, "deadline").timestamp()),
                 ),
                 bytes.fromhex(values["signature"]),
             )
@@ -198,9 +202,10 @@ class Depot:
                 continue
             try:
                 with self.store.get_digest(event.arguments["digest"]) as stream:
-                    document = stream.read(1 << 22)
+                    document = stream.read(_LARGEST_KEY)
                 self._keys[number] = opened(document, number=number, identities=self._identities)
-            except (NoConsortiumKey, Unavailable):
+            except (Unavailable, Refused, BadInput, Tampered):
+                # Without a key fewer batches are found by their tags; scans go on.
                 continue
         return self._keys
 
@@ -212,6 +217,7 @@ class Depot:
             states=self.chain.state,
             tags=self.chain.batches_tagged,
             keys=self.consortium_keys(),
+            others=self.chain.batches_under_others,
             queued=self.counter.is_waiting,
         )
 
@@ -393,7 +399,13 @@ class Depot:
 
     def settle(self, *, report: Callable[[Dispense], None] = lambda dispense: None) -> Settlement:
         """Sends the dispenses that wait. Raises ChainSilent where the chain is out of reach; nothing is lost."""
-        return self.counter.settle(self._sending(), self.chain.contracts, follow=self.chain.sync, report=report)
+        return self.counter.settle(
+            self._sending(),
+            self.chain.contracts,
+            follow=self.chain.sync,
+            landed=self.chain.last_dispense,
+            report=report,
+        )
 
     def dispense_many(self, packs: Collection[KnownPack]) -> list[Receipt]:
         """Dispenses packs of whole cases by mask: one transaction for each case and word of 256 places."""

@@ -4,7 +4,6 @@ Names are asked for by what they mean: a bare word, a CBV URN, a web vocabulary 
 EPC URN and a Digital Link one thing. What a step does not hold (other transactions, extensions) is passed over.
 """
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -355,7 +354,7 @@ def _list(value: Any, kind: type[Any], name: str) -> list[Any]:
 def _decimal(value: Any) -> Decimal | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or abs(value) > 10**15:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 10**15:
         raise NoStep("an amount is no usable number")
     return Decimal(repr(value))
 

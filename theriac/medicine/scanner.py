@@ -4,7 +4,7 @@ A verdict is made from what is known here: the sheets that were received, and th
 no sheet told of is `unknown here`; only somebody who knows every pack of a batch can call one false.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import Enum, unique
@@ -149,16 +149,18 @@ class Scanner:
         states: States,
         tags: Callable[[bytes], Sequence[bytes]] = lambda tag: (),
         keys: Mapping[int, bytes] | None = None,
+        others: Callable[[Collection[int]], Sequence[bytes]] = lambda keys: (),
         queued: Callable[[KnownPack], bool] = lambda pack: False,
     ) -> None:
-        """`tags` finds batches by their tag, `keys` are the consortium's keys by number, `queued` says whether a
-        dispense of a pack waits to be settled.
+        """`tags` finds batches by their tag, `keys` are the consortium's keys by number, `others` finds batches whose
+        tag was made with none of some keys, `queued` says whether a dispense of a pack waits to be settled.
         """
         self._member = member
         self._shelf = shelf
         self._states = states
         self._tags = tags
         self._keys = keys or {}
+        self._others = others
         self._queued = queued
 
     def scan(self, raw: str | bytes, *, now: datetime | None = None) -> Verdict:
@@ -242,7 +244,7 @@ class Scanner:
 
     def _unknown(self, code: PackCode) -> Verdict:
         batches = self._tagged(code)
-        if batches and all(self._knows_whole(batch) for batch in batches):
+        if batches and all(self._knows_whole(batch) for batch in batches) and not self._may_be_elsewhere():
             return Verdict(Cause.FALSE, code=code, batches=batches)
         return Verdict(Cause.UNKNOWN_HERE, code=code, batches=batches)
 
@@ -252,6 +254,11 @@ class Scanner:
         for key in self._keys.values():
             found += self._tags(tag_of(key, strings.product, strings.lot))
         return tuple(dict.fromkeys(found))
+
+    def _may_be_elsewhere(self) -> bool:
+        """Whether there is a batch of which nothing here tells what it is of: no sheet, nor a key for its tag."""
+        known = {each.batch for each in self._shelf.batches()}
+        return not known.issuperset(self._others(self._keys))
 
     def _knows_whole(self, batch: bytes) -> bool:
         return self._shelf.knows_whole(batch)

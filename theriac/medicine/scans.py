@@ -328,6 +328,13 @@ def text_of(values: Any, name: str, *, longest: int = _LONGEST_TEXT) -> str:
     return value
 
 
+def account_of(values: Any, name: str) -> str:
+    value = text_of(values, name)
+    if not is_checksum_address(value):
+        raise ValueError(name)
+    return value
+
+
 def number_of(values: Any, name: str, *, below: int) -> int:
     value = values[name]
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < below:

@@ -151,7 +151,7 @@ class Sheet:
         stream = io.BytesIO(data)
         try:
             return cls._decoded(parse_json(stream.readline(_HEAD).removesuffix(b"\n")), stream)
-        except (ValueError, KeyError, TypeError, AttributeError) as fault:
+        except (ValueError, OverflowError, KeyError, TypeError, AttributeError) as fault:
             raise BadSheet(fault=f"{type(fault).__name__} in its head or a line") from None
         except (NoSuchPlace, WrongPack, WrongShape) as fault:
             raise BadSheet(fault=str(fault).partition(";")[0]) from None

@@ -167,6 +167,15 @@ class BatchState:
             return PackStatus.ENDED
         return PackStatus.DISPENSED
 
+    def holds(self, member: int, node: int) -> bool:
+        """Whether a member holds a node under the node's own name; a single pack only as long as it is in stock.
+
+        What it says of such a node as its holder concerns no other node that has a holder of its own.
+        """
+        if self._slot(node).holder != member:
+            return False
+        return height_of(node) != 0 or self.status(node - CAPACITY) is PackStatus.IN_STOCK
+
     def held_by(self, member: int, node: int) -> bytearray:
         """One byte for each place below a node: 1 where a pack, if there is one, is in stock and `member` holds it."""
         mine = self.place(node, now=0).holder == member

@@ -165,29 +165,35 @@ class Verifier:
             raise QuestionRefused(reason="The question is not signed by the account that it names", status=403)
         with self._lock:
             self._check_may_ask(scan)
+            # (4) it was not asked before: who sends another's question again uses up nothing of that one's
+            digest = scan.digest(self._domain)
+            if self._book.has(digest):
+                raise QuestionRefused(reason="This question was asked before; sign a new one", status=409)
             self._check_rate(scan, now)
-            return self._answered(signed, now)
+            return self._answered(signed, digest, now)
 
     def _check_may_ask(self, scan: Scan) -> None:
         """(3) the account acts for the member that it names, and that is in standing."""
         now = time.monotonic()
         member, until = self._standings.get(scan.account, (0, 0.0))
         if now >= until:
-            if wait := self._strangers.take("all"):
+            # Who was in standing before is no stranger: else strangers could use up what the others need.
+            if not member and (wait := self._strangers.take("all")):
                 raise QuestionRefused(reason="Too many ask at once", status=429, seconds=_whole(wait))
             member = self._chain.standing(scan.account, int(MAY_ASK))
-            if len(self._standings) > 10_000:
-                self._standings.clear()
-            self._standings[scan.account] = (member, now + self._limits.standing.total_seconds())
+            if member:
+                self._standings[scan.account] = (member, now + self._limits.standing.total_seconds())
+            else:
+                self._standings.pop(scan.account, None)
         if member == 0 or member != scan.member:
             raise QuestionRefused(
                 reason=f"{scan.account} does not act for member {scan.member} in standing", status=403
             )
 
     def _check_rate(self, scan: Scan, now: datetime) -> None:
-        """(4) not too much is asked; (5) not too much that does not exist. Both before anything is looked up."""
-        wait = max(self._accounts.take(scan.account), self._members.take(scan.member))
-        if wait:
+        """(5) not too much is asked; (6) not too much that does not exist. Both before any pack is looked up."""
+        # An account that has used up its own takes nothing of what its member's others may ask.
+        if wait := self._accounts.take(scan.account) or self._members.take(scan.member):
             raise QuestionRefused(reason="Too many questions", status=429, seconds=_whole(wait))
         since = now - MISSES_WITHIN
         of_account = self._book.misses(since=since, account=scan.account)
@@ -198,12 +204,8 @@ class Verifier:
                 reason = "Too many questions about packs that do not exist; look at the scanner"
                 raise QuestionRefused(reason=reason, status=429, seconds=_whole(max(again, 1)))
 
-    def _answered(self, signed: SignedScan, now: datetime) -> Answer:
+    def _answered(self, signed: SignedScan, digest: bytes, now: datetime) -> Answer:
         scan = signed.scan
-        digest = scan.digest(self._domain)
-        # (6) it was not asked before
-        if self._book.has(digest):
-            raise QuestionRefused(reason="This question was asked before; sign a new one", status=409)
         self._follow()
         finding, pack = self._find(scan)
         known = pack is not None and finding is Finding.KNOWN
