@@ -62,6 +62,11 @@ class Site:
     def deployments(self) -> Path:
         return home() / "deployments"
 
+    @property
+    def has_contracts(self) -> bool:
+        """Whether anything is known to be deployed: the first deployment has none to ask yet."""
+        return Deployment.path(self.deployments, self.name).is_file()
+
     @cached_property
     def contracts(self) -> Contracts:
         """What is deployed, after a look whether it stands there unchanged."""
@@ -109,7 +114,8 @@ class Site:
         signer = self.signer(alias)
         if signer.address not in self._senders:
             outbox = self.outbox(alias, genesis=Node(self.web3).genesis())
-            sender = Sender(self.web3, signer, outbox=outbox, depth=self.depth)
+            reverts = self.contracts.reverts if self.has_contracts else None
+            sender = Sender(self.web3, signer, outbox=outbox, depth=self.depth, reverts=reverts)
             self._senders[signer.address] = sender
             self._open.callback(sender.close)
         return self._senders[signer.address]

@@ -445,16 +445,27 @@ class Reverted(Refused):
     `contract` is the name of the contract that was called, or its address. Error(string) gives "Error" with `message`,
     Panic(uint256) "Panic" with `code`; data that no ABI explains gives its selector with `data`, and a contract that
     says nothing gives "" (with `reason` where the node has one). Where an argument is itself the data of a refusal
-    further in, `inner` is that refusal.
+    further in, `inner` is that refusal. `notice` is what the contract's own documentation says of the error.
     """
 
     def __init__(
-        self, *, contract: str, error: str, arguments: Mapping[str, object], inner: "Reverted | None" = None
+        self,
+        *,
+        contract: str,
+        error: str,
+        arguments: Mapping[str, object],
+        inner: "Reverted | None" = None,
+        notice: str = "",
     ) -> None:
         self.contract = contract
         self.error = error
         self.arguments = dict(arguments)
         self.inner = inner
+        self.notice = notice
+        said = inner if inner is not None and inner.notice else self
+        if said.notice:
+            super().__init__(f"{said.notice.rstrip('.')} (refused by {said.contract}: {said.told()}).")
+            return
         because = f", because of {inner.told()}" if inner else ""
         super().__init__(f"{contract} refused: {self.told()}{because}; change what is asked to fit, or ask its owner.")
 

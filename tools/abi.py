@@ -1,4 +1,5 @@
-"""The ABIs that the package carries, one file a contract: `python -m tools.abi` writes them."""
+"""The ABIs that the package carries, one file a contract, and what the contracts' errors mean: `python -m tools.abi`
+writes them."""
 
 import json
 from pathlib import Path
@@ -6,11 +7,18 @@ from pathlib import Path
 from tools.contracts import PUBLISHED, ROOT, Compilation, compile_contracts
 
 FOLDER = ROOT / "theriac" / "abi"
+NOTICES = ROOT / "theriac" / "notices"
 
 
 def texts(compilation: Compilation) -> dict[str, str]:
     """The text of each ABI file, by its name."""
     return {f"{name}.json": json.dumps(compilation.contract(name).abi, indent=1) + "\n" for name in PUBLISHED}
+
+
+def notices(compilation: Compilation) -> dict[str, str]:
+    """The text of each file of what a contract's errors mean, by its name: their `@notice`, by signature."""
+    told = {name: compilation.contract(name).notices for name in PUBLISHED}
+    return {f"{name}.json": json.dumps(each, indent=1, sort_keys=True) + "\n" for name, each in told.items()}
 
 
 def write(wanted: dict[str, str], folder: Path = FOLDER) -> list[str]:
@@ -32,7 +40,8 @@ def differing(wanted: dict[str, str], folder: Path = FOLDER) -> list[str]:
 
 
 def main() -> None:
-    changed = write(texts(compile_contracts()))
+    compilation = compile_contracts()
+    changed = write(texts(compilation)) + write(notices(compilation), NOTICES)
     print(f"ABIs written: {', '.join(changed)}." if changed else "The ABIs are those of the contracts already.")
 
 

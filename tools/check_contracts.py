@@ -69,6 +69,8 @@ def complaints(compilation: Compilation) -> Iterator[str]:
         yield from oversized(compiled)
     for name in abi.differing(abi.texts(compilation)):
         yield f"theriac/abi/{name} is not the ABI of its contract: run 'make abi'."
+    for name in abi.differing(abi.notices(compilation), abi.NOTICES):
+        yield f"theriac/notices/{name} does not say what its contract's errors mean: run 'make abi'."
 
 
 def main() -> None:

@@ -39,6 +39,12 @@ class Compiled:
         return sorted(self.output["abi"], key=lambda entry: (entry["type"], entry.get("name", ""), json.dumps(entry)))
 
     @property
+    def notices(self) -> dict[str, str]:
+        """What each of its errors means, by the error's signature."""
+        errors = self.output["userdoc"].get("errors", {})
+        return {signature: " ".join(each["notice"] for each in told) for signature, told in errors.items()}
+
+    @property
     def deployed_size(self) -> int:
         """Bytes of the deployed code; zero for an interface or an abstract contract."""
         return len(self.output["evm"]["deployedBytecode"]["object"]) // 2

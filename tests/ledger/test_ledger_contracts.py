@@ -5,17 +5,22 @@ from typing import Any
 
 import pytest
 from eth_abi import encode
+from eth_utils.abi import abi_to_signature
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from ledger_chains import EMITTER, Chain
 from ledger_solidity import compiled
 from web3.contract import Contract
 
 from theriac.errors import BadCall, ChainLied, NoAbi, NotDeployed, Reverted
-from theriac.ledger.contracts import Call, Contracts, Event, Reverts, abi, call_of, packaged
+from theriac.ledger.contracts import Call, Contracts, Event, Reverts, abi, call_of, notices, packaged
 from theriac.ledger.deployment import Deployment
 from theriac.ledger.node import Log
 from theriac.ledger.sender import Sender
 from theriac.ledger.signer import KeySigner
+
+FROM_LIBRARIES = {"InvalidShortString()", "StringTooLong(string)"}
+"""Errors of OpenZeppelin's that none of the contracts can meet."""
 
 MISSING = (b"\x01" * 32, b"\x02" * 32)
 
@@ -275,6 +280,41 @@ def test_reverted__as_a_sentence__says_who_and_what() -> None:
     assert str(refused) == (
         "Grants refused: ExpiryPassed (expiry 5, key 0x01); change what is asked to fit, or ask its owner."
     )
+
+
+def test_reverted__of_a_contract_of_the_project__says_what_its_error_means() -> None:
+    # given: an error of Prescriptions, as a node hands it on
+    address = to_checksum_address("0x" + "11" * 20)
+    reverts = Reverts(packaged(), addresses={address: "Prescriptions"})
+    data = keccak(text="AlreadyPrescribed(bytes32)")[:4] + b"\xab" * 32
+
+    # when
+    refused = reverts.refusal(data, to=address)
+
+    # then
+    assert str(refused) == (
+        f"These terms were prescribed before (refused by Prescriptions: AlreadyPrescribed (prescription 0x{'ab' * 32}))."
+    )
+
+
+def test_reverted__carried_by_another__says_what_the_carried_one_means() -> None:
+    # given
+    carried = keccak(text="AlreadyPrescribed(bytes32)")[:4] + b"\xab" * 32
+    reverts = Reverts(packaged())
+    data = keccak(text="CallFailed(uint256,bytes)")[:4] + encode(["uint256", "bytes"], [0, carried])
+
+    # when
+    refused = reverts.refusal(data, to=None)
+
+    # then
+    assert str(refused).startswith("These terms were prescribed before (refused by Prescriptions")
+
+
+@pytest.mark.parametrize("name", sorted(packaged()))
+def test_notices__every_error_of_a_contract_has_one(name: str) -> None:
+    errors = {abi_to_signature(part) for part in abi(name) if part["type"] == "error"}
+
+    assert {error for error in errors if not notices(name).get(error)} <= FROM_LIBRARIES
 
 
 # -- events ----------------------------------------------------------------------------------------------------------

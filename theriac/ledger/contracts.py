@@ -43,6 +43,15 @@ def abi(name: str) -> ABI:
     return cast(ABI, json.loads(source.read_text()))
 
 
+@cache
+def notices(name: str) -> Mapping[str, str]:
+    """What the errors of one of the project's contracts mean, by their signatures; empty for another contract."""
+    source = resources.files("theriac").joinpath("notices", f"{name}.json")
+    if not name.isidentifier() or not source.is_file():
+        return {}
+    return cast(Mapping[str, str], json.loads(source.read_text()))
+
+
 def packaged() -> dict[str, ABI]:
     """Every ABI in the package, by the contract's name."""
     folder = resources.files("theriac").joinpath("abi")
@@ -193,7 +202,10 @@ class Reverts:
             # A carrier cuts long reasons off: the name is still known.
             return Reverted(contract=contract, error=error["name"], arguments={"data": data})
         inner = self._inner(arguments, depth=depth - 1) if depth else None
-        return Reverted(contract=contract, error=error["name"], arguments=arguments, inner=inner)
+        notice = (
+            notices(contract).get(abi_to_signature(cast(ABIElement, error)), "") if selector in self._errors else ""
+        )
+        return Reverted(contract=contract, error=error["name"], arguments=arguments, inner=inner, notice=notice)
 
     def of(self, trouble: BaseException, *, to: ChecksumAddress | None = None) -> Reverted | None:
         """The refusal in what web3 raised for a call, an estimate or a transaction; None where it is something else."""
