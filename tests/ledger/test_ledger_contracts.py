@@ -292,9 +292,8 @@ def test_reverted__of_a_contract_of_the_project__says_what_its_error_means() -> 
     refused = reverts.refusal(data, to=address)
 
     # then
-    assert str(refused) == (
-        f"These terms were prescribed before (refused by Prescriptions: AlreadyPrescribed (prescription 0x{'ab' * 32}))."
-    )
+    told = f"AlreadyPrescribed (prescription 0x{'ab' * 32})"
+    assert str(refused) == f"These terms were prescribed before (refused by Prescriptions: {told})."
 
 
 def test_reverted__carried_by_another__says_what_the_carried_one_means() -> None:
