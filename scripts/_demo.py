@@ -158,7 +158,7 @@ class Story:
             self.store = LocalStore(self.folder / "store")
             self.relay = SenderRelay(self.relay_account.sender, self.contracts)
             consortium = self.contracts.Consortium.functions
-            roles = Role.CLINICIAN | Role.LABORATORY | Role.GATEWAY
+            roles = Role.CLINICIAN | Role.PRESCRIBER | Role.LABORATORY | Role.GATEWAY
             self.board.sender.send(consortium.admit(self.clinic.address, int(roles), 2, self.now() + 365 * DAY))
             self.clinic.member = 1
             for person in (self.doctor, self.deputy):

@@ -2,22 +2,31 @@
 
 import io
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ape
 from ape.logging import LogLevel, logger
+from web3.contract.contract import ContractFunction
 
+from theriac import fhir
 from theriac.consortium import Role
+from theriac.crypto import age
 from theriac.errors import Reverted, TheriacError
-from theriac.medicine import symbols
+from theriac.ledger.node import Node
+from theriac.medicine import medication, symbols
 from theriac.medicine.chain import Chain
 from theriac.medicine.counter import Counter, Settlement
 from theriac.medicine.depot import Depot, Order, missing_nodes
 from theriac.medicine.keys import new_key, sealed_to
+from theriac.medicine.medication import Unsaid, allowed
 from theriac.medicine.packid import PackCode, Scheme
 from theriac.medicine.packs import Product, cases_of
+from theriac.medicine.prescribing import Prescriptions
+from theriac.medicine.prescriptions import Item, Pass, Ticket, issue
 from theriac.medicine.scanner import Cause, Verdict
 from theriac.medicine.shelf import KnownPack, Shelf
+from theriac.medicine.symbols import write_paper
 from theriac.medicine.tree import BATCH, Shape, node_of
 
 if TYPE_CHECKING:
@@ -26,6 +35,7 @@ if TYPE_CHECKING:
 DAY = 24 * 3600
 
 GTIN = "04150123456782"
+REQUEST = Path(__file__).resolve().parent.parent / "examples" / "fhir" / "medication-request.json"
 PACKS, PER_CASE, PER_PALLET = 240, 10, 8
 SHAPE = Shape(pallet_bits=8, case_bits=4)
 
@@ -42,6 +52,7 @@ class Goods:
         self.hand_over()
         self.scan()
         self.dispense()
+        self.prescribe()
         self.expire()
         self.recall()
 
@@ -142,6 +153,43 @@ class Goods:
             assert again.pack is not None
             step.told.append("the chain, asked to dispense it again: " + self._refusal(self.pharmacy, again.pack))
 
+    def prescribe(self) -> None:
+        with self.story.step("The clinic prescribes, and one pharmacy fills it, once") as step:
+            request = fhir.parse(REQUEST.read_bytes())
+            item = Item.of(request, allowed(request, Unsaid(self._today())))
+            clinic = self._prescriptions(self.story.clinic)
+            ticket, prescription = issue(self.story.clinic.address, [item], self.story.store)
+            terms = prescription.terms(ticket.file)
+            clinic.prescribe(terms)
+            paper = write_paper(ticket.encode(), [item.name], pdf=False)
+            step.told.append(f"on paper: {item.name}, and a QR symbol; on the chain: a hash, a key used once, a digest")
+
+            [code] = symbols.read_symbols(paper)
+            deadline = self.story.now() + 1800
+            shown = clinic.word(Ticket.decode(code), terms, to=self.pharmacy.member, lines=[0], deadline=deadline)
+            step.told.append("a phone shows a pass for the pharmacy; the chain to another: " + self._taken(shown))
+
+            here = self._prescriptions(self.people["pharmacy"])
+            here.take(shown, prescription)
+            verdict = self._read(self.pharmacy, self.labels[self._serial("AB", 2)], Cause.GENUINE)
+            self._dispensed(self.pharmacy, verdict)
+            self._sync()
+            evidence = medication.dispensed(
+                item.resource.value,
+                prescription=terms.id,
+                line=1,
+                units=1,
+                at=self._now(),
+                pharmacy="the pharmacy",
+                product=GTIN,
+            )
+            sealed = age.seal_bytes(evidence, to=[self.people["pharmacy"].identity.recipient])
+            here.fill(prescription, terms, line=0, units=1, evidence=sealed, store=self.story.store)
+            [state] = here.states(prescription, terms)
+            step.told.append(
+                f"taken, a pack dispensed, filled; left: {state.left}, {state.why_nothing(self.story.now())}"
+            )
+
     def expire(self) -> None:
         with self.story.step("Two days later the old batch is over") as step:
             label = symbols.write_symbol(self._code(self.soon, self._serial("OL", 0)))
@@ -177,6 +225,7 @@ class Goods:
             deployed = {
                 "Batches": batches,
                 "ColdChain": account.deploy(ape.project.ColdChain, consortium, batches),
+                "Prescriptions": account.deploy(ape.project.Prescriptions, consortium),
             }
         self.story.know(deployed)
 
@@ -237,6 +286,15 @@ class Goods:
         depot.write_dispense(verdict.pack, at=self._now())
         return depot.settle()
 
+    def _prescriptions(self, person: "Person") -> Prescriptions:
+        return Prescriptions(self.story.contracts, Node(self.story.web3), sender=person.sender)
+
+    def _taken(self, shown: Pass) -> str:
+        """What the contract says to a pharmacy that brings the pass of another."""
+        take = shown.take(shown.open(self.story.store))
+        call = self.story.contracts.Prescriptions.functions.take(*take.arguments(shown.signature))
+        return self._refused(self.other, call)
+
     def _refusal(self, depot: Depot, pack: KnownPack) -> str:
         """What the contract says to a pharmacy that dispenses all the same."""
         known = depot.shelf.batch(pack.batch)
@@ -245,13 +303,16 @@ class Goods:
         call = depot.chain.contracts.Batches.functions.dispense(
             pack.batch, pack.index, commitment, depot.shelf.proof(pack)
         )
+        return self._refused(depot, call)
+
+    def _refused(self, depot: Depot, call: ContractFunction) -> str:
         try:
             self._person(depot).sender.simulate(call)
         except Reverted as refused:
-            return refused.error
+            return f"{refused.notice} ({refused.error})"
         except TheriacError as refused:
             return str(refused)
-        raise AssertionError("a pack was dispensed that must not")
+        raise AssertionError("something was done that must not be")
 
     def _person(self, depot: Depot) -> "Person":
         return next(person for person in self.people.values() if person.member == depot.member)

@@ -24,6 +24,7 @@ from theriac import fhir
 from theriac.health.chain import FOLLOWED
 from theriac.health.vault import Vault
 from theriac.medicine import gs1
+from theriac.medicine.medication import codes_in, name_of
 from theriac.medicine.packid import PackCode, Scheme
 from theriac.medicine.tree import BATCH
 
@@ -69,7 +70,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
 
 def test_story__every_step_cost_what_the_chain_says(told: Told) -> None:
     assert [step.title for step in told.story.steps if not step.told] == []
-    assert len(told.story.steps) == 20
+    assert len(told.story.steps) == 21
     assert sum(len(step.gas) for step in told.story.steps) == len(told.transactions)
 
 
@@ -155,7 +156,10 @@ def test_store__tells_no_product_lot_or_serial(told: Told) -> None:
 
 
 def _medicine_texts(goods: _demo_medicine.Goods) -> Iterator[str]:
-    """What a label says, in its parts and as a whole."""
+    """What a label says, in its parts and as a whole, and what was prescribed."""
+    request = fhir.parse(_demo_medicine.REQUEST.read_bytes())
+    yield name_of(request.value)
+    yield from (part for pair in codes_in(request.value) for part in pair)
     for batch in (goods.batch, goods.old):
         known = goods.maker.shelf.batch(batch)
         yield known.product.code

@@ -202,9 +202,9 @@ class Reverts:
             # A carrier cuts long reasons off: the name is still known.
             return Reverted(contract=contract, error=error["name"], arguments={"data": data})
         inner = self._inner(arguments, depth=depth - 1) if depth else None
-        notice = (
-            notices(contract).get(abi_to_signature(cast(ABIElement, error)), "") if selector in self._errors else ""
-        )
+        # Where it is not known which contract stands at an address, any that has the error says what it means.
+        signature = abi_to_signature(cast(ABIElement, {"type": "error", **error}))
+        notice = next((meant for name in (contract, *known) if (meant := notices(name).get(signature, ""))), "")
         return Reverted(contract=contract, error=error["name"], arguments=arguments, inner=inner, notice=notice)
 
     def of(self, trouble: BaseException, *, to: ChecksumAddress | None = None) -> Reverted | None:
