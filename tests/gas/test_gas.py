@@ -6,6 +6,7 @@ compiled for, each on a chain where only its preparations happened.
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,16 @@ def test_gas__is_what_the_table_says(measured: Measured) -> None:
 
     # then
     assert not differences, "Run 'make gas' if this is meant:\n" + "\n".join(differences)
+
+
+def test_readme__says_what_the_table_says() -> None:
+    # given: the rows of the README's table of figures, an act and its gas
+    table = json.loads(TABLE.read_text(encoding="utf-8"))
+    rows = re.findall(r"^\| ([^|]+) \| ([\d,]+) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+    # then
+    assert len(rows) > 10
+    assert {act: int(gas.replace(",", "")) for act, gas in rows} == {act: table[act] for act, _ in rows}
 
 
 @pytest.mark.parametrize("words", REACH)

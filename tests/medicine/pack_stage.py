@@ -1,12 +1,8 @@
 """A consortium on an anvil, spoken to in few words, and what its chain says of each pack."""
 
-import http.client
-import itertools
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
-from urllib.parse import urlparse
 
 from batch_trees import DEPTH, PackTree
 from compiling import compile_if_changed
@@ -28,6 +24,7 @@ from pack_model import (
     Status,
     heights,
 )
+from random_lives import Wire
 from real_anvil import BOARD, GAS, Chain, person
 from web3.contract import Contract
 
@@ -154,9 +151,7 @@ class Stage:
         self.errors = _errors(self.batches)
         self._selectors = _functions(self.batches) | _functions(self.questions) | _functions(self.consortium)
         self._asked: dict[tuple[bytes, Sizes], tuple[str, int]] = {}
-        url = urlparse(chain.web3.provider.endpoint_uri)  # type: ignore[attr-defined]
-        self._http = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
-        self._count = itertools.count()
+        self.request = Wire(chain).request
         self._admit()
         self.snapshot = chain.ask("evm_snapshot")
 
@@ -182,13 +177,6 @@ class Stage:
         assert self.chain.ask("evm_revert", self.snapshot) is True
         self.snapshot = self.chain.ask("evm_snapshot")
         return self.chain.now()
-
-    def request(self, method: str, *parameters: Any) -> Any:
-        body = json.dumps({"jsonrpc": "2.0", "id": next(self._count), "method": method, "params": parameters})
-        self._http.request("POST", "/", body, {"Content-Type": "application/json"})
-        answer = json.loads(self._http.getresponse().read())
-        assert "error" not in answer, answer
-        return answer["result"]
 
     def send(self, sender: str, to: Contract, function: str, *arguments: Any, at: int) -> Refused | None:
         """Sends a transaction that is mined in the second `at`; by which error it was refused, if it was."""

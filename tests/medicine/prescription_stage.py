@@ -1,12 +1,8 @@
 """A consortium with prescriptions on an anvil, spoken to in few words, and what its chain says of each prescription."""
 
-import http.client
-import itertools
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import urlparse
 
 from compiling import compile_if_changed
 from eth_abi import decode, encode
@@ -19,6 +15,7 @@ from eth_utils.abi import (
 )
 from pack_model import DAY, DISPENSE_FOR, FILL_FOR, Person
 from prescription_model import LineSight, Prescription, Sight
+from random_lives import Wire
 from real_anvil import BOARD, GAS, Chain, person
 from web3.contract import Contract
 
@@ -104,9 +101,7 @@ class Stage:
         (self._call_failed,) = (
             selector for selector, name in _named(carriers["till"], "error").items() if name == "CallFailed"
         )
-        url = urlparse(chain.web3.provider.endpoint_uri)  # type: ignore[attr-defined]
-        self._http = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
-        self._count = itertools.count()
+        self.request = Wire(chain).request
         self._admit()
         self.snapshot = chain.ask("evm_snapshot")
 
@@ -131,13 +126,6 @@ class Stage:
         assert self.chain.ask("evm_revert", self.snapshot) is True
         self.snapshot = self.chain.ask("evm_snapshot")
         return self.chain.now()
-
-    def request(self, method: str, *parameters: Any) -> Any:
-        body = json.dumps({"jsonrpc": "2.0", "id": next(self._count), "method": method, "params": parameters})
-        self._http.request("POST", "/", body, {"Content-Type": "application/json"})
-        answer = json.loads(self._http.getresponse().read())
-        assert "error" not in answer, answer
-        return answer["result"]
 
     def send(self, sender: str, to: str, function: str, *arguments: Any, at: int) -> Outcome:
         """Sends a transaction that is mined in the second `at`."""

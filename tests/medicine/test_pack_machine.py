@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 import pytest
 from batch_trees import DEPTH
 from eth_utils import keccak
-from hypothesis import HealthCheck, note, settings
+from hypothesis import note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from pack_model import (
     DAY,
     DISPENSE_FOR,
@@ -56,6 +56,7 @@ from pack_stage import (
     expected,
     new_batch,
 )
+from random_lives import live
 from real_anvil import BOARD, anvil, person
 
 STEPS = int(os.environ.get("THERIAC_FUZZ_STEPS", "2000"))
@@ -754,18 +755,9 @@ def test_packs__over_random_lives__are_where_the_model_says(stage: Stage) -> Non
         pass
 
     Lives.stage, Lives.seen = stage, Counter()
-    calm = settings(
-        max_examples=max(1, STEPS // LIFE),
-        stateful_step_count=LIFE,
-        derandomize="THERIAC_FUZZ_STEPS" not in os.environ,
-        database=None,
-        deadline=None,
-        report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
-    )
 
     # when
-    run_state_machine_as_test(Lives, settings=calm)
+    live(Lives, steps=STEPS, life=LIFE)
 
     # then: every act was done, and was refused.
     done = {name for name, answer in Lives.seen if answer == "done"}

@@ -17,9 +17,9 @@ from typing import Any, ClassVar
 
 import pytest
 from eth_utils import keccak
-from hypothesis import HealthCheck, note, settings
+from hypothesis import note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from pack_model import DAY, DISPENSE_FOR, FILL_FOR, Member, Person, Reasons
 from prescription_model import (
     CANCEL,
@@ -37,6 +37,7 @@ from prescription_model import (
 )
 from prescription_properties import Act, Signed, Watch
 from prescription_stage import LICENCES, PEOPLE, PHARMACIES, PRESCRIBING, Stage, digest, mask
+from random_lives import live
 from real_anvil import BOARD, anvil, person
 
 from theriac.consortium import Role
@@ -639,18 +640,9 @@ def test_prescriptions__over_random_lives__are_what_the_model_says(stage: Stage)
         pass
 
     Lives.stage, Lives.seen = stage, Counter()
-    calm = settings(
-        max_examples=max(1, STEPS // LIFE),
-        stateful_step_count=LIFE,
-        derandomize="THERIAC_FUZZ_STEPS" not in os.environ,
-        database=None,
-        deadline=None,
-        report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
-    )
 
     # when
-    run_state_machine_as_test(Lives, settings=calm)
+    live(Lives, steps=STEPS, life=LIFE)
 
     # then: every act was done, and was refused; in many steps for every reason that there is.
     done = {name for name, answer in Lives.seen if answer == "done"}

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import run_state_machine_as_test
 from pack_model import Batch
 from pack_stage import Sight, Stage
+from random_lives import live
 from real_anvil import anvil
 from test_pack_machine import Act, Goods
 
@@ -83,16 +82,7 @@ def test_state__over_random_lives__is_what_the_contract_says(stage: Stage) -> No
         pass
 
     Lives.stage, Lives.seen, Lives.applied = stage, Counter(), Counter()
-    calm = settings(
-        max_examples=max(1, STEPS // LIFE),
-        stateful_step_count=LIFE,
-        derandomize="THERIAC_FUZZ_STEPS" not in os.environ,
-        database=None,
-        deadline=None,
-        report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
-    )
 
-    run_state_machine_as_test(Lives, settings=calm)
+    live(Lives, steps=STEPS, life=LIFE)
 
     assert set(Lives.applied) >= {"Commissioned", "Offered", "HandedOver", "Dispensed", "Blocked", "Released", "Ended"}

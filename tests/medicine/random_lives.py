@@ -1,0 +1,45 @@
+"""What the machines of random lives share: how they are run, and a quick wire to their anvil."""
+
+import http.client
+import itertools
+import json
+import os
+from typing import Any
+from urllib.parse import urlparse
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from real_anvil import Chain
+
+FREE = "THERIAC_FUZZ_STEPS" in os.environ
+"""Whether somebody asked for so many steps, which are then others at each run."""
+
+
+def live(machine: type[RuleBasedStateMachine], *, steps: int, life: int) -> None:
+    """Runs a machine for about so many steps, in lives of `life` steps each."""
+    calm = settings(
+        max_examples=max(1, steps // life),
+        stateful_step_count=life,
+        derandomize=not FREE,
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(machine, settings=calm)
+
+
+class Wire:
+    """One connection to an anvil that is kept open: thousands of requests, in as few words as possible."""
+
+    def __init__(self, chain: Chain) -> None:
+        url = urlparse(chain.web3.provider.endpoint_uri)  # type: ignore[attr-defined]
+        self._http = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
+        self._count = itertools.count()
+
+    def request(self, method: str, *parameters: Any) -> Any:
+        body = json.dumps({"jsonrpc": "2.0", "id": next(self._count), "method": method, "params": parameters})
+        self._http.request("POST", "/", body, {"Content-Type": "application/json"})
+        answer = json.loads(self._http.getresponse().read())
+        assert "error" not in answer, answer
+        return answer["result"]
