@@ -71,8 +71,12 @@ def product_code(text: str) -> tuple[str, Scheme]:
 
 
 def product_of(code: str, scheme: Scheme, *, lot: str, expiry: date) -> Product:
-    """What the packs' hashes say of the product: no more than their codes carry."""
-    return Product(code, "", None) if scheme is Scheme.CHINA else Product(code, lot, expiry)
+    """What the packs' hashes say of the product: no more than their codes carry. Only China's codes have no lot."""
+    if scheme is Scheme.CHINA:
+        return Product(code, "", None)
+    if not lot:
+        raise Failure("It has no lot, and every pack with a GTIN or a PPN is of one; give the lot printed on it.")
+    return Product(code, lot, expiry)
 
 
 def expiry_of(text: str) -> date:

@@ -131,6 +131,7 @@ HEAD = "gtin,lot,expiry,serial,case,pallet"
         (f"{HEAD}\n{GOOD}\n{GOOD.replace('SN1', 'Ü')}\n", "Line 3 of"),
         (f"{HEAD}\n{GOOD}\n{GOOD.replace('SN1', 'X' * 21)}\n", "Line 3 of"),
         (f"{HEAD}\n{GOOD}\n{GOOD.replace('SN1', '')}\n", "Line 3 of"),
+        (f"{HEAD}\n{GOOD}\n{GOOD.replace('BAD', ' ')}\n", "Line 3 of {path} is no pack: It has no lot"),
         (f"{HEAD}\n{GOOD}\n{GOOD.replace('SN1,C1', 'SN2,')}\n", "give all a case"),
         (f"{HEAD}\n{GOOD}\n{GOOD.replace('SN1', 'SN2').replace('P1', '')}\n", "give all a pallet"),
         (f"{HEAD}\n{GOOD}\n{GOOD.replace('SN1', 'SN2').replace('P1', 'P2')}\n", "on another pallet"),
@@ -145,6 +146,7 @@ HEAD = "gtin,lot,expiry,serial,case,pallet"
             "a foreign letter",
             "a serial too long",
             "no serial",
+            "no lot",
         ),
         *("no case", "no pallet", "a case on two pallets"),
     ],
@@ -158,7 +160,7 @@ def test_commission__a_bad_list_is_refused_with_its_line_and_sends_nothing(
     said = town.run("maker", "commission", str(folder / "packs.csv"))
 
     assert (said.code, len(said.sentences)) == (2, 1)
-    assert sentence in said.err
+    assert sentence.format(path=folder / "packs.csv") in said.err
     assert town.chain.web3.eth.block_number == before
 
 
@@ -250,11 +252,12 @@ def test_commission__a_count_needs_what_the_packs_are(town: Town) -> None:
     ("gtin", "lot", "expiry", "sentence"),
     [
         ("04150123456783", "DRAWN", EXPIRY, "should end in 2."),
+        (GTIN, " ", EXPIRY, "It has no lot"),
         (GTIN, "Xé", EXPIRY, "No pack can have this --gtin and --lot"),
         ("8123456", "DRAWN", EXPIRY, "commission a file of them"),
         (GTIN, "DRAWN", "2020-06-30", "The expiry 2020-06-30 is over"),
     ],
-    ids=["a wrong GTIN", "a foreign letter", "a code of China", "an expiry that is over"],
+    ids=["a wrong GTIN", "no lot", "a foreign letter", "a code of China", "an expiry that is over"],
 )
 def test_commission__a_count_of_what_cannot_be_draws_nothing(
     town: Town, gtin: str, lot: str, expiry: str, sentence: str
