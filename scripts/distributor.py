@@ -108,7 +108,7 @@ def _plan(goods: "Goods", path: "Path") -> "list[tuple[Piece, int]]":
         first = text.partition("\n")[0]
         delimiter = max(DELIMITERS, key=first.count)
         # A code may hold characters that other readers of lines take for a line's end.
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         heads = [head.strip().lower() for head in next(rows, [])]
         listed = [(rows.line_num, row) for row in rows]
     except UnicodeDecodeError:

@@ -234,6 +234,14 @@ def test_split__a_field_that_never_ends_is_refused_in_a_sentence(town: Town, hel
     assert (said.code, len(said.sentences), "cannot be read as CSV" in said.err) == (2, 1, True), said.err
 
 
+def test_split__a_quote_that_never_ends_is_refused(town: Town, held: str, folder: Path) -> None:
+    (folder / "plan.csv").write_text(f'goods,to\n{held},"3')
+
+    said = town.run("distributor", "split", str(folder / "plan.csv"), "--dry-run")
+
+    assert (said.code, len(said.sentences), "cannot be read as CSV" in said.err) == (2, 1, True), said.err
+
+
 def test_split__of_what_another_holds_is_refused(town: Town, held: str, folder: Path) -> None:
     town.done("distributor", "offer", case(held, 0), "--to", "5")
     town.done("distributor", "receive", offer_of(town, held, "other"), "--as", "other")
