@@ -156,14 +156,21 @@ def _traced_pack(goods: "Goods", code: str, sheet: str | None) -> "KnownPack":
 
 def _take_in(goods: "Goods", path: str) -> None:
     """Takes in a sheet that was disclosed, once the chain says that it is true."""
-    from theriac.errors import SheetDoesNotFit
+    from theriac.errors import NoMatchingIdentity, SheetDoesNotFit
     from theriac.medicine.depot import checked
     from theriac.medicine.sheets import Sheet
 
     if goods.desk is None:
         raise Failure("The chain is out of reach, and a sheet is believed only on its word; try again later.", 4)
-    with open(path, "rb") as file:
-        sheet = Sheet.open_(file, identities=[goods.desk.identity])
+    try:
+        with open(path, "rb") as file:
+            sheet = Sheet.open_(file, identities=[goods.desk.identity])
+    except NoMatchingIdentity:
+        raise Failure(
+            f"{path} is sealed to another member; ask who disclosed it for one to this member, by 'disclose' with "
+            f"--to member:{goods.depot.member}.",
+            3,
+        ) from None
     batch = sheet.batch()
     state = goods.depot.chain.state(batch)
     if state is None:

@@ -91,7 +91,13 @@ def test_trace__a_sheet_for_another_member_does_not_open(town: Town) -> None:
 
     said = town.run("auditor", "trace", code(LOT, 1), "--sheet", town.path("other.sheet"))
 
-    assert (said.code, len(said.sentences)) == (3, 1)
+    assert (said.code, said.sentences) == (
+        3,
+        [
+            f"{town.path('other.sheet')} is sealed to another member; ask who disclosed it for one to this member, by "
+            "'disclose' with --to member:4."
+        ],
+    )
 
 
 def test_trace__a_file_that_is_no_sheet_is_refused(town: Town, folder: Path) -> None:
