@@ -232,6 +232,18 @@ def test_regulator__names_that_are_none_send_nothing(town: Town, batch: str, goo
     assert (said.code, len(said.sentences), town.chain.web3.eth.block_number) == (2, 1, before)
 
 
+def test_regulator__a_part_that_is_none_is_told_without_a_sheet(town: Town, batch: str) -> None:
+    said = [town.run("auditor", "recall", f"{batch}/{part}", "--yes") for part in ("xyz", "3")]
+
+    assert [each.sentences for each in said] == [
+        [
+            f"'{part}' is no part of batch {batch[:12]}; write its place, as 'list' shows it to who holds it, or leave "
+            "it away for the whole batch."
+        ]
+        for part in ("xyz", "3")
+    ]
+
+
 def test_regulator__is_no_maker(town: Town, batch: str) -> None:
     said = town.run("distributor", "quarantine", LOT, "--as", "other")
 
