@@ -85,7 +85,7 @@ def list_(maker: int | None, who: str, account: str | None, network: str, store:
     table(
         [(row["batch"][:16], row["name"], row["last day"], row["holder"], row["standing"]) for row in rows],
         *("batch", "maker", "last day", "holder", "standing"),
-        empty="No batch was commissioned yet.",
+        empty="No batch was commissioned yet." if maker is None else f"Member {maker} has commissioned no batch.",
     )
 
 

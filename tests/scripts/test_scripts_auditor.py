@@ -244,6 +244,13 @@ def test_regulator__a_part_that_is_none_is_told_without_a_sheet(town: Town, batc
     ]
 
 
+def test_list__of_one_maker__says_whose_batches_there_are_none(town: Town, batch: str) -> None:
+    said = [town.done("auditor", "list", "--maker", maker).out for maker in ("1", "99")]
+
+    assert batch[:16] in said[0]
+    assert said[1] == "Member 99 has commissioned no batch.\n"
+
+
 def test_regulator__is_no_maker(town: Town, batch: str) -> None:
     said = town.run("distributor", "quarantine", LOT, "--as", "other")
 
