@@ -1,6 +1,6 @@
 """`ape run pharmacy`: scans packs, takes goods over, dispenses each pack once, gives goods back."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -432,18 +432,29 @@ def dispenses(
 
     with post_of(who, network=network, store=store, account=account) as goods:
         found = goods.depot.counter.dispenses(Standing(standing) if standing else None)
+        undone = goods.depot.chain.undone()
         rows = [
-            {**settled(each), "mark": each.mark.hex(), "signature": each.signature.hex(), "signed": each.is_signed}
+            {
+                **settled(each),
+                "undone": (each.pack.batch, each.pack.index, each.detail) in undone,
+                "mark": each.mark.hex(),
+                "signature": each.signature.hex(),
+                "signed": each.is_signed,
+            }
             for each in found
         ]
     if as_json:
         print_json(rows)
         return
     table(
-        [(row["pack"], str(row["at"])[:16], row["account"], row["refusal"] or row["standing"]) for row in rows],
+        [(row["pack"], str(row["at"])[:16], row["account"], _standing(row)) for row in rows],
         *("pack", "dispensed", "by", "standing"),
         empty="Nothing was dispensed here.",
     )
+
+
+def _standing(row: dict[str, Any]) -> str:
+    return "undone" if row["undone"] else str(row["refusal"] or row["standing"])
 
 
 # -- goods -----------------------------------------------------------------------------------------------------------
