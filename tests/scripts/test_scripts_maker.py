@@ -342,6 +342,13 @@ def test_labels__read_back_as_the_packs(town: Town, folder: Path, labelled: str)
     assert {str(each.expiry) for each in read} == {EXPIRY}
 
 
+@pytest.mark.parametrize("words", [(), ("--sheet",)], ids=["a file a pack", "sheets"])
+def test_labels__only_their_owner_reads_them(town: Town, folder: Path, labelled: str, words: tuple[str, ...]) -> None:
+    town.done("maker", "labels", f"case:{code(labelled, 0)}", *words, "-o", str(folder / "out"))
+
+    assert {path.stat().st_mode & 0o777 for path in (folder / "out").iterdir()} == {0o600}
+
+
 def test_labels__on_sheets_are_all_there(town: Town, folder: Path, labelled: str) -> None:
     words = ("--sheet", "--columns", "2", "--rows", "3", "--qr")
     town.done("maker", "labels", labelled, *words, "-o", str(folder / "out"))
