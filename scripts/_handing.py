@@ -15,6 +15,7 @@ from scripts._cli import (
     Failure,
     account_option,
     as_option,
+    check_out,
     cleaned,
     confirmed,
     example,
@@ -309,6 +310,8 @@ def add_offering(cli: Actor, who_: str) -> None:
         from scripts._progress import counted, working
 
         to = member_named(to_)
+        if signed is not None:
+            check_out(signed)
         with at_work(who, network=network, store=store, account=account) as goods:
             pieces = pieces_named(goods, goods_)
             if signed is None:

@@ -10,6 +10,7 @@ from scripts._cli import (
     Failure,
     account_option,
     as_option,
+    check_out,
     example,
     json_option,
     network_options,
@@ -175,6 +176,8 @@ def aggregate(
     from scripts._goods import goods_of
     from scripts._handing import piece_named, shown
 
+    if epcis is not None:
+        check_out(epcis)
     with goods_of(who, network=network, store=store, account=account, offline=True) as goods:
         piece = piece_named(goods, case)
         rows, foreign = _inside(goods, piece, scanned)

@@ -284,6 +284,38 @@ def test_aggregate__writes_a_packing_event_that_others_read(town: Town, held: st
     assert sorted(item.serial for item in step.items) == [serial(held, number) for number in range(4)]
 
 
+def test_aggregate__a_file_that_cannot_be_written_is_told_before_anything_is_asked(town: Town, folder: Path) -> None:
+    (folder / "file").write_text("")
+
+    said = town.run("distributor", "aggregate", "case:nothing", "--epcis", str(folder / "file" / "packed.json"))
+
+    assert (said.code, said.sentences) == (
+        2,
+        [f"{folder}/file/packed.json cannot be written: {folder}/file is no folder; name another file."],
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("epcis", "anchor", "-o"), ("offer", "{lot}", "--to", "3", "--signed")],
+    ids=["proofs", "a signed offer"],
+)
+def test_out__that_cannot_be_written__sends_and_stores_nothing(
+    town: Town, held: str, folder: Path, words: tuple[str, ...]
+) -> None:
+    def kept() -> tuple[int, int]:
+        home = Path(town.settings["THERIAC_HOME"])
+        stored = sum(1 for path in home.rglob("*") if path.is_file() and "store" in path.parts)
+        return town.chain.web3.eth.block_number, stored
+
+    (folder / "file").write_text("")
+    before = kept()
+
+    said = town.run("distributor", *[word.format(lot=held) for word in words], str(folder / "file" / "out"))
+
+    assert (said.code, len(said.sentences), "cannot be written" in said.err, kept()) == (2, 1, True, before)
+
+
 # -- returns ---------------------------------------------------------------------------------------------------------
 
 
