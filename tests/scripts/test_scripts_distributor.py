@@ -251,6 +251,35 @@ def test_split__of_what_another_holds_is_refused(town: Town, held: str, folder: 
     assert (said.code, "is held by member 5" in said.err) == (3, True)
 
 
+# -- listing ---------------------------------------------------------------------------------------------------------
+
+
+def test_list__names_holders_and_receivers_and_no_member_where_nothing_is_offered(town: Town, held: str) -> None:
+    town.done("distributor", "offer", case(held, 0), "--to", "3")
+
+    shown = town.done("distributor", "list", held).out.splitlines()
+    rows = town.done("distributor", "list", held, "--json").json
+
+    cases = [line.split("  ") for line in shown if " case " in line]
+    assert sorted([cell.strip() for cell in line if cell][3:] for line in cases) == [
+        ["River Wholesale"],
+        ["River Wholesale"],
+        ["River Wholesale", "Corner Pharmacy"],
+    ]
+    offered = [row["offered to"] for row in rows if row["what"] == "case"]
+    assert sorted(offered, key=str) == [3, None, None]
+    assert {row["holder"] for row in rows} == {2}
+
+
+def test_list__an_offer_that_is_over_by_the_chains_time_is_none(town: Town, held: str) -> None:
+    town.done("distributor", "offer", case(held, 0), "--to", "3", "--days", "1")
+    with town.chain.undone():
+        town.chain.at(town.chain.now() + 2 * 86_400)
+        rows = town.done("distributor", "list", held, "--json").json
+
+    assert {row["offered to"] for row in rows} == {None}
+
+
 # -- what is in a case -----------------------------------------------------------------------------------------------
 
 
