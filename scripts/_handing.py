@@ -21,6 +21,7 @@ from scripts._cli import (
     example,
     json_option,
     network_options,
+    plural,
     print_json,
     printable,
     table,
@@ -522,7 +523,7 @@ def _accept(goods: "Goods", wanted: _Wanted, sheet: "Sheet", missing: list[int],
     gone = sum(sum(index in indexes_of(node) for index in sheet.serials) for node in missing)
     if missing:
         names = ", ".join(f"{sheet.shape.name_of(node)} {node}" for node in missing[:10])
-        confirmed(f"{gone} of {len(sheet.serials)} packs are missing ({names}). Take over the others?", yes=yes)
+        confirmed(f"{gone} of {plural(len(sheet.serials), 'pack')} missing ({names}). Take over the others?", yes=yes)
     with working("Taking over"):
         if wanted.signed is not None:
             goods.depot.accept_signed(wanted.signed, missing=missing)
@@ -530,7 +531,7 @@ def _accept(goods: "Goods", wanted: _Wanted, sheet: "Sheet", missing: list[int],
             goods.depot.accept(wanted.open, missing=missing)
     piece = Piece(wanted.open.batch, wanted.open.node)
     stay = f"; {gone} that are missing stay with member {wanted.open.giver}" if missing else ""
-    click.echo(f"Took over {shown(goods, piece)}: {len(sheet.serials) - gone} packs{stay}.")
+    click.echo(f"Took over {shown(goods, piece)}: {plural(len(sheet.serials) - gone, 'pack')}{stay}.")
 
 
 def _tell_difference(goods: "Goods", offer: "OpenOffer", sheet: "Sheet") -> None:
@@ -542,10 +543,14 @@ def _tell_difference(goods: "Goods", offer: "OpenOffer", sheet: "Sheet") -> None
     unnamed = sum(goes[index - first] for index in sheet.hidden)
     if stays:
         click.echo(
-            f"{len(stays)} packs that the giver names do not change hands, such as {printable(stays[0])}.", err=True
+            f"Not changing hands, though the giver names it: {plural(len(stays), 'pack')}, such as "
+            f"{printable(stays[0])}.",
+            err=True,
         )
     if unnamed:
-        click.echo(f"{unnamed} packs change hands that the giver did not name; ask for their sheet.", err=True)
+        click.echo(
+            f"Changing hands, though the giver did not name it: {plural(unnamed, 'pack')}; ask for the sheet.", err=True
+        )
 
 
 def _check_return(goods: "Goods", offer: "OpenOffer", sheet: "Sheet") -> None:

@@ -14,6 +14,7 @@ from scripts._cli import (
     example,
     json_option,
     network_options,
+    plural,
     print_json,
     table,
 )
@@ -196,7 +197,8 @@ def aggregate(
         for each in foreign:
             click.echo(f"Does not belong in it: {each}")
     if missing or foreign:
-        raise Failure(f"{len(missing)} packs of {name} are missing and {len(foreign)} do not belong in it.", 3)
+        less, more = plural(len(missing), "pack"), plural(len(foreign), "pack")
+        raise Failure(f"Missing of {name}: {less}; not belonging in it: {more}.", 3)
 
 
 def _inside(goods: "Goods", piece: "Piece", scanned: tuple[str, ...]) -> tuple[list[dict[str, Any]], list[str]]:

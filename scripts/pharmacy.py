@@ -15,6 +15,7 @@ from scripts._cli import (
     example,
     json_option,
     network_options,
+    plural,
     print_json,
     printable,
     table,
@@ -521,10 +522,10 @@ def end(
     with at_work(who, network=network, store=store, account=account) as goods:
         packs = to_end(goods, codes, exported=kind == "exported")
         if "-" not in codes:
-            confirmed(f"End {len(packs)} packs as {kind}? Nothing takes it back.", yes=yes)
+            confirmed(f"End {plural(len(packs), 'pack')} as {kind}? Nothing takes it back.", yes=yes)
         elif not yes:
             raise Failure("Codes come from standard input, where a question cannot be answered; add --yes.")
         from theriac.medicine.state import End
 
         goods.depot.end(packs, End[kind.upper()])
-    click.echo(f"Ended as {kind}: {len(packs)} packs.")
+    click.echo(f"Ended as {kind}: {plural(len(packs), 'pack')}.")

@@ -359,7 +359,8 @@ def test_labels__on_sheets_are_all_there(town: Town, folder: Path, labelled: str
 
 
 def test_goods__are_named_by_a_picture_too(town: Town, folder: Path, labelled: str) -> None:
-    town.done("maker", "labels", code(labelled, 5), "-o", str(folder / "out"))
+    said = town.done("maker", "labels", code(labelled, 5), "-o", str(folder / "out"))
+    assert said.out == f"1 label in 1 file in {folder / 'out'}.\n"
     [picture] = (folder / "out").iterdir()
 
     town.done("maker", "quarantine", str(picture))

@@ -487,6 +487,6 @@ def test_end__destroyed__for_good(town: Market) -> None:
 
     # then
     assert unsure.code == 1
-    assert said.out == "Ended as destroyed: 1 packs.\n"
+    assert said.out == "Ended as destroyed: 1 pack.\n"
     assert words(town.scan(code(15), who="south")) == ["destroyed"]
     assert [(each.code, len(each.sentences)) for each in (again, foreign)] == [(3, 1), (3, 1)]
