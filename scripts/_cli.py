@@ -174,6 +174,11 @@ def table(rows: Sequence[Sequence[Any]], *heads: str, empty: str) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def plural(count: int, noun: str) -> str:
+    """1 pack, 12 packs."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def printable(text: str) -> str:
     """What a stranger wrote into a record must not steer a terminal, nor fill it."""
     return cleaned(text)[:120]

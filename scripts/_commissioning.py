@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from scripts._cli import Failure, check_out
 from theriac.errors import BadCode
@@ -20,6 +20,9 @@ from theriac.medicine.packs import Case, Product
 from theriac.medicine.placed import Texts
 from theriac.medicine.shelf import KnownPack, Shelf
 from theriac.medicine.tree import CAPACITY, DEPTH, Shape
+
+if TYPE_CHECKING:
+    from _csv import _reader
 
 COLUMNS = ("gtin", "lot", "expiry", "serial")
 ALSO = ("case", "pallet")
@@ -71,8 +74,12 @@ def product_code(text: str) -> tuple[str, Scheme]:
 
 
 def product_of(code: str, scheme: Scheme, *, lot: str, expiry: date) -> Product:
-    """What the packs' hashes say of the product: no more than their codes carry."""
-    return Product(code, "", None) if scheme is Scheme.CHINA else Product(code, lot, expiry)
+    """What the packs' hashes say of the product: no more than their codes carry. Only China's codes have no lot."""
+    if scheme is Scheme.CHINA:
+        return Product(code, "", None)
+    if not lot:
+        raise Failure("It has no lot, and every pack with a GTIN or a PPN is of one; give the lot printed on it.")
+    return Product(code, lot, expiry)
 
 
 def expiry_of(text: str) -> date:
@@ -96,8 +103,6 @@ def lots_in(path: Path) -> list[Lot]:
             return _Reader(path, file).lots()
     except UnicodeDecodeError:
         raise Failure(f"{path} is not UTF-8; save it as UTF-8 and try again.") from None
-    except csv.Error as fault:
-        raise Failure(f"{path} cannot be read as CSV ({fault}); mend it and try again.") from None
 
 
 class _Reader:
@@ -107,7 +112,9 @@ class _Reader:
         if not first.strip():
             raise Failure(f"{path} is empty; its first line names the columns {', '.join(COLUMNS)}.")
         self._delimiter = max(DELIMITERS, key=first.count)
-        names = [name.strip().lower() for name in next(csv.reader([first], delimiter=self._delimiter))]
+        # Strict: a quote that never ends would take all lines below it for one field.
+        heads = csv.reader([first], delimiter=self._delimiter, strict=True)
+        names = [name.strip().lower() for _, row in self._read(heads, before=0) for name in row]
         if missing := [name for name in COLUMNS if name not in names]:
             raise Failure(
                 f"Line 1 of {path} names no column {', '.join(missing)}; it needs {', '.join(COLUMNS)} and may have "
@@ -118,7 +125,7 @@ class _Reader:
         self._at = [names.index(name) for name in COLUMNS]
         self._also = [names.index(name) if name in names else -1 for name in ALSO]
         self._width = len(names)
-        self._rows = csv.reader(file, delimiter=self._delimiter)
+        self._rows = csv.reader(file, delimiter=self._delimiter, strict=True)
         self._lots: dict[tuple[str, ...], Lot] = {}
 
     def lots(self) -> list[Lot]:
@@ -126,8 +133,7 @@ class _Reader:
         lot: Lot | None = None
         last: tuple[str, ...] = ()
         number = stand = _NONE
-        for row in self._rows:
-            line = self._rows.line_num + 1
+        for line, row in self._read(self._rows, before=1):
             if not any(row):
                 continue
             if len(row) != self._width:
@@ -151,6 +157,16 @@ class _Reader:
         for code in {lot.product.code for lot in lots}:
             self._check_once([lot for lot in lots if lot.product.code == code])
         return lots
+
+    def _read(self, rows: "_reader", *, before: int) -> Iterator[tuple[int, list[str]]]:
+        """The rows and the lines on which they end. A fault names the line on which its row begins."""
+        begins = before + 1
+        try:
+            for row in rows:
+                yield before + rows.line_num, row
+                begins = before + rows.line_num + 1
+        except csv.Error as fault:
+            raise self._fault(begins, f"cannot be read as CSV ({fault}); mend its quotes and try again") from None
 
     def _check_once(self, lots: list[Lot]) -> None:
         """A serial is given once for a product, whatever the lot."""

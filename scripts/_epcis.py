@@ -8,7 +8,17 @@ from typing import Any
 
 import click
 
-from scripts._cli import Actor, Failure, account_option, as_option, example, network_options, table, write_file
+from scripts._cli import (
+    Actor,
+    Failure,
+    account_option,
+    as_option,
+    check_out,
+    example,
+    network_options,
+    table,
+    write_file,
+)
 
 _LARGEST = 64 * 1024 * 1024
 
@@ -58,6 +68,7 @@ def _export(actor: str) -> click.Command:
         from scripts._goods import goods_of
         from theriac.medicine.epcis import document
 
+        check_out(out)
         with goods_of(who, network=network, store=store, account=account) as goods:
             steps = [entry.step for entry in journal_of(goods).entries()]
         written = document(steps, created=datetime.now(UTC))
@@ -81,6 +92,7 @@ def _anchor(actor: str) -> click.Command:
         from theriac.medicine.journal import tree_of_events
         from theriac.medicine.tree import node_of
 
+        check_out(out)
         with goods_of(who, network=network, store=store, account=account) as goods:
             digests = [entry.digest for entry in journal_of(goods).entries() if entry.digest]
             if not digests:
@@ -270,6 +282,7 @@ def _made_of(actor: str) -> click.Command:
         from theriac.medicine.epcis_names import Lot
         from theriac.medicine.tree import BATCH
 
+        check_out(out)
         with goods_of(who, network=network, store=store) as goods:
             number = batch_named(goods.depot, batch)
             known = goods.depot.shelf.batch(number)

@@ -15,11 +15,13 @@ from scripts._cli import (
     Failure,
     account_option,
     as_option,
+    check_out,
     cleaned,
     confirmed,
     example,
     json_option,
     network_options,
+    plural,
     print_json,
     printable,
     table,
@@ -309,6 +311,8 @@ def add_offering(cli: Actor, who_: str) -> None:
         from scripts._progress import counted, working
 
         to = member_named(to_)
+        if signed is not None:
+            check_out(signed)
         with at_work(who, network=network, store=store, account=account) as goods:
             pieces = pieces_named(goods, goods_)
             if signed is None:
@@ -519,7 +523,7 @@ def _accept(goods: "Goods", wanted: _Wanted, sheet: "Sheet", missing: list[int],
     gone = sum(sum(index in indexes_of(node) for index in sheet.serials) for node in missing)
     if missing:
         names = ", ".join(f"{sheet.shape.name_of(node)} {node}" for node in missing[:10])
-        confirmed(f"{gone} of {len(sheet.serials)} packs are missing ({names}). Take over the others?", yes=yes)
+        confirmed(f"{gone} of {plural(len(sheet.serials), 'pack')} missing ({names}). Take over the others?", yes=yes)
     with working("Taking over"):
         if wanted.signed is not None:
             goods.depot.accept_signed(wanted.signed, missing=missing)
@@ -527,7 +531,7 @@ def _accept(goods: "Goods", wanted: _Wanted, sheet: "Sheet", missing: list[int],
             goods.depot.accept(wanted.open, missing=missing)
     piece = Piece(wanted.open.batch, wanted.open.node)
     stay = f"; {gone} that are missing stay with member {wanted.open.giver}" if missing else ""
-    click.echo(f"Took over {shown(goods, piece)}: {len(sheet.serials) - gone} packs{stay}.")
+    click.echo(f"Took over {shown(goods, piece)}: {plural(len(sheet.serials) - gone, 'pack')}{stay}.")
 
 
 def _tell_difference(goods: "Goods", offer: "OpenOffer", sheet: "Sheet") -> None:
@@ -539,10 +543,14 @@ def _tell_difference(goods: "Goods", offer: "OpenOffer", sheet: "Sheet") -> None
     unnamed = sum(goes[index - first] for index in sheet.hidden)
     if stays:
         click.echo(
-            f"{len(stays)} packs that the giver names do not change hands, such as {printable(stays[0])}.", err=True
+            f"Not changing hands, though the giver names it: {plural(len(stays), 'pack')}, such as "
+            f"{printable(stays[0])}.",
+            err=True,
         )
     if unnamed:
-        click.echo(f"{unnamed} packs change hands that the giver did not name; ask for their sheet.", err=True)
+        click.echo(
+            f"Changing hands, though the giver did not name it: {plural(unnamed, 'pack')}; ask for the sheet.", err=True
+        )
 
 
 def _check_return(goods: "Goods", offer: "OpenOffer", sheet: "Sheet") -> None:
@@ -702,16 +710,25 @@ def add_list(cli: Actor, who_: str) -> None:
             else:
                 number = batch_named(goods.depot, batch)
                 rows = list(_pack_rows(goods, number) if packs else _part_rows(goods, number))
-        if as_json:
-            print_json(rows)
-            return
+            if as_json:
+                print_json(rows)
+                return
+            members = {row.get(head) or 0 for row in rows for head in _MEMBERS} - {0}
+            names = {member: goods.name_of(member) for member in members}
         heads = list(rows[0]) if rows else ["batch"]
-        table([list(_brief(row)) for row in rows], *heads, empty="Nothing is known here yet.")
+        table([list(_brief(row, names)) for row in rows], *heads, empty="Nothing is known here yet.")
 
 
-def _brief(row: dict[str, Any]) -> Iterator[Any]:
+_MEMBERS = ("holder", "offered to")
+"""What of a listed row is a member's number; there is none of goods that are not on the chain or not offered."""
+
+
+def _brief(row: dict[str, Any], names: dict[int, str]) -> Iterator[Any]:
     for name, value in row.items():
-        yield value[:12] if name == "batch" else value
+        if name in _MEMBERS:
+            yield names.get(value, "")
+        else:
+            yield value[:12] if name == "batch" else value
 
 
 def _batch_row(goods: "Goods", batch: bytes) -> dict[str, Any]:
@@ -726,7 +743,7 @@ def _batch_row(goods: "Goods", batch: bytes) -> dict[str, Any]:
         "last day": state.last_day.isoformat() if state else str(known.product.expiry or ""),
         "packs": 0,
         "held here": 0,
-        "holder": 0,
+        "holder": None,
         "standing": "not on the chain yet",
     }
     serials = goods.depot.shelf.serials(batch, BATCH)
@@ -747,6 +764,7 @@ def _part_rows(goods: "Goods", batch: bytes) -> Iterator[dict[str, Any]]:
 
     known = goods.depot.shelf.batch(batch)
     serials = goods.depot.shelf.serials(batch, BATCH)
+    now = _now(goods)
     heights = [height for height in known.shape.heights[::-1] if 0 < height < 20]
     if not heights:
         yield from _pack_rows(goods, batch)
@@ -755,35 +773,40 @@ def _part_rows(goods: "Goods", batch: bytes) -> Iterator[dict[str, Any]]:
         counts = Counter(node_of(index, height) for index in serials)
         for node, count in sorted(counts.items()):
             yield {"place": f"{_lot(known)}/{node}", "what": known.shape.name_of(node), "packs": count} | _stands(
-                goods, batch, node
+                goods, batch, node, now=now
             )
 
 
 def _pack_rows(goods: "Goods", batch: bytes) -> Iterator[dict[str, Any]]:
     from theriac.medicine.tree import BATCH, node_of
 
-    known, state = goods.depot.shelf.batch(batch), goods.depot.chain.state(batch)
+    known, state, now = goods.depot.shelf.batch(batch), goods.depot.chain.state(batch), _now(goods)
     for index, serial in goods.depot.shelf.serials(batch, BATCH).rows():
         node = node_of(index)
         row = {"place": f"{_lot(known)}/{node}", "serial": serial, "case": ""}
         if known.shape.case_bits:
             row["case"] = str(node_of(index, known.shape.case_bits))
-        row |= _stands(goods, batch, node)
+        row |= _stands(goods, batch, node, now=now)
         if state is not None:
             row["status"] = state.status(index).value
         yield row
 
 
-def _stands(goods: "Goods", batch: bytes, node: int) -> dict[str, Any]:
+def _now(goods: "Goods") -> int:
+    """By the chain, whose time decides how long an offer stands; by this machine while it is out of reach."""
     from datetime import UTC, datetime
 
+    return goods.depot.chain.time() if goods.online else int(datetime.now(UTC).timestamp())
+
+
+def _stands(goods: "Goods", batch: bytes, node: int, *, now: int) -> dict[str, Any]:
     from theriac.medicine.trace import words_of
 
     state = goods.depot.chain.state(batch)
     if state is None:
-        return {"holder": 0, "offered to": 0, "standing": "not on the chain yet"}
-    place = state.place(node, now=int(datetime.now(UTC).timestamp()))
-    return {"holder": place.holder, "offered to": place.offered_to, "standing": words_of(place.blocks)}
+        return {"holder": None, "offered to": None, "standing": "not on the chain yet"}
+    place = state.place(node, now=now)
+    return {"holder": place.holder, "offered to": place.offered_to or None, "standing": words_of(place.blocks)}
 
 
 def _lot(known: Any) -> str:

@@ -1,4 +1,4 @@
-"""Labels of packs as pictures: one a pack, or sheets of them to print."""
+"""Labels of packs as pictures, one a pack or sheets of them to print, which only their owner reads."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from scripts._cli import Failure
+from scripts._cli import Failure, write_file
 from theriac.medicine.packid import PackCode, Scheme
 from theriac.medicine.symbols import Symbology, write_symbol
 
@@ -49,7 +49,7 @@ def write_labels(labels: Iterable[Label], folder: Path, *, symbology: Symbology,
     folder.mkdir(parents=True, exist_ok=True)
     for label in labels:
         path = folder / label.name
-        path.write_bytes(picture_of(label, symbology=symbology, module=module))
+        write_file(str(path), picture_of(label, symbology=symbology, module=module))
         yield path
 
 
@@ -81,5 +81,7 @@ def _write_page(labels: list[Image.Image], path: Path, columns: int) -> Path:
     sheet = Image.new("L", (width * min(columns, len(labels)), height * lines), color=255)
     for number, label in enumerate(labels):
         sheet.paste(label, (width * (number % columns), height * (number // columns)))
-    sheet.save(path, format="PNG", optimize=True)
+    picture = io.BytesIO()
+    sheet.save(picture, format="PNG", optimize=True)
+    write_file(str(path), picture.getvalue())
     return path

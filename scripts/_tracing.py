@@ -13,6 +13,7 @@ from scripts._cli import (
     Failure,
     account_option,
     as_option,
+    check_out,
     example,
     json_option,
     network_options,
@@ -68,6 +69,9 @@ def add_trace(cli: Actor, who_: str) -> None:
         """Follow a pack from its commissioning to now. CODE is what is printed on it, or a picture of it."""
         from scripts._goods import goods_of
 
+        for out in (svg, png, epcis):
+            if out is not None:
+                check_out(out)
         with goods_of(who, network=network, store=store, account=account, offline=True) as goods:
             if not goods.online:
                 click.echo("The chain is out of reach; this is what was known last, without times.", err=True)
@@ -115,6 +119,7 @@ def add_disclose(cli: Actor, who_: str) -> None:
         from scripts._handing import member_named
 
         to = member_named(to_)
+        check_out(out)
         with goods_of(who, network=network, store=store, account=account) as goods:
             pack = _traced_pack(goods, code, None)
             write_file(out, disclosed(goods, pack, to=to))
@@ -156,14 +161,21 @@ def _traced_pack(goods: "Goods", code: str, sheet: str | None) -> "KnownPack":
 
 def _take_in(goods: "Goods", path: str) -> None:
     """Takes in a sheet that was disclosed, once the chain says that it is true."""
-    from theriac.errors import SheetDoesNotFit
+    from theriac.errors import NoMatchingIdentity, SheetDoesNotFit
     from theriac.medicine.depot import checked
     from theriac.medicine.sheets import Sheet
 
     if goods.desk is None:
         raise Failure("The chain is out of reach, and a sheet is believed only on its word; try again later.", 4)
-    with open(path, "rb") as file:
-        sheet = Sheet.open_(file, identities=[goods.desk.identity])
+    try:
+        with open(path, "rb") as file:
+            sheet = Sheet.open_(file, identities=[goods.desk.identity])
+    except NoMatchingIdentity:
+        raise Failure(
+            f"{path} is sealed to another member; ask who disclosed it for one to this member, by 'disclose' with "
+            f"--to member:{goods.depot.member}.",
+            3,
+        ) from None
     batch = sheet.batch()
     state = goods.depot.chain.state(batch)
     if state is None:

@@ -85,7 +85,7 @@ def list_(maker: int | None, who: str, account: str | None, network: str, store:
     table(
         [(row["batch"][:16], row["name"], row["last day"], row["holder"], row["standing"]) for row in rows],
         *("batch", "maker", "last day", "holder", "standing"),
-        empty="No batch was commissioned yet.",
+        empty="No batch was commissioned yet." if maker is None else f"Member {maker} has commissioned no batch.",
     )
 
 
@@ -102,9 +102,7 @@ def _piece(goods: "Goods", word: str) -> "Piece":
     batches = [bytes(each.arguments["batch"]) for each in goods.depot.chain.index.events("Batches", "Commissioned")]
     found = [batch for batch in batches if len(wanted) >= 4 and batch.hex().startswith(wanted)]
     if len(found) == 1:
-        node = int(number) if number.isdecimal() else 0 if number else BATCH
-        goods.depot.state(found[0]).shape.name_of(node)
-        return Piece(found[0], node)
+        return Piece(found[0], _node(goods, found[0], number) if number else BATCH)
     if found:
         raise Failure(f"{len(found)} batches begin with {wanted[:60]}; give more digits of the number.")
     codes = list(lines_of([word])) if len(word) > 12 or "." in word else []
@@ -112,6 +110,21 @@ def _piece(goods: "Goods", word: str) -> "Piece":
         raise Failure(f"{word[:60]!r} names no batch and no pack; give a batch's number as 'auditor list' shows it.")
     pack = pack_named(goods, codes[0].raw)
     return Piece(pack.batch, node_of(pack.index))
+
+
+def _node(goods: "Goods", batch: bytes, number: str) -> int:
+    """A part of a batch by its place."""
+    from theriac.errors import NoSuchPlace
+
+    node = int(number) if number.isdecimal() and len(number) < 8 else 0
+    try:
+        goods.depot.state(batch).shape.name_of(node)
+    except NoSuchPlace:
+        raise Failure(
+            f"{number[:40]!r} is no part of batch {batch.hex()[:12]}; write its place, as 'list' shows it to who holds "
+            "it, or leave it away for the whole batch."
+        ) from None
+    return node
 
 
 def _act(

@@ -10,9 +10,11 @@ from scripts._cli import (
     Failure,
     account_option,
     as_option,
+    check_out,
     example,
     json_option,
     network_options,
+    plural,
     print_json,
     table,
 )
@@ -108,7 +110,7 @@ def _plan(goods: "Goods", path: "Path") -> "list[tuple[Piece, int]]":
         first = text.partition("\n")[0]
         delimiter = max(DELIMITERS, key=first.count)
         # A code may hold characters that other readers of lines take for a line's end.
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         heads = [head.strip().lower() for head in next(rows, [])]
         listed = [(rows.line_num, row) for row in rows]
     except UnicodeDecodeError:
@@ -175,6 +177,8 @@ def aggregate(
     from scripts._goods import goods_of
     from scripts._handing import piece_named, shown
 
+    if epcis is not None:
+        check_out(epcis)
     with goods_of(who, network=network, store=store, account=account, offline=True) as goods:
         piece = piece_named(goods, case)
         rows, foreign = _inside(goods, piece, scanned)
@@ -193,7 +197,8 @@ def aggregate(
         for each in foreign:
             click.echo(f"Does not belong in it: {each}")
     if missing or foreign:
-        raise Failure(f"{len(missing)} packs of {name} are missing and {len(foreign)} do not belong in it.", 3)
+        less, more = plural(len(missing), "pack"), plural(len(foreign), "pack")
+        raise Failure(f"Missing of {name}: {less}; not belonging in it: {more}.", 3)
 
 
 def _inside(goods: "Goods", piece: "Piece", scanned: tuple[str, ...]) -> tuple[list[dict[str, Any]], list[str]]:

@@ -15,6 +15,7 @@ from scripts._cli import (
     example,
     json_option,
     network_options,
+    plural,
     print_json,
     table,
     yes_option,
@@ -221,7 +222,7 @@ def _commission_lot(
         return rows
     shape = shape_of(lot, case_bits=case_bits, pallet_bits=pallet_bits)
     for order in orders_of(lot, new, shape):
-        with working(f"Commissioning {len(order.serials):,} packs"):
+        with working(f"Commissioning {plural(len(order.serials), 'pack')}"):
             batch = goods.depot.commission(order)
         rows.append({"batch": batch.hex(), **row, "packs": len(order.serials), "said": "commissioned"})
     return rows
@@ -272,7 +273,7 @@ def labels(
         else:
             written = write_labels(found, Path(out), symbology=symbology, module=module)
         files = sum(1 for _ in written)
-    click.echo(f"{total} labels in {files} files in {out}.")
+    click.echo(f"{plural(total, 'label')} in {plural(files, 'file')} in {out}.")
 
 
 # -- recalling -------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """`ape run pharmacy`: scans packs, takes goods over, dispenses each pack once, gives goods back."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,7 @@ from scripts._cli import (
     example,
     json_option,
     network_options,
+    plural,
     print_json,
     printable,
     table,
@@ -432,18 +433,29 @@ def dispenses(
 
     with post_of(who, network=network, store=store, account=account) as goods:
         found = goods.depot.counter.dispenses(Standing(standing) if standing else None)
+        undone = goods.depot.chain.undone()
         rows = [
-            {**settled(each), "mark": each.mark.hex(), "signature": each.signature.hex(), "signed": each.is_signed}
+            {
+                **settled(each),
+                "undone": (each.pack.batch, each.pack.index, each.detail) in undone,
+                "mark": each.mark.hex(),
+                "signature": each.signature.hex(),
+                "signed": each.is_signed,
+            }
             for each in found
         ]
     if as_json:
         print_json(rows)
         return
     table(
-        [(row["pack"], str(row["at"])[:16], row["account"], row["refusal"] or row["standing"]) for row in rows],
+        [(row["pack"], str(row["at"])[:16], row["account"], _standing(row)) for row in rows],
         *("pack", "dispensed", "by", "standing"),
         empty="Nothing was dispensed here.",
     )
+
+
+def _standing(row: dict[str, Any]) -> str:
+    return "undone" if row["undone"] else str(row["refusal"] or row["standing"])
 
 
 # -- goods -----------------------------------------------------------------------------------------------------------
@@ -510,10 +522,10 @@ def end(
     with at_work(who, network=network, store=store, account=account) as goods:
         packs = to_end(goods, codes, exported=kind == "exported")
         if "-" not in codes:
-            confirmed(f"End {len(packs)} packs as {kind}? Nothing takes it back.", yes=yes)
+            confirmed(f"End {plural(len(packs), 'pack')} as {kind}? Nothing takes it back.", yes=yes)
         elif not yes:
             raise Failure("Codes come from standard input, where a question cannot be answered; add --yes.")
         from theriac.medicine.state import End
 
         goods.depot.end(packs, End[kind.upper()])
-    click.echo(f"Ended as {kind}: {len(packs)} packs.")
+    click.echo(f"Ended as {kind}: {plural(len(packs), 'pack')}.")

@@ -91,7 +91,13 @@ def test_trace__a_sheet_for_another_member_does_not_open(town: Town) -> None:
 
     said = town.run("auditor", "trace", code(LOT, 1), "--sheet", town.path("other.sheet"))
 
-    assert (said.code, len(said.sentences)) == (3, 1)
+    assert (said.code, said.sentences) == (
+        3,
+        [
+            f"{town.path('other.sheet')} is sealed to another member; ask who disclosed it for one to this member, by "
+            "'disclose' with --to member:4."
+        ],
+    )
 
 
 def test_trace__a_file_that_is_no_sheet_is_refused(town: Town, folder: Path) -> None:
@@ -224,6 +230,25 @@ def test_regulator__names_that_are_none_send_nothing(town: Town, batch: str, goo
     said = town.run("auditor", "recall", goods.format(batch=batch), "--yes")
 
     assert (said.code, len(said.sentences), town.chain.web3.eth.block_number) == (2, 1, before)
+
+
+def test_regulator__a_part_that_is_none_is_told_without_a_sheet(town: Town, batch: str) -> None:
+    said = [town.run("auditor", "recall", f"{batch}/{part}", "--yes") for part in ("xyz", "3")]
+
+    assert [each.sentences for each in said] == [
+        [
+            f"'{part}' is no part of batch {batch[:12]}; write its place, as 'list' shows it to who holds it, or leave "
+            "it away for the whole batch."
+        ]
+        for part in ("xyz", "3")
+    ]
+
+
+def test_list__of_one_maker__says_whose_batches_there_are_none(town: Town, batch: str) -> None:
+    said = [town.done("auditor", "list", "--maker", maker).out for maker in ("1", "99")]
+
+    assert batch[:16] in said[0]
+    assert said[1] == "Member 99 has commissioned no batch.\n"
 
 
 def test_regulator__is_no_maker(town: Town, batch: str) -> None:

@@ -234,6 +234,14 @@ def test_split__a_field_that_never_ends_is_refused_in_a_sentence(town: Town, hel
     assert (said.code, len(said.sentences), "cannot be read as CSV" in said.err) == (2, 1, True), said.err
 
 
+def test_split__a_quote_that_never_ends_is_refused(town: Town, held: str, folder: Path) -> None:
+    (folder / "plan.csv").write_text(f'goods,to\n{held},"3')
+
+    said = town.run("distributor", "split", str(folder / "plan.csv"), "--dry-run")
+
+    assert (said.code, len(said.sentences), "cannot be read as CSV" in said.err) == (2, 1, True), said.err
+
+
 def test_split__of_what_another_holds_is_refused(town: Town, held: str, folder: Path) -> None:
     town.done("distributor", "offer", case(held, 0), "--to", "5")
     town.done("distributor", "receive", offer_of(town, held, "other"), "--as", "other")
@@ -241,6 +249,35 @@ def test_split__of_what_another_holds_is_refused(town: Town, held: str, folder: 
     said = town.run("distributor", "split", plan(folder, (case(held, 0), "3")))
 
     assert (said.code, "is held by member 5" in said.err) == (3, True)
+
+
+# -- listing ---------------------------------------------------------------------------------------------------------
+
+
+def test_list__names_holders_and_receivers_and_no_member_where_nothing_is_offered(town: Town, held: str) -> None:
+    town.done("distributor", "offer", case(held, 0), "--to", "3")
+
+    shown = town.done("distributor", "list", held).out.splitlines()
+    rows = town.done("distributor", "list", held, "--json").json
+
+    cases = [line.split("  ") for line in shown if " case " in line]
+    assert sorted([cell.strip() for cell in line if cell][3:] for line in cases) == [
+        ["River Wholesale"],
+        ["River Wholesale"],
+        ["River Wholesale", "Corner Pharmacy"],
+    ]
+    offered = [row["offered to"] for row in rows if row["what"] == "case"]
+    assert sorted(offered, key=str) == [3, None, None]
+    assert {row["holder"] for row in rows} == {2}
+
+
+def test_list__an_offer_that_is_over_by_the_chains_time_is_none(town: Town, held: str) -> None:
+    town.done("distributor", "offer", case(held, 0), "--to", "3", "--days", "1")
+    with town.chain.undone():
+        town.chain.at(town.chain.now() + 2 * 86_400)
+        rows = town.done("distributor", "list", held, "--json").json
+
+    assert {row["offered to"] for row in rows} == {None}
 
 
 # -- what is in a case -----------------------------------------------------------------------------------------------
@@ -274,6 +311,38 @@ def test_aggregate__writes_a_packing_event_that_others_read(town: Town, held: st
     [step] = read((folder / "packed.json").read_bytes()).steps
     assert isinstance(step, Packing)
     assert sorted(item.serial for item in step.items) == [serial(held, number) for number in range(4)]
+
+
+def test_aggregate__a_file_that_cannot_be_written_is_told_before_anything_is_asked(town: Town, folder: Path) -> None:
+    (folder / "file").write_text("")
+
+    said = town.run("distributor", "aggregate", "case:nothing", "--epcis", str(folder / "file" / "packed.json"))
+
+    assert (said.code, said.sentences) == (
+        2,
+        [f"{folder}/file/packed.json cannot be written: {folder}/file is no folder; name another file."],
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("epcis", "anchor", "-o"), ("offer", "{lot}", "--to", "3", "--signed")],
+    ids=["proofs", "a signed offer"],
+)
+def test_out__that_cannot_be_written__sends_and_stores_nothing(
+    town: Town, held: str, folder: Path, words: tuple[str, ...]
+) -> None:
+    def kept() -> tuple[int, int]:
+        home = Path(town.settings["THERIAC_HOME"])
+        stored = sum(1 for path in home.rglob("*") if path.is_file() and "store" in path.parts)
+        return town.chain.web3.eth.block_number, stored
+
+    (folder / "file").write_text("")
+    before = kept()
+
+    said = town.run("distributor", *[word.format(lot=held) for word in words], str(folder / "file" / "out"))
+
+    assert (said.code, len(said.sentences), "cannot be written" in said.err, kept()) == (2, 1, True, before)
 
 
 # -- returns ---------------------------------------------------------------------------------------------------------
@@ -311,7 +380,7 @@ def test_receive__a_pack_that_never_went_out_from_here_is_no_return(town: Town, 
     taken = town.done("distributor", "receive", offer, "--as", "other", "--not-a-return")
 
     assert (refused.code, "never went out from here" in refused.err) == (3, True)
-    assert "1 packs" in taken.out
+    assert taken.out.endswith(": 1 pack.\n")
 
 
 def test_receive__a_dispensed_pack_is_no_return(town: Town, held: str) -> None:
@@ -381,7 +450,7 @@ def test_receive__what_a_maker_wrote_to_steer_a_terminal__is_not_shown(town: Tow
 
     # then
     assert [each for each in said if "\x1b" in each.out + each.err or "\x07" in each.out + each.err] == []
-    assert "do not change hands, such as" in said[1].err
+    assert "Not changing hands, though the giver names it: 1 pack, such as" in said[1].err
     assert "In quarantine" in said[2].out
 
 

@@ -131,6 +131,10 @@ HEAD = "gtin,lot,expiry,serial,case,pallet"
         (f"{HEAD}\n{GOOD}\n{GOOD.replace('SN1', 'Ü')}\n", "Line 3 of"),
         (f"{HEAD}\n{GOOD}\n{GOOD.replace('SN1', 'X' * 21)}\n", "Line 3 of"),
         (f"{HEAD}\n{GOOD}\n{GOOD.replace('SN1', '')}\n", "Line 3 of"),
+        (f"{HEAD}\n{GOOD}\n{GOOD.replace('BAD', ' ')}\n", "Line 3 of {path} is no pack: It has no lot"),
+        (f'{HEAD}\n{GOOD}\n\n{GOOD.replace("P1", "")}"P1\n', "Line 4 of {path} cannot be read as CSV"),
+        (f"{HEAD}\n{GOOD.replace('SN1', chr(34) + 'SN1' + chr(34) + 'x')}\n", "Line 2 of {path} cannot be read as CSV"),
+        (f'{HEAD},"note\n{GOOD}\n', "Line 1 of {path} cannot be read as CSV"),
         (f"{HEAD}\n{GOOD}\n{GOOD.replace('SN1,C1', 'SN2,')}\n", "give all a case"),
         (f"{HEAD}\n{GOOD}\n{GOOD.replace('SN1', 'SN2').replace('P1', '')}\n", "give all a pallet"),
         (f"{HEAD}\n{GOOD}\n{GOOD.replace('SN1', 'SN2').replace('P1', 'P2')}\n", "on another pallet"),
@@ -145,6 +149,10 @@ HEAD = "gtin,lot,expiry,serial,case,pallet"
             "a foreign letter",
             "a serial too long",
             "no serial",
+            "no lot",
+            "a quote that never ends",
+            "a quote inside",
+            "a quote in line 1",
         ),
         *("no case", "no pallet", "a case on two pallets"),
     ],
@@ -158,7 +166,7 @@ def test_commission__a_bad_list_is_refused_with_its_line_and_sends_nothing(
     said = town.run("maker", "commission", str(folder / "packs.csv"))
 
     assert (said.code, len(said.sentences)) == (2, 1)
-    assert sentence in said.err
+    assert sentence.format(path=folder / "packs.csv") in said.err
     assert town.chain.web3.eth.block_number == before
 
 
@@ -250,11 +258,12 @@ def test_commission__a_count_needs_what_the_packs_are(town: Town) -> None:
     ("gtin", "lot", "expiry", "sentence"),
     [
         ("04150123456783", "DRAWN", EXPIRY, "should end in 2."),
+        (GTIN, " ", EXPIRY, "It has no lot"),
         (GTIN, "Xé", EXPIRY, "No pack can have this --gtin and --lot"),
         ("8123456", "DRAWN", EXPIRY, "commission a file of them"),
         (GTIN, "DRAWN", "2020-06-30", "The expiry 2020-06-30 is over"),
     ],
-    ids=["a wrong GTIN", "a foreign letter", "a code of China", "an expiry that is over"],
+    ids=["a wrong GTIN", "no lot", "a foreign letter", "a code of China", "an expiry that is over"],
 )
 def test_commission__a_count_of_what_cannot_be_draws_nothing(
     town: Town, gtin: str, lot: str, expiry: str, sentence: str
@@ -333,6 +342,13 @@ def test_labels__read_back_as_the_packs(town: Town, folder: Path, labelled: str)
     assert {str(each.expiry) for each in read} == {EXPIRY}
 
 
+@pytest.mark.parametrize("words", [(), ("--sheet",)], ids=["a file a pack", "sheets"])
+def test_labels__only_their_owner_reads_them(town: Town, folder: Path, labelled: str, words: tuple[str, ...]) -> None:
+    town.done("maker", "labels", f"case:{code(labelled, 0)}", *words, "-o", str(folder / "out"))
+
+    assert {path.stat().st_mode & 0o777 for path in (folder / "out").iterdir()} == {0o600}
+
+
 def test_labels__on_sheets_are_all_there(town: Town, folder: Path, labelled: str) -> None:
     words = ("--sheet", "--columns", "2", "--rows", "3", "--qr")
     town.done("maker", "labels", labelled, *words, "-o", str(folder / "out"))
@@ -343,7 +359,8 @@ def test_labels__on_sheets_are_all_there(town: Town, folder: Path, labelled: str
 
 
 def test_goods__are_named_by_a_picture_too(town: Town, folder: Path, labelled: str) -> None:
-    town.done("maker", "labels", code(labelled, 5), "-o", str(folder / "out"))
+    said = town.done("maker", "labels", code(labelled, 5), "-o", str(folder / "out"))
+    assert said.out == f"1 label in 1 file in {folder / 'out'}.\n"
     [picture] = (folder / "out").iterdir()
 
     town.done("maker", "quarantine", str(picture))

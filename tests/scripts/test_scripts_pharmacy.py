@@ -430,6 +430,22 @@ def test_undo__within_ten_days_and_not_later(town: Market) -> None:
     assert intime.code == 0
 
 
+def test_dispenses__pack_that_was_taken_back__says_so_of_that_dispense_alone(town: Market) -> None:
+    # given: a pack that was dispensed, taken back and dispensed again
+    town.done("pharmacy", "dispense", code(16), "--as", "south")
+    town.done("pharmacy", "undo", code(16), "--as", "south")
+    town.done("pharmacy", "dispense", code(16), "--as", "south")
+
+    # when
+    said = town.done("pharmacy", "dispenses", "--as", "south").out.splitlines()
+    kept = town.done("pharmacy", "dispenses", "--as", "south", "--json").json
+
+    # then
+    assert [line.split()[-1] for line in said if "SN000016" in line] == ["undone", "settled"]
+    found = [(each["standing"], each["undone"]) for each in kept if "SN000016" in each["pack"]]
+    assert found == [("settled", True), ("settled", False)]
+
+
 @pytest.mark.parametrize(
     ("number", "who", "said_"),
     [(14, "south", "was not dispensed"), (0, "south", "Unknown here"), (3, "south", "Unknown here")],
@@ -471,6 +487,6 @@ def test_end__destroyed__for_good(town: Market) -> None:
 
     # then
     assert unsure.code == 1
-    assert said.out == "Ended as destroyed: 1 packs.\n"
+    assert said.out == "Ended as destroyed: 1 pack.\n"
     assert words(town.scan(code(15), who="south")) == ["destroyed"]
     assert [(each.code, len(each.sentences)) for each in (again, foreign)] == [(3, 1), (3, 1)]

@@ -217,6 +217,18 @@ class Chain:
             return Landing(str(event.arguments["actor"]), event.transaction, is_deep)
         return None
 
+    def undone(self) -> set[tuple[bytes, int, str]]:
+        """Dispenses by proof that were taken back, by batch, index and transaction, as far as it was followed."""
+        found: set[tuple[bytes, int, str]] = set()
+        for event in self.index.events("Batches", "Undone"):
+            batch, index = bytes(event.arguments["batch"]), int(event.arguments["index"])
+            where = {"batch": batch, "index": index}
+            for made in self.index.events("Batches", "Dispensed", where=where, until=event.block, newest_first=True):
+                if (made.block, made.index) < (event.block, event.index):
+                    found.add((batch, index, made.transaction))
+                    break
+        return found
+
     def sheet_offered(self, batch: bytes, node: int, *, to: int, until: int) -> bytes:
         """The digest of the sheet of the last offer of a node to a member, up to a block; empty for none."""
         for row in self.index.query(
