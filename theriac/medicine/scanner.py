@@ -1,7 +1,8 @@
 """What a scan comes to: may this pack be handed out, and if not, is it the pack or the scanner.
 
 A verdict is made from what is known here: the sheets that were received, and the events that were followed. A pack that
-no sheet told of is `unknown here`; only somebody who knows every pack of a batch can call one false.
+no sheet told of is `unknown here`; only somebody who knows every pack of a batch can call one false, and only while the
+chain is followed: a batch that was commissioned since may hold it.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -151,9 +152,11 @@ class Scanner:
         keys: Mapping[int, bytes] | None = None,
         others: Callable[[Collection[int]], Sequence[bytes]] = lambda keys: (),
         queued: Callable[[KnownPack], bool] = lambda pack: False,
+        is_current: Callable[[], bool] = lambda: True,
     ) -> None:
         """`tags` finds batches by their tag, `keys` are the consortium's keys by number, `others` finds batches whose
-        tag was made with none of some keys, `queued` says whether a dispense of a pack waits to be settled.
+        tag was made with none of some keys, `queued` says whether a dispense of a pack waits to be settled, and
+        `is_current` whether the batches are known that there are: one that is not may hold what no other does.
         """
         self._member = member
         self._shelf = shelf
@@ -162,6 +165,7 @@ class Scanner:
         self._keys = keys or {}
         self._others = others
         self._queued = queued
+        self._is_current = is_current
 
     def scan(self, raw: str | bytes, *, now: datetime | None = None) -> Verdict:
         """The verdict on one line of a scanner. Raises nothing but what a broken file raises."""
@@ -243,8 +247,15 @@ class Scanner:
         return None
 
     def _unknown(self, code: PackCode) -> Verdict:
+        # Asked before the batches are looked up, which are then at least as new.
+        is_current = self._is_current()
         batches = self._tagged(code)
-        if batches and all(self._knows_whole(batch) for batch in batches) and not self._may_be_elsewhere():
+        if (
+            is_current
+            and batches
+            and all(self._knows_whole(batch) for batch in batches)
+            and not self._may_be_elsewhere()
+        ):
             return Verdict(Cause.FALSE, code=code, batches=batches)
         return Verdict(Cause.UNKNOWN_HERE, code=code, batches=batches)
 
