@@ -111,7 +111,8 @@ class Verdict:
 
     `code` is what the pack's code says, None where it could not be told; `pack` where it lies, if that is known here;
     `scanner` what is set wrong at the scanner, the first to mend first; `holder` the member that holds it, or zero;
-    `batches` those commissioned for the code's product and lot, for a pack that is unknown here.
+    `batches` those commissioned for the code's product and lot, for a pack that is unknown here, and `elsewhere` those
+    of which nothing here tells what they are of: no sheet, nor a key for their tag.
     """
 
     cause: Cause
@@ -120,6 +121,7 @@ class Verdict:
     scanner: tuple[ScannerCause, ...] = ()
     holder: int = 0
     batches: tuple[bytes, ...] = ()
+    elsewhere: tuple[bytes, ...] = ()
 
     @property
     def may_be_dispensed(self) -> bool:
@@ -249,15 +251,10 @@ class Scanner:
     def _unknown(self, code: PackCode) -> Verdict:
         # Asked before the batches are looked up, which are then at least as new.
         is_current = self._is_current()
-        batches = self._tagged(code)
-        if (
-            is_current
-            and batches
-            and all(self._knows_whole(batch) for batch in batches)
-            and not self._may_be_elsewhere()
-        ):
+        batches, elsewhere = self._tagged(code), self._elsewhere()
+        if is_current and batches and all(self._knows_whole(batch) for batch in batches) and not elsewhere:
             return Verdict(Cause.FALSE, code=code, batches=batches)
-        return Verdict(Cause.UNKNOWN_HERE, code=code, batches=batches)
+        return Verdict(Cause.UNKNOWN_HERE, code=code, batches=batches, elsewhere=elsewhere)
 
     def _tagged(self, code: PackCode) -> tuple[bytes, ...]:
         strings = code.strings()
@@ -266,10 +263,10 @@ class Scanner:
             found += self._tags(tag_of(key, strings.product, strings.lot))
         return tuple(dict.fromkeys(found))
 
-    def _may_be_elsewhere(self) -> bool:
-        """Whether there is a batch of which nothing here tells what it is of: no sheet, nor a key for its tag."""
+    def _elsewhere(self) -> tuple[bytes, ...]:
+        """The batches of which nothing here tells what they are of: no sheet, nor a key for their tag."""
         known = {each.batch for each in self._shelf.batches()}
-        return not known.issuperset(self._others(self._keys))
+        return tuple(batch for batch in self._others(self._keys) if batch not in known)
 
     def _knows_whole(self, batch: bytes) -> bool:
         return self._shelf.knows_whole(batch)
