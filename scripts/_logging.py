@@ -71,12 +71,12 @@ def _log(who_: str) -> click.Command:
         """
         from pathlib import Path
 
-        from scripts._goods import goods_of
+        from scripts._handing import at_work
         from scripts._progress import working
         from theriac.medicine.coldchain import ColdChain, Log, SignedReadings, from_csv
 
         readings = from_csv(Path(file).read_bytes())
-        with goods_of(who, network=network, store=store, account=account) as goods:
+        with at_work(who, network=network, store=store, account=account) as goods:
             _check_recent(goods, readings[-1].at)
             signer = goods.site.signer(logger)
             alias = logger if direct else _alias(goods)
@@ -176,12 +176,12 @@ def _allow(who_: str) -> click.Command:
     ) -> None:
         """Let the contract ColdChain block goods of this member by what its loggers report."""
         from scripts._cli import confirmed
-        from scripts._goods import goods_of
+        from scripts._handing import at_work
         from theriac.medicine.coldchain import REPORT_EXCURSION_FOR, ColdChain
 
         asked = "No longer let" if forbid else "Let"
         confirmed(f"{asked} the loggers of this member block its goods?", yes=yes)
-        with goods_of(who, network=network, store=store, account=account) as goods:
+        with at_work(who, network=network, store=store, account=account) as goods:
             cold = ColdChain(goods.depot.chain, sender=goods.site.sender(_alias(goods)), store=goods.site.store)
             cold.allow(mask=0 if forbid else REPORT_EXCURSION_FOR)
         click.echo("ColdChain may block nothing of this member now." if forbid else "ColdChain may block goods now.")
@@ -213,13 +213,14 @@ def add_limit(cli: Actor, who: str = "maker") -> None:
         store: str | None,
     ) -> None:
         """Say what temperatures a batch bears; reports of loggers count against it."""
-        from scripts._goods import batch_named, goods_of
+        from scripts._goods import batch_named
+        from scripts._handing import at_work
         from theriac.medicine.coldchain import ColdChain, Limit
 
         limit = Limit(_hundredths(low), _hundredths(high), minutes, _hundredths(kinetic))
         if limit.low >= limit.high:
             raise Failure(f"{low} to {high} is no range; give the lower one first.")
-        with goods_of(who, network=network, store=store, account=account) as goods:
+        with at_work(who, network=network, store=store, account=account) as goods:
             cold = ColdChain(goods.depot.chain, sender=goods.site.sender(_alias(goods)), store=goods.site.store)
             cold.set_limit(batch_named(goods.depot, batch), limit)
         click.echo(f"Set: {low} to {high} °C, {minutes} minutes outside, mean kinetic temperature {kinetic} °C.")

@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -343,6 +344,30 @@ def test_dispense__many__whole_case_and_a_pack_that_stands_apart(town: Market) -
     assert words(blocked) == ["quarantined"]
     assert (said.code, words(said)) == (0, ["dispensed"] * 4)
     assert words(town.scan(*[code(number) for number in (6, 7, 8, 9)])) == ["dispensed-here"] * 4
+
+
+@pytest.mark.parametrize(("number", "many"), [(17, ["--many"]), (18, [])], ids=["many", "each"])
+def test_dispense__after_a_run_that_was_interrupted_while_it_sent__is_told_what_became_of_it(
+    town: Market, number: int, many: list[str]
+) -> None:
+    # given: a run that sent a mask and ended, and a chain that takes its time
+    town.chain.ask("evm_setAutomine", False)
+    with town.goods("south") as goods:
+        verdict = goods.depot.scanner().scan(code(number))
+        assert verdict.pack is not None
+        [(batch, case, word, mask)] = goods.depot._masks([verdict.pack])
+        call = goods.depot.chain.contracts.Batches.functions.dispenseMany(batch, case, word, mask)
+        goods.depot._sending().submit(call)
+    miner = threading.Timer(3, lambda: town.chain.ask("evm_setAutomine", True) or town.chain.ask("evm_mine"))
+    miner.start()
+
+    # when
+    said = town.run("pharmacy", "dispense", *many, code(number), "--as", "south")
+    miner.join()
+
+    # then
+    assert (said.code, words(said)) == (3, ["dispensed-here"]), said.err
+    assert said.err == "Nothing was dispensed.\n"
 
 
 def test_scan__dispense_with_an_account_that_is_no_pharmacist__stops_before_anything_is_written(town: Market) -> None:
