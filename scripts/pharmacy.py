@@ -122,6 +122,8 @@ def scan(
         raise Failure("Name pictures or a folder with --watch, not both.")
     if idle is not None and watch is None:
         raise Failure("--idle is for --watch; standard input ends by itself.")
+    if place is not None:
+        _check_place(place)
     saying = Saying(as_json)
     with post_of(who, network=network, store=store, account=account) as goods:
         follower = Follower(goods, saying, settles=dispenses or settles, quiet=dispenses and not settles)
@@ -143,6 +145,16 @@ def scan(
                 follower.end()
         work.close()
     raise click.exceptions.Exit(saying.worst)
+
+
+def _check_place(place: str) -> None:
+    from theriac.errors import BadScan
+    from theriac.medicine.scans import LONGEST_PLACE, place_of
+
+    try:
+        place_of(place)
+    except BadScan:
+        raise Failure(f"--place is a GLN or a text of 1 to {LONGEST_PLACE} printable characters.") from None
 
 
 # -- dispensing ------------------------------------------------------------------------------------------------------

@@ -167,6 +167,14 @@ def test_scan__several_words_that_do_not_go_together__one_sentence(town: Market,
     assert [(said.code, len(said.sentences), said.out) for said in (both, idle, nobody, name)] == [(2, 1, "")] * 4
 
 
+@pytest.mark.parametrize("place", ["", "  ", "x" * 81, "Till\x1b[2J", "\udc80"], ids=ascii)
+def test_scan__place_that_no_scan_can_name__refused_before_anything_is_scanned(town: Market, place: str) -> None:
+    said = town.scan(code(0), words=("--place", place))
+
+    assert (said.code, said.out) == (2, "")
+    assert said.sentences == ["--place is a GLN or a text of 1 to 80 printable characters."]
+
+
 def test_scan__watched_folder__each_picture_once_and_only_when_it_is_whole(town: Market, folder: Path) -> None:
     # given: one picture there, one that arrives, one that is written slowly, one that is never whole, and other files
     watched = folder / "scans"
