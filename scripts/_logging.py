@@ -12,6 +12,7 @@ from scripts._cli import (
     Failure,
     account_option,
     as_option,
+    cleaned,
     example,
     json_option,
     network_options,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from scripts._goods import Goods
     from theriac.medicine.coldchain import Reported
     from theriac.medicine.messages import Goods as Beside
+    from theriac.medicine.messages import Readings
 
 
 def add_log(cli: Actor, who: str = "pharmacy") -> None:
@@ -67,13 +69,13 @@ def _log(who_: str) -> click.Command:
         """Report a temperature logger's readings; goods that bore too much are blocked.
 
         FILE is CSV: a time with its zone, a comma, degrees Celsius: 2030-01-07T09:00:00Z,5.25. The readings are sealed
-        to this member and the goods' makers.
+        to this member and the goods' makers. Goods that the chain refuses keep no others from being reported.
         """
         from pathlib import Path
 
         from scripts._handing import at_work
         from scripts._progress import working
-        from theriac.medicine.coldchain import ColdChain, Log, SignedReadings, from_csv
+        from theriac.medicine.coldchain import ColdChain, Log, SignedReadings, from_csv, report_each
 
         readings = from_csv(Path(file).read_bytes())
         with at_work(who, network=network, store=store, account=account) as goods:
@@ -87,17 +89,25 @@ def _log(who_: str) -> click.Command:
             with working("Sealing and reporting"):
                 messages = cold.messages(Log.of(str(signer.address), readings), beside, to=_readers(goods, beside))
                 domain = goods.depot.chain.domain("ColdChain")
-                found = [
-                    cold.report(message)
-                    if direct
-                    else cold.carry(SignedReadings.sign(message, signer=signer, domain=domain))
-                    for message in messages
-                ]
+
+                def send(message: "Readings") -> "Reported":
+                    if direct:
+                        return cold.report(message)
+                    return cold.carry(SignedReadings.sign(message, signer=signer, domain=domain))
+
+                found = report_each(messages, send=send)
+        if not found.reported:
+            raise found.refused[0].refusal
         if as_json:
-            print_json([_told(each) for each in found])
-            return
-        for each in found:
-            _print(each)
+            print_json([_told(each) for each in found.reported])
+        else:
+            for each in found.reported:
+                _print(each)
+        for refused in found.refused:
+            where = f"node {refused.goods.node} of batch {refused.goods.batch.hex()[:16]}"
+            click.echo(cleaned(f"Not reported: {where}. {refused.refusal}"), err=True)
+        if found.refused:
+            raise click.exceptions.Exit(3)
 
     return log
 
