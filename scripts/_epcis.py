@@ -87,13 +87,13 @@ def _anchor(actor: str) -> click.Command:
     @network_options
     def anchor(out: str, who: str, account: str | None, network: str, store: str | None) -> None:
         """Anchor the hashes of all events so far under one root, and write a proof for each."""
-        from scripts._goods import goods_of
+        from scripts._handing import at_work
         from scripts._progress import working
         from theriac.medicine.journal import tree_of_events
         from theriac.medicine.tree import node_of
 
         check_out(out)
-        with goods_of(who, network=network, store=store, account=account) as goods:
+        with at_work(who, network=network, store=store, account=account) as goods:
             digests = [entry.digest for entry in journal_of(goods).entries() if entry.digest]
             if not digests:
                 raise Failure("There is no event to anchor: this member did nothing with goods yet.", 2)

@@ -168,6 +168,7 @@ class Follower:
 
     def _back(self) -> None:
         self.goods.online = self.goods.site.answers = True
+        self.goods.depot.chain.is_followed_elsewhere(True)
         remember_followed(self.goods.person.folder)
         if self._said_lost:
             self._said_lost = False
@@ -175,6 +176,7 @@ class Follower:
 
     def _lost(self, trouble: str) -> None:
         self.goods.online = self.goods.site.answers = False
+        self.goods.depot.chain.is_followed_elsewhere(False)
         if trouble:
             self._trouble(trouble)
         if not self._said_lost:

@@ -60,12 +60,24 @@ class Piece:
 
 
 @contextmanager
-def at_work(who: str, *, network: str, store: str | None, account: str | None) -> Iterator["Goods"]:
-    """A member's depot, once what an interrupted run left under way is done."""
-    from scripts._goods import goods_of
+def at_work(
+    who: str, *, network: str, store: str | None, account: str | None, offline: bool = False
+) -> Iterator["Goods"]:
+    """A member's depot, once what an interrupted run left under way is done: for every command that sends.
 
-    with goods_of(who, network=network, store=store, account=account) as goods:
-        goods.depot.finish()
+    With `offline`, a chain that is out of reach is no failure.
+    """
+    from scripts._goods import goods_of
+    from theriac.errors import Unavailable
+
+    with goods_of(who, network=network, store=store, account=account, offline=offline) as goods:
+        if goods.online:
+            try:
+                goods.depot.finish()
+            except Unavailable:
+                if not offline:
+                    raise
+                goods.online = False
         yield goods
 
 

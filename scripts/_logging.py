@@ -12,6 +12,7 @@ from scripts._cli import (
     Failure,
     account_option,
     as_option,
+    cleaned,
     example,
     json_option,
     network_options,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from scripts._goods import Goods
     from theriac.medicine.coldchain import Reported
     from theriac.medicine.messages import Goods as Beside
+    from theriac.medicine.messages import Readings
 
 
 def add_log(cli: Actor, who: str = "pharmacy") -> None:
@@ -67,16 +69,16 @@ def _log(who_: str) -> click.Command:
         """Report a temperature logger's readings; goods that bore too much are blocked.
 
         FILE is CSV: a time with its zone, a comma, degrees Celsius: 2030-01-07T09:00:00Z,5.25. The readings are sealed
-        to this member and the goods' makers.
+        to this member and the goods' makers. Goods that the chain refuses keep no others from being reported.
         """
         from pathlib import Path
 
-        from scripts._goods import goods_of
+        from scripts._handing import at_work
         from scripts._progress import working
-        from theriac.medicine.coldchain import ColdChain, Log, SignedReadings, from_csv
+        from theriac.medicine.coldchain import ColdChain, Log, SignedReadings, from_csv, report_each
 
         readings = from_csv(Path(file).read_bytes())
-        with goods_of(who, network=network, store=store, account=account) as goods:
+        with at_work(who, network=network, store=store, account=account) as goods:
             _check_recent(goods, readings[-1].at)
             signer = goods.site.signer(logger)
             alias = logger if direct else _alias(goods)
@@ -87,17 +89,25 @@ def _log(who_: str) -> click.Command:
             with working("Sealing and reporting"):
                 messages = cold.messages(Log.of(str(signer.address), readings), beside, to=_readers(goods, beside))
                 domain = goods.depot.chain.domain("ColdChain")
-                found = [
-                    cold.report(message)
-                    if direct
-                    else cold.carry(SignedReadings.sign(message, signer=signer, domain=domain))
-                    for message in messages
-                ]
+
+                def send(message: "Readings") -> "Reported":
+                    if direct:
+                        return cold.report(message)
+                    return cold.carry(SignedReadings.sign(message, signer=signer, domain=domain))
+
+                found = report_each(messages, send=send)
+        if not found.reported:
+            raise found.refused[0].refusal
         if as_json:
-            print_json([_told(each) for each in found])
-            return
-        for each in found:
-            _print(each)
+            print_json([_told(each) for each in found.reported])
+        else:
+            for each in found.reported:
+                _print(each)
+        for refused in found.refused:
+            where = f"node {refused.goods.node} of batch {refused.goods.batch.hex()[:16]}"
+            click.echo(cleaned(f"Not reported: {where}. {refused.refusal}"), err=True)
+        if found.refused:
+            raise click.exceptions.Exit(3)
 
     return log
 
@@ -176,12 +186,12 @@ def _allow(who_: str) -> click.Command:
     ) -> None:
         """Let the contract ColdChain block goods of this member by what its loggers report."""
         from scripts._cli import confirmed
-        from scripts._goods import goods_of
+        from scripts._handing import at_work
         from theriac.medicine.coldchain import REPORT_EXCURSION_FOR, ColdChain
 
         asked = "No longer let" if forbid else "Let"
         confirmed(f"{asked} the loggers of this member block its goods?", yes=yes)
-        with goods_of(who, network=network, store=store, account=account) as goods:
+        with at_work(who, network=network, store=store, account=account) as goods:
             cold = ColdChain(goods.depot.chain, sender=goods.site.sender(_alias(goods)), store=goods.site.store)
             cold.allow(mask=0 if forbid else REPORT_EXCURSION_FOR)
         click.echo("ColdChain may block nothing of this member now." if forbid else "ColdChain may block goods now.")
@@ -213,13 +223,14 @@ def add_limit(cli: Actor, who: str = "maker") -> None:
         store: str | None,
     ) -> None:
         """Say what temperatures a batch bears; reports of loggers count against it."""
-        from scripts._goods import batch_named, goods_of
+        from scripts._goods import batch_named
+        from scripts._handing import at_work
         from theriac.medicine.coldchain import ColdChain, Limit
 
         limit = Limit(_hundredths(low), _hundredths(high), minutes, _hundredths(kinetic))
         if limit.low >= limit.high:
             raise Failure(f"{low} to {high} is no range; give the lower one first.")
-        with goods_of(who, network=network, store=store, account=account) as goods:
+        with at_work(who, network=network, store=store, account=account) as goods:
             cold = ColdChain(goods.depot.chain, sender=goods.site.sender(_alias(goods)), store=goods.site.store)
             cold.set_limit(batch_named(goods.depot, batch), limit)
         click.echo(f"Set: {low} to {high} °C, {minutes} minutes outside, mean kinetic temperature {kinetic} °C.")

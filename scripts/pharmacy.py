@@ -123,6 +123,8 @@ def scan(
         raise Failure("Name pictures or a folder with --watch, not both.")
     if idle is not None and watch is None:
         raise Failure("--idle is for --watch; standard input ends by itself.")
+    if place is not None:
+        _check_place(place)
     saying = Saying(as_json)
     with post_of(who, network=network, store=store, account=account) as goods:
         follower = Follower(goods, saying, settles=dispenses or settles, quiet=dispenses and not settles)
@@ -144,6 +146,16 @@ def scan(
                 follower.end()
         work.close()
     raise click.exceptions.Exit(saying.worst)
+
+
+def _check_place(place: str) -> None:
+    from theriac.errors import BadScan
+    from theriac.medicine.scans import LONGEST_PLACE, place_of
+
+    try:
+        place_of(place)
+    except BadScan:
+        raise Failure(f"--place is a GLN or a text of 1 to {LONGEST_PLACE} printable characters.") from None
 
 
 # -- dispensing ------------------------------------------------------------------------------------------------------
@@ -195,7 +207,7 @@ def dispense(
     """
     from scripts._dispensing import all_genuine, check_may_dispense, dispensed, dispensed_many, judged, mask_of
     from scripts._filling import dispensed_for
-    from scripts._goods import goods_of
+    from scripts._handing import at_work
     from scripts._scanning import Saying
 
     if paper is None and (numbers or units):
@@ -204,7 +216,7 @@ def dispense(
         raise Failure("--many is for packs without a prescription; leave it out.")
     saying = Saying(as_json)
     offline = not many and paper is None
-    with goods_of(who, network=network, store=store, account=account, offline=offline) as goods:
+    with at_work(who, network=network, store=store, account=account, offline=offline) as goods:
         check_may_dispense(goods)
         packs = judged(goods, codes)
         if not all_genuine(packs, saying, online=goods.online):
@@ -256,10 +268,10 @@ def take(code: str, numbers: tuple[int, ...], who: str, account: str | None, net
     """Take lines of a prescription for a day, so that no other pharmacy fills them meanwhile."""
     from scripts._dispensing import check_may_dispense
     from scripts._filling import sender_of, taken
-    from scripts._goods import goods_of
+    from scripts._handing import at_work
     from scripts._prescribing import shown_by
 
-    with goods_of(who, network=network, store=store, account=account) as goods:
+    with at_work(who, network=network, store=store, account=account) as goods:
         check_may_dispense(goods)
         shown = shown_by(code, goods.site)
         lines = taken(goods, shown, numbers, sender=sender_of(goods))
@@ -277,11 +289,11 @@ def give_back(
 ) -> None:
     """Let go of lines of a prescription, so that another pharmacy can take them."""
     from scripts._filling import sender_of
-    from scripts._goods import goods_of
+    from scripts._handing import at_work
     from scripts._prescribing import client, shown_by
     from theriac.medicine.prescribing import chosen
 
-    with goods_of(who, network=network, store=store, account=account) as goods:
+    with at_work(who, network=network, store=store, account=account) as goods:
         shown = shown_by(code, goods.site)
         contract = client(goods.site, sender_of(goods))
         states = contract.states(shown.prescription, shown.terms)
@@ -314,10 +326,10 @@ def fill(
     """Fill a line with what has no pack here; 'dispense --prescription' fills it with a pack."""
     from scripts._dispensing import check_may_dispense
     from scripts._filling import check_left, filled, one_line, sender_of, taken
-    from scripts._goods import goods_of
+    from scripts._handing import at_work
     from scripts._prescribing import shown_by
 
-    with goods_of(who, network=network, store=store, account=account) as goods:
+    with at_work(who, network=network, store=store, account=account) as goods:
         check_may_dispense(goods)
         shown = shown_by(code, goods.site)
         line = one_line(shown, numbers)
@@ -339,10 +351,10 @@ def unfill(
 ) -> None:
     """Take back what this pharmacy filled last of a line, within ten days: it may be filled again."""
     from scripts._filling import one_line, sender_of
-    from scripts._goods import goods_of
+    from scripts._handing import at_work
     from scripts._prescribing import client, shown_by
 
-    with goods_of(who, network=network, store=store, account=account) as goods:
+    with at_work(who, network=network, store=store, account=account) as goods:
         shown = shown_by(code, goods.site)
         line = one_line(shown, numbers)
         confirmed(f"Take back what was filled last of line {line + 1}?", yes=yes)
@@ -388,11 +400,11 @@ def settle(who: str, account: str | None, network: str, store: str | None, as_js
 
     Exit code 3 where one was refused, 4 where the chain is out of reach: all of them wait on then.
     """
-    from scripts._goods import goods_of
+    from scripts._handing import at_work
     from scripts._progress import working
     from scripts._scanning import settled
 
-    with goods_of(who, network=network, store=store, account=account) as goods, working("Settling"):
+    with at_work(who, network=network, store=store, account=account) as goods, working("Settling"):
         found = goods.depot.settle()
     closed = [*found.settled, *found.conflicts]
     if as_json:

@@ -51,7 +51,7 @@ def world() -> list[Known]:
     return [known(each) for each in WORLD["batches"]]
 
 
-def scanner(batches: Iterable[Known], *, waiting: Iterable[tuple[str, int]] = ()) -> Scanner:
+def scanner(batches: Iterable[Known], *, waiting: Iterable[tuple[str, int]] = (), is_current: bool = True) -> Scanner:
     """The pharmacy's scanner. What it does not hold of a batch is hidden in its sheet, as anyone's sheet has it."""
     shape = Shape(WORLD["palletBits"], WORLD["caseBits"])
     shelf, states, tags, numbers = Shelf(None), {}, dict[bytes, list[bytes]](), {}
@@ -75,6 +75,7 @@ def scanner(batches: Iterable[Known], *, waiting: Iterable[tuple[str, int]] = ()
         tags=lambda tag: tags.get(tag, []),
         keys={1: _KEY},
         queued=queued.__contains__,
+        is_current=lambda: is_current,
     )
 
 

@@ -24,6 +24,7 @@ from theriac.medicine.coldchain import (
     SignedReadings,
     Verdict,
     check_report,
+    report_each,
 )
 from theriac.medicine.messages import Goods
 from theriac.medicine.state import Block
@@ -255,6 +256,33 @@ def test_messages__of_goods_with_two_ranges__are_two_and_of_goods_without_a_limi
         ((goods[0],), LIMIT.low),
         ((goods[1],), -2500),
     ]
+
+
+def test_messages__of_many_goods__so_many_at_once_and_each_once(road: Road) -> None:
+    cold = road.cold("maker")
+    goods = [Goods(road.batch, 1 << 20 | place) for place in range(120)]
+
+    found = cold.messages(road.log("maker", 500, 500), goods, to=[road.town.identities["maker"].recipient])
+
+    assert [len(each.goods) for each in found] == [50, 50, 20]
+    assert [goods for each in found for goods in each.goods] == goods
+    assert len({(each.root, each.readings, each.verdict) for each in found}) == 1
+
+
+def test_report_each__of_goods_that_somebody_else_holds__the_others_are_blocked(road: Road) -> None:
+    # given: what the maker holds, and beside it a case of the pharmacy
+    cold, mine, other = road.cold("maker"), Goods(road.batch, road.kept), Goods(road.batch, road.case)
+    log, signer = road.log("maker", 3000, 3000, 3000, 3000, 3000), KeySigner(road.logger("maker"))
+    domain = road.town["maker"].chain.domain("ColdChain")
+    messages = cold.messages(log, [other, mine], to=[road.town.identities["maker"].recipient])
+
+    # when
+    found = report_each(messages, send=lambda each: cold.carry(SignedReadings.sign(each, signer=signer, domain=domain)))
+
+    # then
+    assert [each.blocked for each in found.reported] == [(Blocked(road.batch, road.kept, 2),)]
+    assert [each.goods for each in found.refused] == [other]
+    assert road.blocks(road.kept) == Block.EXCURSION
 
 
 def test_allow__lets_the_contract_act_and_takes_it_back(road: Road) -> None:

@@ -2,18 +2,22 @@
 
 import io
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
+from pathlib import Path
 
 import pytest
 from depot_town import PRODUCT, Town, order, town
 from real_anvil import BOARD
+from web3 import HTTPProvider, Web3
 
 from theriac.crypto import age
 from theriac.errors import (
     BadSheet,
+    ChainSilent,
     NoConsortiumKey,
     NoMatchingIdentity,
     NothingOffered,
@@ -23,6 +27,8 @@ from theriac.errors import (
     SheetDoesNotFit,
     WrongPack,
 )
+from theriac.ledger.contracts import Contracts
+from theriac.medicine.chain import Chain
 from theriac.medicine.depot import Depot, SignedOffer, missing_nodes
 from theriac.medicine.keys import new_key, sealed_to
 from theriac.medicine.packs import BatchKey, Product, cases_of
@@ -141,6 +147,53 @@ def test_scan__of_a_batch_under_a_key_that_is_not_here__is_unknown_and_not_false
 
     # then
     assert verdict.cause is Cause.UNKNOWN_HERE
+
+
+def test_scan__of_a_batch_commissioned_since_the_chain_was_followed__is_unknown_and_not_false(
+    place: Town,
+) -> None:
+    # given: a pharmacy that has a batch as a whole, and more of its lot that it has not heard of
+    maker, pharmacy = place["maker"], place["pharmacy"]
+    lot = Product(PRODUCT.code, "SINCE", PRODUCT.expiry)
+    whole = maker.commission(order(product=lot))
+    give(place, "maker", "pharmacy", whole, BATCH)
+    raw = f"01{lot.code}17{PRODUCT.expiry:%y%m%d}10{lot.lot}\x1d21LATER0"
+    in_reach = pharmacy.scanner().scan(raw).cause
+    more = order(product=lot)
+    maker.commission(replace(more, serials=[f"LATER{number}" for number in range(len(more.serials))]))
+
+    # when: a program begins while the chain is out of reach
+    following = pharmacy.chain
+    [file] = pharmacy.chain.index.query("PRAGMA database_list")
+    silent = Web3(HTTPProvider("http://127.0.0.1:9"))
+    pharmacy.chain = Chain(silent, Contracts(silent, place.contracts.deployment), index=Path(str(file["file"])))
+    try:
+        begun = pharmacy.scanner().scan(raw).cause
+        with pytest.raises(ChainSilent):
+            pharmacy.sync()
+        tried = pharmacy.scanner().scan(raw).cause
+    finally:
+        pharmacy.chain.close()
+        pharmacy.chain = following
+    place.sync()
+
+    # then
+    assert (in_reach, begun, tried) == (Cause.FALSE, Cause.UNKNOWN_HERE, Cause.UNKNOWN_HERE)
+
+
+def test_is_current__for_a_minute_after_the_chain_was_followed_and_no_longer(
+    place: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = place["pharmacy"].chain
+    chain.sync()
+    now = time.time()
+
+    found = []
+    for later in (0, 55, 61, -3600):
+        monkeypatch.setattr(time, "time", lambda later=later: now + later)
+        found.append(chain.is_current())
+
+    assert found == [True, True, False, False]
 
 
 def test_scan__while_a_key_of_the_consortium_cannot_be_read__goes_on(place: Town, batch: bytes) -> None:

@@ -141,6 +141,21 @@ def test_scan__serial_that_two_lots_have_and_a_code_without_its_lot__cut_short()
     assert pharmacy.scan(f"01{PRODUCT.code}1727123121SN1\x1d10OTHER", now=NOW).cause is Cause.GENUINE
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_scan__case_of_the_corpus_where_the_chain_was_not_followed__none_is_false_and_the_others_stay(
+    name: str,
+) -> None:
+    # given: a batch that was commissioned meanwhile is not known, and could hold any of its lot
+    pharmacy = scanner(world(), waiting=[(name, index) for name, index in WORLD["waiting"]], is_current=False)
+
+    # when
+    verdict = pharmacy.scan(CASES[name]["raw"], now=NOW)
+
+    # then
+    cause = CASES[name]["cause"]
+    assert verdict.cause.value == (Cause.UNKNOWN_HERE.value if cause == Cause.FALSE.value else cause)
+
+
 # -- any garbling, any false pack ------------------------------------------------------------------------------------
 
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_/.,:;!?()"

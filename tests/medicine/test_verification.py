@@ -22,7 +22,7 @@ from theriac.ledger.signer import KeySigner
 from theriac.ledger.typed import Domain
 from theriac.medicine.clones import ScanBook
 from theriac.medicine.packs import Product, cases_of
-from theriac.medicine.scanner import Cause, Verdict
+from theriac.medicine.scanner import Cause, Scanner, Verdict
 from theriac.medicine.scans import SignedScan
 from theriac.medicine.shelf import Shelf
 from theriac.medicine.tree import BATCH, Shape, node_of
@@ -179,6 +179,39 @@ def test_explain__a_pack_that_is_this_members_without_its_sheet__is_never_genuin
 
     # then
     assert (found.cause, found.holder) == (Cause.UNKNOWN_HERE, 3)
+
+
+@pytest.mark.parametrize(("maker", "cause"), [(MAKER, Cause.FALSE), (9, Cause.UNKNOWN_HERE)], ids=["same", "another"])
+def test_explained__a_batch_of_which_no_key_here_tells_what_it_is_of__counts_by_its_maker(
+    place: Stage, maker: int, cause: Cause
+) -> None:
+    # given: a batch whose tag was made with a key that was not sealed to the asker
+    asker = place.town["other pharmacy"]
+    of, chain = code(0, serial="FALSE5"), asker.chain
+    state = chain.state(place.batch)
+    assert state is not None
+    scanner = Scanner(
+        member=OTHER,
+        shelf=asker.shelf,
+        states=chain.state,
+        tags=chain.batches_tagged,
+        keys=asker.consortium_keys(),
+        others=lambda keys: [b"under another key"],
+    )
+    verdict = scanner.judge(of, now=place.now())
+    question = place.scan("other pharmacy", of)
+    answered = place.check("other pharmacy", place.verifier().answer(question), question)
+
+    class OneMore:
+        def state(self, batch: bytes) -> object:
+            return replace(state, maker=maker) if batch == b"under another key" else chain.state(batch)
+
+    # when: the only maker that is found by the keys here says that it never made the pack
+    found = explained(verdict, [answered], chain=OneMore(), member=OTHER, now=place.now())  # type: ignore[arg-type]
+
+    # then
+    assert answered.answer.finding is Finding.FALSE
+    assert found.cause is cause
 
 
 def test_explained__one_of_two_makers_denies_and_the_other_is_silent__is_unknown_here(place: Stage) -> None:

@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,6 +165,14 @@ def test_scan__several_words_that_do_not_go_together__one_sentence(town: Market,
     name = town.scan(who="../north")
 
     assert [(said.code, len(said.sentences), said.out) for said in (both, idle, nobody, name)] == [(2, 1, "")] * 4
+
+
+@pytest.mark.parametrize("place", ["", "  ", "x" * 81, "Till\x1b[2J", "\udc80"], ids=ascii)
+def test_scan__place_that_no_scan_can_name__refused_before_anything_is_scanned(town: Market, place: str) -> None:
+    said = town.scan(code(0), words=("--place", place))
+
+    assert (said.code, said.out) == (2, "")
+    assert said.sentences == ["--place is a GLN or a text of 1 to 80 printable characters."]
 
 
 def test_scan__watched_folder__each_picture_once_and_only_when_it_is_whole(town: Market, folder: Path) -> None:
@@ -343,6 +352,30 @@ def test_dispense__many__whole_case_and_a_pack_that_stands_apart(town: Market) -
     assert words(blocked) == ["quarantined"]
     assert (said.code, words(said)) == (0, ["dispensed"] * 4)
     assert words(town.scan(*[code(number) for number in (6, 7, 8, 9)])) == ["dispensed-here"] * 4
+
+
+@pytest.mark.parametrize(("number", "many"), [(17, ["--many"]), (18, [])], ids=["many", "each"])
+def test_dispense__after_a_run_that_was_interrupted_while_it_sent__is_told_what_became_of_it(
+    town: Market, number: int, many: list[str]
+) -> None:
+    # given: a run that sent a mask and ended, and a chain that takes its time
+    town.chain.ask("evm_setAutomine", False)
+    with town.goods("south") as goods:
+        verdict = goods.depot.scanner().scan(code(number))
+        assert verdict.pack is not None
+        [(batch, case, word, mask)] = goods.depot._masks([verdict.pack])
+        call = goods.depot.chain.contracts.Batches.functions.dispenseMany(batch, case, word, mask)
+        goods.depot._sending().submit(call)
+    miner = threading.Timer(3, lambda: town.chain.ask("evm_setAutomine", True) or town.chain.ask("evm_mine"))
+    miner.start()
+
+    # when
+    said = town.run("pharmacy", "dispense", *many, code(number), "--as", "south")
+    miner.join()
+
+    # then
+    assert (said.code, words(said)) == (3, ["dispensed-here"]), said.err
+    assert said.err == "Nothing was dispensed.\n"
 
 
 def test_scan__dispense_with_an_account_that_is_no_pharmacist__stops_before_anything_is_written(town: Market) -> None:

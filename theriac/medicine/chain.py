@@ -1,6 +1,7 @@
 """What a medicine client asks of the chain, and the events it follows so that it need not ask."""
 
 import json
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,9 @@ from theriac.ledger.node import Node
 from theriac.ledger.typed import Domain
 from theriac.medicine.state import BatchState, Place
 from theriac.medicine.tree import height_of, is_below
+
+CURRENT = timedelta(minutes=1)
+"""For how long what was followed counts as all that there is: no pack is commissioned and at a counter so soon."""
 
 OF_A_BATCH = (
     "Commissioned",
@@ -123,6 +127,7 @@ class Chain:
         self._states: dict[bytes, BatchState] = {}
         self._read: dict[bytes, _Read] = {}
         self._touched = self.index.touched()
+        self._followed = 0.0
 
     def close(self) -> None:
         self.index.close()
@@ -134,10 +139,21 @@ class Chain:
 
         Raises ChainSilent where it is out of reach; what is known stays.
         """
+        self._followed = 0.0
         try:
-            return self.index.sync(report=report)
+            progress = self.index.sync(report=report)
         finally:
             self._read_on()
+        self._followed = time.time()
+        return progress
+
+    def is_current(self) -> bool:
+        """Whether the chain answered when it was followed last, and that was a short while ago."""
+        return 0 <= time.time() - self._followed < CURRENT.total_seconds()
+
+    def is_followed_elsewhere(self, answered: bool) -> None:
+        """Says that another connection of this process follows into the same file, and whether the chain answered."""
+        self._followed = time.time() if answered else 0.0
 
     def state(self, batch: bytes) -> BatchState | None:
         """What the batch's events come to, as far as they were followed; None for no such batch.

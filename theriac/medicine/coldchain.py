@@ -11,8 +11,8 @@ import csv
 import io
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal, InvalidOperation, localcontext
 from hmac import digest as hmac_digest
@@ -23,7 +23,7 @@ import rfc8785
 
 from theriac.crypto import age
 from theriac.crypto.recipients import Identity, Recipient
-from theriac.errors import BadReadings, NoLimit, WrongReport
+from theriac.errors import BadReadings, NoLimit, Reverted, WrongReport
 from theriac.ledger.codec import parse_json
 from theriac.ledger.contracts import Receipt
 from theriac.ledger.sender import Sender
@@ -42,6 +42,9 @@ LONGEST_GAP = timedelta(hours=1)
 
 REPORT_EXCURSION_FOR = 1 << 2
 """The bit of the mask by which a member lets ColdChain block its goods (contracts/types/Operations.sol)."""
+
+GOODS_AT_ONCE = 50
+"""So many goods are reported in one transaction: blocking all of them stays far below what a block has room for."""
 
 _COLDEST, _WARMEST = -27_315, 32_767
 _LAST_SECOND = 1 << 40
@@ -428,6 +431,48 @@ class Reported:
     blocked: tuple[Blocked, ...]
 
 
+@dataclass(frozen=True)
+class NotReported:
+    """Goods that the chain would not take a report about, and why."""
+
+    goods: Goods
+    refusal: Reverted
+
+
+@dataclass(frozen=True)
+class Reports:
+    """What became of several reports."""
+
+    reported: tuple[Reported, ...]
+    refused: tuple[NotReported, ...]
+
+
+def report_each(messages: Iterable[Readings], *, send: Callable[[Readings], Reported]) -> Reports:
+    """Sends reports one after the other. Where the chain refuses one, its goods are halved until those that it takes
+    are reported: what somebody else holds meanwhile keeps nothing else from being blocked.
+    """
+    reported: list[Reported] = []
+    refused: list[NotReported] = []
+    waiting = list(messages)
+    while waiting:
+        message = waiting.pop(0)
+        try:
+            reported.append(send(message))
+        except Reverted as refusal:
+            half = len(message.goods) // 2
+            if half:
+                parts = (message.goods[:half], message.goods[half:])
+                waiting[:0] = [replace(message, goods=part) for part in parts]
+            else:
+                refused += [NotReported(each, refusal) for each in message.goods]
+    return Reports(tuple(reported), tuple(refused))
+
+
+def _batched(goods: Sequence[Goods]) -> Iterator[Sequence[Goods]]:
+    for start in range(0, len(goods), GOODS_AT_ONCE):
+        yield goods[start : start + GOODS_AT_ONCE]
+
+
 class ColdChain:
     """The contract ColdChain for one member, and the store that its readings go into."""
 
@@ -461,7 +506,8 @@ class ColdChain:
 
     def messages(self, log: Log, goods: Sequence[Goods], *, to: Sequence[Recipient]) -> list[Readings]:
         """Seals the readings to the recipients, puts them into the store, and makes what is to be reported: one message
-        for each range of temperatures among the goods' limits, since a verdict counts against one range.
+        for each range of temperatures among the goods' limits, since a verdict counts against one range, and for each
+        fifty goods, since a block has no room for all of them. They are reports of one root over different goods.
 
         :raises NoLimit: a batch has none.
         """
@@ -474,8 +520,9 @@ class ColdChain:
         digest = self._store.put(io.BytesIO(log.seal(to=to))).digest
         root = log.root
         return [
-            Readings(log.logger, root, digest, verdict_of(log.readings, low=low, high=high).pack(), tuple(beside))
+            Readings(log.logger, root, digest, verdict_of(log.readings, low=low, high=high).pack(), tuple(some))
             for (low, high), beside in ranges.items()
+            for some in _batched(beside)
         ]
 
     def report(self, message: Readings) -> Reported:

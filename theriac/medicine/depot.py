@@ -219,6 +219,7 @@ class Depot:
             keys=self.consortium_keys(),
             others=self.chain.batches_under_others,
             queued=self.counter.is_waiting,
+            is_current=self.chain.is_current,
         )
 
     def state(self, batch: bytes) -> BatchState:

@@ -1,7 +1,8 @@
 """What a scan comes to: may this pack be handed out, and if not, is it the pack or the scanner.
 
 A verdict is made from what is known here: the sheets that were received, and the events that were followed. A pack that
-no sheet told of is `unknown here`; only somebody who knows every pack of a batch can call one false.
+no sheet told of is `unknown here`; only somebody who knows every pack of a batch can call one false, and only while the
+chain is followed: a batch that was commissioned since may hold it.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -110,7 +111,8 @@ class Verdict:
 
     `code` is what the pack's code says, None where it could not be told; `pack` where it lies, if that is known here;
     `scanner` what is set wrong at the scanner, the first to mend first; `holder` the member that holds it, or zero;
-    `batches` those commissioned for the code's product and lot, for a pack that is unknown here.
+    `batches` those commissioned for the code's product and lot, for a pack that is unknown here, and `elsewhere` those
+    of which nothing here tells what they are of: no sheet, nor a key for their tag.
     """
 
     cause: Cause
@@ -119,6 +121,7 @@ class Verdict:
     scanner: tuple[ScannerCause, ...] = ()
     holder: int = 0
     batches: tuple[bytes, ...] = ()
+    elsewhere: tuple[bytes, ...] = ()
 
     @property
     def may_be_dispensed(self) -> bool:
@@ -151,9 +154,11 @@ class Scanner:
         keys: Mapping[int, bytes] | None = None,
         others: Callable[[Collection[int]], Sequence[bytes]] = lambda keys: (),
         queued: Callable[[KnownPack], bool] = lambda pack: False,
+        is_current: Callable[[], bool] = lambda: True,
     ) -> None:
         """`tags` finds batches by their tag, `keys` are the consortium's keys by number, `others` finds batches whose
-        tag was made with none of some keys, `queued` says whether a dispense of a pack waits to be settled.
+        tag was made with none of some keys, `queued` says whether a dispense of a pack waits to be settled, and
+        `is_current` whether the batches are known that there are: one that is not may hold what no other does.
         """
         self._member = member
         self._shelf = shelf
@@ -162,6 +167,7 @@ class Scanner:
         self._keys = keys or {}
         self._others = others
         self._queued = queued
+        self._is_current = is_current
 
     def scan(self, raw: str | bytes, *, now: datetime | None = None) -> Verdict:
         """The verdict on one line of a scanner. Raises nothing but what a broken file raises."""
@@ -243,10 +249,12 @@ class Scanner:
         return None
 
     def _unknown(self, code: PackCode) -> Verdict:
-        batches = self._tagged(code)
-        if batches and all(self._knows_whole(batch) for batch in batches) and not self._may_be_elsewhere():
+        # Asked before the batches are looked up, which are then at least as new.
+        is_current = self._is_current()
+        batches, elsewhere = self._tagged(code), self._elsewhere()
+        if is_current and batches and all(self._knows_whole(batch) for batch in batches) and not elsewhere:
             return Verdict(Cause.FALSE, code=code, batches=batches)
-        return Verdict(Cause.UNKNOWN_HERE, code=code, batches=batches)
+        return Verdict(Cause.UNKNOWN_HERE, code=code, batches=batches, elsewhere=elsewhere)
 
     def _tagged(self, code: PackCode) -> tuple[bytes, ...]:
         strings = code.strings()
@@ -255,10 +263,10 @@ class Scanner:
             found += self._tags(tag_of(key, strings.product, strings.lot))
         return tuple(dict.fromkeys(found))
 
-    def _may_be_elsewhere(self) -> bool:
-        """Whether there is a batch of which nothing here tells what it is of: no sheet, nor a key for its tag."""
+    def _elsewhere(self) -> tuple[bytes, ...]:
+        """The batches of which nothing here tells what they are of: no sheet, nor a key for their tag."""
         known = {each.batch for each in self._shelf.batches()}
-        return not known.issuperset(self._others(self._keys))
+        return tuple(batch for batch in self._others(self._keys) if batch not in known)
 
     def _knows_whole(self, batch: bytes) -> bool:
         return self._shelf.knows_whole(batch)

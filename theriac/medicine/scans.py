@@ -123,7 +123,7 @@ class Scan:
             serial=strings.serial,
             member=member,
             account=account,
-            place=" ".join(place.split()),
+            place=place_of(place),
             time=time.astimezone(UTC).replace(microsecond=0),
             maker=maker,
             nonce=secrets.token_bytes(32),
@@ -228,13 +228,24 @@ class SignedScan:
         return cls(scan, signature)
 
 
-def _check(scan: Scan) -> None:
-    if not is_checksum_address(scan.account):
-        raise BadScan(kind="scan", fault="its account is no address")
-    if not 0 < len(scan.place) <= LONGEST_PLACE or not scan.place.isprintable():
+def place_of(text: str) -> str:
+    """A place as scans name it, its spaces single. Raises BadScan for one that no scan can name."""
+    place = " ".join(text.split())
+    _check_place(place)
+    return place
+
+
+def _check_place(place: str) -> None:
+    if not 0 < len(place) <= LONGEST_PLACE or not place.isprintable():
         raise BadScan(
             kind="scan", fault=f"its place is empty, has more than {LONGEST_PLACE} letters or is not printable"
         )
+
+
+def _check(scan: Scan) -> None:
+    if not is_checksum_address(scan.account):
+        raise BadScan(kind="scan", fault="its account is no address")
+    _check_place(scan.place)
     if not scan.product or not scan.serial:
         raise BadScan(kind="scan", fault="it names no product or no serial")
     for text in (scan.product, scan.lot, scan.serial):

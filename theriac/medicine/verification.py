@@ -231,7 +231,11 @@ def _true_clone(answer: Answer, question: SignedScan, chain: Chain) -> CloneRepo
 
 def makers_of(verdict: Verdict, chain: Chain) -> tuple[int, ...]:
     """The members to ask about a pack that is unknown here: those that commissioned its product and lot."""
-    states = [chain.state(batch) for batch in verdict.batches]
+    return _makers(verdict.batches, chain)
+
+
+def _makers(batches: Sequence[bytes], chain: Chain) -> tuple[int, ...]:
+    states = [chain.state(batch) for batch in batches]
     return tuple(sorted({state.maker for state in states if state is not None}))
 
 
@@ -239,7 +243,8 @@ def explained(verdict: Verdict, answers: Sequence[Answered], *, chain: Chain, me
     """The verdict on a pack that was `unknown here`, after makers were asked; any other verdict stays as it is.
 
     It is never GENUINE, for a pack that no sheet told of is not this member's to hand out. It is FALSE or ALTERED only
-    where every maker of the product and lot answered, and none of them knows the pack or finds its code broken off.
+    where every maker of the product and lot answered, and none of them knows the pack or finds its code broken off; nor
+    may there be another maker with a batch of which nothing here tells what it is of.
     """
     if verdict.cause is not Cause.UNKNOWN_HERE:
         return verdict
@@ -250,6 +255,8 @@ def explained(verdict: Verdict, answers: Sequence[Answered], *, chain: Chain, me
     asked = makers_of(verdict, chain)
     findings = {each.maker: each.answer.finding for each in answers}
     if not asked or any(findings.get(maker) not in _DENIED for maker in asked):
+        return verdict
+    if not set(asked).issuperset(_makers(verdict.elsewhere, chain)):
         return verdict
     said = {_DENIED[findings[maker]] for maker in asked}
     cause = next(each for each in _DENIED.values() if each in said)
