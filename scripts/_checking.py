@@ -52,16 +52,14 @@ class _Seen:
     """What can be seen of a category: its classes, each with since when (None: from the beginning), and its records."""
 
     category: Category
-    classes: dict[str, datetime | None]
+    classes: dict[KeyClass, datetime | None]
     listed: list[Listed]
 
 
 def _seen(reader: Reader, pseudonym: str, category: Category, purpose: Purpose) -> _Seen:
-    every = [KeyClass(category, level) for level in Level]
-    reach = reader.reach(pseudonym, purpose=purpose)
-    classes = {str(cls): reach[str(cls)] for cls in every if str(cls) in reach}
-    listed = reader.listed(pseudonym, purpose=purpose, classes=every) if classes else []
-    return _Seen(category, classes, [each for each in listed if each.cls in classes])
+    reach = reader.reach(pseudonym, purpose=purpose, classes=[KeyClass(category, level) for level in Level])
+    listed = reader.listed(pseudonym, purpose=purpose, classes=list(reach)) if reach else []
+    return _Seen(category, reach, [each for each in listed if each.cls])
 
 
 def _told(word: str, seen: _Seen, nothing: str) -> Iterator[str]:
@@ -74,7 +72,7 @@ def _told(word: str, seen: _Seen, nothing: str) -> Iterator[str]:
     yield from _gaps(word, seen)
 
 
-def _told_of_substances(same: Sequence[str], medicines: "_Seen", patient: str) -> Sequence[str]:
+def _told_of_substances(same: Sequence[str], medicines: _Seen, patient: str) -> Sequence[str]:
     if not medicines.classes:
         return [_unknown_substances(patient)]
     return same or ["The same substance: not in what was granted."]
@@ -82,10 +80,10 @@ def _told_of_substances(same: Sequence[str], medicines: "_Seen", patient: str) -
 
 def _gaps(word: str, seen: _Seen) -> Iterator[str]:
     """What was not granted of a category that is granted in part."""
+    if not seen.classes:
+        return
     for level in Level:
-        cls = str(KeyClass(seen.category, level))
-        if not seen.classes:
-            return
+        cls = KeyClass(seen.category, level)
         if cls not in seen.classes:
             yield f"{word} at level {level.name}: not known."
         elif since := seen.classes[cls]:

@@ -166,7 +166,8 @@ class Goods:
 
             [code] = symbols.read_symbols(paper)
             deadline = self.story.now() + 1800
-            shown = clinic.word(Ticket.decode(code), terms, to=self.pharmacy.member, lines=[0], deadline=deadline)
+            states, to = clinic.states(prescription, terms), self.pharmacy.member
+            shown = clinic.word(Ticket.decode(code), terms, states, to=to, lines=[0], deadline=deadline)
             step.told.append("a phone shows a pass for the pharmacy; the chain to another: " + self._taken(shown))
 
             here = self._prescriptions(self.people["pharmacy"])
@@ -186,9 +187,7 @@ class Goods:
             sealed = age.seal_bytes(evidence, to=[self.people["pharmacy"].identity.recipient])
             here.fill(prescription, terms, line=0, units=1, evidence=sealed, store=self.story.store)
             [state] = here.states(prescription, terms)
-            step.told.append(
-                f"taken, a pack dispensed, filled; left: {state.left}, {state.why_nothing(self.story.now())}"
-            )
+            step.told.append(f"taken, a pack dispensed, filled; left: {state.left}, {state.why_nothing}")
 
     def expire(self) -> None:
         with self.story.step("Two days later the old batch is over") as step:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from scripts._cli import Failure
 from scripts._dispensing import Judged, dispensed
 from scripts._goods import Goods
+from scripts._member import Desk
 from scripts._prescribing import WORD, Shown, client, shown_by
 from scripts._scanning import Saying
 from theriac.crypto import age
@@ -17,11 +18,16 @@ from theriac.medicine.prescribing import chosen
 from theriac.medicine.prescriptions import Pass
 
 
-def sender_of(goods: Goods) -> Sender:
-    """Who sends for the pharmacy's account."""
+def desk_at(goods: Goods) -> Desk:
+    """The pharmacy's desk, which there is only with the chain. Raises Failure without it."""
     if goods.desk is None:
         raise Failure("The chain is out of reach, and prescriptions are not filled without it; try again later.", 4)
-    return goods.site.sender(goods.desk.alias)
+    return goods.desk
+
+
+def sender_of(goods: Goods) -> Sender:
+    """Who sends for the pharmacy's account. Raises Failure without the chain."""
+    return goods.site.sender(desk_at(goods).alias)
 
 
 def one_line(shown: Shown, numbers: Sequence[int]) -> int:
@@ -46,7 +52,7 @@ def taken(goods: Goods, shown: Shown, numbers: Sequence[int], *, sender: Sender)
         # Of a prescription that is brought as a whole, what is given already is no reason to refuse the rest.
         lines = lines if numbers else [line for line in lines if states[line].left] or lines
     for line in lines:
-        if why := states[line].why_nothing(prescriptions.now()):
+        if why := states[line].why_nothing:
             raise Failure(f"Nothing of line {line + 1} can be given: {why}.", 3)
     missing = [line for line in lines if states[line].holder != goods.depot.member]
     if not missing:
@@ -57,7 +63,7 @@ def taken(goods: Goods, shown: Shown, numbers: Sequence[int], *, sender: Sender)
         prescriptions.take(shown.key, shown.prescription)
         return lines
     deadline = prescriptions.now() + WORD
-    word = prescriptions.word(shown.key, shown.terms, to=goods.depot.member, lines=missing, deadline=deadline)
+    word = prescriptions.word(shown.key, shown.terms, states, to=goods.depot.member, lines=missing, deadline=deadline)
     prescriptions.take(word, shown.prescription)
     return lines
 
@@ -66,7 +72,7 @@ def check_left(goods: Goods, shown: Shown, line: int, units: int) -> None:
     """Raises Failure where a line does not have so many units left now."""
     state = client(goods.site).states(shown.prescription, shown.terms)[line]
     if units > state.left:
-        why = state.why_nothing(client(goods.site).now()) or f"{state.left} can be given now"
+        why = state.why_nothing or f"{state.left} can be given now"
         raise Failure(f"{units} of line {line + 1} cannot be given: {why}.", 3)
 
 
@@ -82,14 +88,12 @@ def filled(goods: Goods, shown: Shown, *, line: int, units: int, product: str, s
         pharmacy=goods.name_of(goods.depot.member),
         product=product,
     )
-    if goods.desk is None:
-        raise Failure("The chain is out of reach, and nothing can be filled without it; try again later.", 4)
     client(goods.site, sender).fill(
         shown.prescription,
         shown.terms,
         line=line,
         units=units,
-        evidence=age.seal_bytes(evidence, to=[goods.desk.identity.recipient]),
+        evidence=age.seal_bytes(evidence, to=[desk_at(goods).identity.recipient]),
         store=goods.site.store,
     )
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scripts._cli import Failure
+from scripts._cli import Failure, check_out, write_file
 from scripts._site import Site
 from theriac.consortium import Role
 from theriac.errors import BadInput, BadTicket, NotAnImage, Refused
 from theriac.fhir import parse as parse_fhir
-from theriac.health.keystore import write_private
 from theriac.ledger.node import Node
 from theriac.ledger.sender import Sender
 from theriac.medicine.medication import Unsaid, allowed
@@ -114,15 +113,15 @@ def check_paper(out: str) -> None:
         raise Failure(f"{out[:80]!r} is there already, and may be somebody's prescription; name another file.")
     if target.suffix.lower() not in (".pdf", ".png", ".txt"):
         raise Failure(f"{out[:80]!r} is no name of a paper; write a .pdf, a .png, or a .txt for another program.")
-    if not target.absolute().parent.is_dir() or target.is_dir():
+    if not target.absolute().parent.is_dir():
         raise Failure(f"{out[:80]!r} cannot be written; name a file in a folder that is there.")
+    check_out(out)
 
 
 def write_secret(text: str, lines: Sequence[str], out: str) -> None:
     """Writes a code that opens something, so that nobody else of this machine can read it."""
     suffix = Path(out).suffix.lower()
-    data = f"{text}\n".encode() if suffix == ".txt" else write_paper(text, lines, pdf=suffix == ".pdf")
-    write_private(Path(out), data)
+    write_file(out, f"{text}\n".encode() if suffix == ".txt" else write_paper(text, lines, pdf=suffix == ".pdf"))
 
 
 def on_paper(shown: Shown) -> list[str]:
@@ -152,7 +151,7 @@ def numbered(text: str) -> bytes:
 # -- what became of it -----------------------------------------------------------------------------------------------
 
 
-def rows_of(shown: Shown, states: Sequence[LineState], *, now: int) -> list[dict[str, Any]]:
+def rows_of(shown: Shown, states: Sequence[LineState]) -> list[dict[str, Any]]:
     """A row a line, for programs."""
     return [
         {
@@ -167,7 +166,7 @@ def rows_of(shown: Shown, states: Sequence[LineState], *, now: int) -> list[dict
             "left": state.left,
             "holder": state.holder or None,
             "held_until": state.held_until.isoformat() if state.held_until else None,
-            "why": state.why_nothing(now),
+            "why": state.why_nothing,
         }
         for number, (item, state) in enumerate(zip(shown.prescription.items, states, strict=True), start=1)
     ]

@@ -175,7 +175,7 @@ def prescribe(
             if found.warns:
                 confirmed("Prescribe all the same?", yes=yes)
         shown = prescribed(desk, items, out=out)
-        rows = rows_of(shown, contract.states(shown.prescription, shown.terms), now=contract.now())
+        rows = rows_of(shown, contract.states(shown.prescription, shown.terms))
     if as_json:
         print_json({"prescription": shown.terms.id.hex(), "lines": rows, "checked": list(told)})
         return

@@ -806,7 +806,7 @@ def prescription(code: str, network: str, store: str | None, as_json: bool) -> N
 
     with connected(network, store) as site:
         shown, contract = shown_by(code, site), client(site)
-        rows = rows_of(shown, contract.states(shown.prescription, shown.terms), now=contract.now())
+        rows = rows_of(shown, contract.states(shown.prescription, shown.terms))
     if as_json:
         print_json({"prescription": shown.terms.id.hex(), "lines": rows})
         return
@@ -835,7 +835,8 @@ def pass_(code: str, pharmacy: str, numbers: tuple[int, ...], out: str, network:
     with connected(network, store) as site:
         shown, contract = shown_by(code, site), client(site)
         lines = chosen(numbers, len(shown.prescription.lines))
-        word = contract.word(shown.ticket, shown.terms, to=to, lines=lines, deadline=contract.now() + WORD)
+        states = contract.states(shown.prescription, shown.terms)
+        word = contract.word(shown.ticket, shown.terms, states, to=to, lines=lines, deadline=contract.now() + WORD)
     names = [shown.prescription.items[line].name[:60] for line in lines]
     write_secret(word.encode(), [*names, f"For member {to}, within 50 minutes."], out)
     click.echo(f"Show {out} to member {to} within 50 minutes.")

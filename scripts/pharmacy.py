@@ -249,7 +249,7 @@ def prescription(code: str, who: str, network: str, store: str | None, as_json: 
     with goods_of(who, network=network, store=store) as goods:
         shown = shown_by(code, goods.site)
         contract = client(goods.site)
-        rows = rows_of(shown, contract.states(shown.prescription, shown.terms), now=contract.now())
+        rows = rows_of(shown, contract.states(shown.prescription, shown.terms))
         prescriber = goods.name_of(contract.prescriber_of(shown.terms.id))
     if as_json:
         print_json({"prescription": shown.terms.id.hex(), "prescriber": prescriber, "lines": rows})

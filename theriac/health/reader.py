@@ -160,27 +160,26 @@ class Reader:
         for file in capsule.indexes:
             known.indexes[file.source, file.cls] = file
 
-    def reach(self, pseudonym: str, *, purpose: Purpose) -> dict[str, datetime | None]:
-        """The classes that may be read now, and since when what was written in them can be; None: from the beginning.
+    def reach(
+        self, pseudonym: str, *, purpose: Purpose, classes: Sequence[KeyClass]
+    ) -> dict[KeyClass, datetime | None]:
+        """Which of the classes may be read now, and since when what was written in them can be; None: from the
+        beginning.
 
         Of a class that is not here nothing is known, which is not the same as that there is nothing. Where records of a
         class stand under several pseudonyms the latest of their beginnings counts.
         """
         known = self._load(pseudonym)
-        oldest: dict[tuple[str, str], Opening] = {}
-        for opening in known.openings.values():
-            place = (opening.cls, opening.source)
-            if place not in oldest or opening.generation < oldest[place].generation:
-                oldest[place] = opening
-        found: dict[str, datetime | None] = {}
-        for (cls, _), opening in sorted(oldest.items(), key=lambda pair: pair[0]):
-            if self.chain.explain(pseudonym, self.account, 1 << bit_of(KeyClass.parse(cls)), purpose):
-                continue
-            begins = min((node.hours.start for node in opening.nodes.nodes), default=HOURS)
-            whole = opening.generation == 1 and begins <= opening.first
-            since = None if whole else time_of(begins)
-            before = found.get(cls)
-            found[cls] = max(since, before) if since and before else since or before
+        found: dict[KeyClass, datetime | None] = {}
+        for cls in classes:
+            oldest: dict[str, Opening] = {}
+            for opening in known.openings.values():
+                before = oldest.get(opening.source, opening)
+                if opening.cls == str(cls) and opening.generation <= before.generation:
+                    oldest[opening.source] = opening
+            if oldest and not self.chain.explain(pseudonym, self.account, 1 << bit_of(cls), purpose):
+                begun = [time for opening in oldest.values() if (time := _begun(opening)) is not None]
+                found[cls] = max(begun, default=None)
         return found
 
     # -- listing -----------------------------------------------------------------------------------------------------
@@ -415,6 +414,12 @@ def _check_origin(opened: records.Opened, *, source: str, author: int, digest: s
     """The manifest must say the same as the chain of whose record it is and which member wrote it."""
     if (opened.manifest.pseudonym, opened.manifest.member) != (source, author):
         raise AuthorNotProven(digest=digest, author=f"member {opened.manifest.member}")
+
+
+def _begun(opening: Opening) -> datetime | None:
+    """Since when a class can be read by its oldest opening; None for from the beginning."""
+    begins = min((node.hours.start for node in opening.nodes.nodes), default=HOURS)
+    return None if opening.generation == 1 and begins <= opening.first else time_of(begins)
 
 
 def _listed(entry: Entry) -> Listed:

@@ -18,26 +18,32 @@ from theriac.store import Store
 
 @dataclass(frozen=True)
 class LineState:
-    """What became of a line: units `given` and `left` to be given now, who holds it (zero for nobody) and until when.
+    """What had become of a line by the second `at`: units `given`, who holds it (zero for nobody) and until when.
 
     `last` is the member that filled it last, zero for none or where that was taken back.
     """
 
     line: Line
+    at: int
     given: int
-    left: int
     holder: int
     held_until: datetime | None
     last: int
     cancelled: bool
 
-    def why_nothing(self, now: int) -> str:
-        """Why nothing is left to be given at the second `now`; empty where something is."""
+    @property
+    def left(self) -> int:
+        """How many units could be given then."""
+        return 0 if self.cancelled else max(self.line.due(self.at) - self.given, 0)
+
+    @property
+    def why_nothing(self) -> str:
+        """Why nothing was left; empty where something was."""
         if self.cancelled:
             return "cancelled"
-        if now < self.line.earliest:
+        if self.at < self.line.earliest:
             return f"not before {datetime.fromtimestamp(self.line.earliest, UTC):%Y-%m-%d}"
-        if now >= self.line.latest:
+        if self.at >= self.line.latest:
             return "its time is over"
         if self.left:
             return ""
@@ -82,17 +88,16 @@ class Prescriptions:
         found = []
         for number, line in enumerate(prescription.lines):
             told = self._contracts.call(self._contracts.Prescriptions.functions.lineOf(terms.id, number))
-            held, given = now < told["holdEnds"], int(told["filled"])
-            gone = bool(cancelled >> number & 1)
+            held = now < told["holdEnds"]
             found.append(
                 LineState(
                     line=line,
-                    given=given,
-                    left=0 if gone else max(line.due(now) - given, 0),
+                    at=now,
+                    given=int(told["filled"]),
                     holder=int(told["holder"]) if held else 0,
                     held_until=datetime.fromtimestamp(told["holdEnds"], UTC) if held else None,
                     last=int(told["filler"]),
-                    cancelled=gone,
+                    cancelled=bool(cancelled >> number & 1),
                 )
             )
         return found
@@ -105,22 +110,28 @@ class Prescriptions:
 
     # -- the bearer's word -------------------------------------------------------------------------------------------
 
-    def word(self, ticket: Ticket, terms: Terms, *, to: int, lines: Iterable[int], deadline: int) -> Pass:
+    def word(
+        self,
+        ticket: Ticket,
+        terms: Terms,
+        states: Sequence[LineState],
+        *,
+        to: int,
+        lines: Iterable[int],
+        deadline: int,
+    ) -> Pass:
         """The bearer's word that a pharmacy may have lines; whoever holds them all now gives them up.
 
-        Raises NotPrescribed, and WrongSelection where one pharmacy holds some of them and not all.
+        `states` are those of every line. Raises NotPrescribed, and WrongSelection where one pharmacy holds some of the
+        lines and not all.
         """
         numbers = sorted(set(lines))
-        holders = {self._holder(terms.id, number) for number in numbers}
+        holders = {states[number].holder for number in numbers}
         if len(holders) != 1:
             raise WrongSelection(fault="they are not all held by one pharmacy; name them one by one")
         [giver] = holders
         take = Take(terms, mask_of(numbers), giver, to, self.nonce_of(terms.id), deadline)
         return ticket.allow(take, self.domain())
-
-    def _holder(self, prescription: bytes, line: int) -> int:
-        told = self._contracts.call(self._contracts.Prescriptions.functions.lineOf(prescription, line))
-        return int(told["holder"]) if self.now() < told["holdEnds"] else 0
 
     # -- acting ------------------------------------------------------------------------------------------------------
 
