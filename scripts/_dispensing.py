@@ -175,23 +175,24 @@ def all_genuine(packs: Sequence[Judged], saying: Saying, *, online: bool) -> boo
     return True
 
 
-def dispensed(goods: Goods, packs: Sequence[Judged], saying: Saying) -> None:
-    """Writes dispenses down, says so, and sends them if the chain is there."""
+def dispensed(goods: Goods, packs: Sequence[Judged], saying: Saying) -> list[Dispense]:
+    """Writes dispenses down, says so, and sends them if the chain is there; each as it stands then."""
     if not packs:
-        return
+        return []
     at = datetime.now(UTC)
+    written = []
     for each in packs:
-        goods.depot.write_dispense(each.pack, at=at)
+        written.append(goods.depot.write_dispense(each.pack, at=at))
         saying.verdict(each.read, each.verdict, online=goods.online, dispensed=True)
-    if not goods.online:
-        saying.note(lost_sentence(goods.person.folder))
-    else:
-        try:
+    try:
+        if goods.online:
             goods.depot.settle(report=lambda each: saying.closed(each, quiet=True))
-        except Unavailable as silent:
-            saying.note(f"They are written down and wait: {silent}")
-            return
-    say_waiting(goods, saying)
+        else:
+            saying.note(lost_sentence(goods.person.folder))
+        say_waiting(goods, saying)
+    except Unavailable as silent:
+        saying.note(f"They are written down and wait: {silent}")
+    return [goods.depot.counter[each.number] for each in written]
 
 
 def say_waiting(goods: Goods, saying: Saying) -> None:

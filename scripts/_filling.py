@@ -110,11 +110,8 @@ def dispensed_for(
     if len(products) != 1:
         raise Failure("These packs are of several products; dispense each for its own line.")
     taken(goods, shown, [line + 1], sender=sender)
-    dispensed(goods, packs, saying)
-    waiting = {each.pack for each in goods.depot.counter.dispenses(Standing.WAITING)}
-    mine = [each.pack for each in packs]
-    state = [goods.depot.state(pack.batch) for pack in mine]
-    if waiting & set(mine) or not all(pack.index in known.gone for pack, known in zip(mine, state, strict=True)):
+    # A pack that another device dispensed meanwhile is gone too, and not for this line.
+    if not all(each.standing is Standing.SETTLED for each in dispensed(goods, packs, saying)):
         raise Failure(f"Line {line + 1} is not filled, since not every pack is dispensed; settle, then use 'fill'.", 3)
     try:
         filled(goods, shown, line=line, units=units, product=products.pop(), sender=sender)

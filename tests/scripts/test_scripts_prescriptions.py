@@ -1,6 +1,7 @@
 """Prescriptions by the commands of a clinic, a patient and two pharmacies, on a real chain."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ import pytest
 from pharmacy_town import Market, code, market
 from scripts_town import Said
 
+from scripts._cli import Failure
+from scripts._dispensing import judged
+from scripts._filling import dispensed_for
+from scripts._scanning import Saying
 from theriac.medicine.prescriptions import Pass, Ticket, parse
 from theriac.medicine.symbols import read_symbols
 
@@ -254,6 +259,25 @@ def test_dispense__for_a_prescription__pack_that_may_not__the_line_stays_open(to
     # then
     assert (said.code, said.sentences[-1]) == (3, "Nothing was dispensed.")
     assert looked(town, paper) == [(0, 1, None, "")]
+
+
+def test_dispense__for_a_prescription__pack_that_another_device_dispensed_meanwhile__the_line_stays_unfilled(
+    town: Market, folder: Path
+) -> None:
+    # given: another device of the pharmacy, and a pack that was scanned here as genuine
+    paper = prescribed(town, folder)
+    shutil.copytree(town.folder / "home", folder / "home")
+    with town.goods("north") as goods:
+        packs = judged(goods, [code(4)])
+        town.done("pharmacy", "dispense", code(4), "--as", "north", THERIAC_HOME=str(folder / "home"))
+
+        # when
+        with pytest.raises(Failure) as refused:
+            dispensed_for(goods, packs, Saying(False), code=paper, numbers=[1], units=1)
+
+    # then
+    assert refused.value.message == "Line 1 is not filled, since not every pack is dispensed; settle, then use 'fill'."
+    assert looked(town, paper) == [(0, 1, 2, "")]
 
 
 def test_take__held_for_one_pharmacy_until_it_is_given_back(town: Market, folder: Path) -> None:
