@@ -57,7 +57,7 @@ class Compiled:
 
 @dataclass(frozen=True)
 class Compilation:
-    """All contracts of the project, and every message of the compiler about them."""
+    """All contracts of the project, and every message of the compiler about them; none about libraries of others."""
 
     contracts: tuple[Compiled, ...]
     messages: tuple[str, ...]
@@ -128,4 +128,6 @@ def compile_contracts() -> Compilation:
         if source.startswith("contracts/")
         for name, compiled in sorted(found.items())
     )
-    return Compilation(contracts=contracts, messages=tuple(message["formattedMessage"] for message in messages))
+    # What the compiler says about a library is for the library's authors.
+    own = [each for each in messages if each.get("sourceLocation", {}).get("file", "contracts/").startswith("contracts/")]
+    return Compilation(contracts=contracts, messages=tuple(message["formattedMessage"] for message in own))

@@ -12,7 +12,6 @@ import {
     GRADE,
     LIFETIME_LIMIT,
     NOT_COVERED,
-    NO_REASON,
     OTHER_PAYER,
     QUANTITY,
     Reasons,
@@ -41,7 +40,7 @@ contract Rules is IRules {
         for (uint256 i = 0; i < items.length; ++i) {
             Outcome memory outcome = decision.outcomes[i];
             outcome.reasons = _denial(items, i, decision.outcomes);
-            if (!outcome.reasons.isNone()) continue;
+            if (outcome.reasons.denies()) continue;
 
             _price(items[i], outcome);
             _share(items[i].benefit, limits, decision, outcome);
@@ -84,7 +83,7 @@ contract Rules is IRules {
         Item calldata item = items[i];
         used = item.usedUnits;
         for (uint256 j = 0; j < i; ++j) {
-            if (_isDenied(outcomes[j])) continue;
+            if (outcomes[j].reasons.denies()) continue;
 
             Item calldata other = items[j];
             if (other.benefit.service == item.benefit.service) {
@@ -159,10 +158,6 @@ contract Rules is IRules {
         decision.person.lifetime += outcome.paid;
         decision.paid += outcome.paid;
         decision.share += outcome.reasons == OTHER_PAYER ? borne : borne + outcome.over;
-    }
-
-    function _isDenied(Outcome memory outcome) private pure returns (bool) {
-        return !(outcome.reasons.without(LIFETIME_LIMIT | ANNUAL_LIMIT | OTHER_PAYER)).isNone();
     }
 
     /// @dev A limit of 2^64 - 1 is never used up.

@@ -5,7 +5,7 @@ pragma solidity 0.8.30;
 /// @dev The lowest bit of a line's set is the one it is told by. docs/protocol/cover.md maps each to an X12 CARC code.
 type Reasons is uint32;
 
-using {reasonsAnd as &, reasonsOr as |, reasonsEqual as ==, isNone, without, first} for Reasons global;
+using {reasonsAnd as &, reasonsOr as |, reasonsEqual as ==, isNone, without, denies} for Reasons global;
 
 Reasons constant NO_REASON = Reasons.wrap(0);
 
@@ -70,10 +70,7 @@ function without(Reasons reasons, Reasons others) pure returns (Reasons) {
     return Reasons.wrap(Reasons.unwrap(reasons) & ~Reasons.unwrap(others));
 }
 
-/// @notice The lowest of the reasons.
-function first(Reasons reasons) pure returns (Reasons) {
-    uint32 bits = Reasons.unwrap(reasons);
-    unchecked {
-        return Reasons.wrap(bits & (~bits + 1));
-    }
+/// @notice Whether one of the reasons keeps the line from being paid at all.
+function denies(Reasons reasons) pure returns (bool) {
+    return Reasons.unwrap(reasons) & type(uint16).max != 0;
 }
