@@ -7,7 +7,7 @@ import {IPolicies} from "../interfaces/cover/IPolicies.sol";
 import {INSURER, PROVIDERS, Roles} from "../types/Roles.sol";
 
 /// @title Authorizations
-/// @notice What an insurer has authorized before it is done: so many units of a service, until then, once.
+/// @notice What an insurer has authorized before it is done: so many units of a service, until then.
 contract Authorizations is IAuthorizations {
     IConsortium private immutable _consortium;
     IPolicies private immutable _policies;
@@ -31,10 +31,11 @@ contract Authorizations is IAuthorizations {
         bytes32 plan,
         address pseudonym,
         uint32 provider,
-        bytes32 service
+        bytes32 service,
+        uint40 time
     ) external view returns (uint16 units, uint64 amount) {
         Authorization storage found = _authorizationOf[authorization];
-        bool counts = found.status == AuthorizationStatus.Approved && block.timestamp < found.expiry;
+        bool counts = found.status == AuthorizationStatus.Approved && time < found.expiry;
         if (counts && found.subject == keccak256(abi.encode(plan, pseudonym, provider, service))) {
             return (found.units, found.amount);
         }
@@ -111,29 +112,6 @@ contract Authorizations is IAuthorizations {
         asked.status = AuthorizationStatus.Refused;
 
         emit Refused(authorization, document);
-    }
-
-    /// @inheritdoc IAuthorizations
-    function consume(bytes32 authorization) external {
-        _move(authorization, AuthorizationStatus.Approved, AuthorizationStatus.Used);
-
-        emit AuthorizationUsed(authorization);
-    }
-
-    /// @inheritdoc IAuthorizations
-    function restore(bytes32 authorization) external {
-        _move(authorization, AuthorizationStatus.Used, AuthorizationStatus.Approved);
-
-        emit AuthorizationRestored(authorization);
-    }
-
-    function _move(bytes32 authorization, AuthorizationStatus from, AuthorizationStatus to) private {
-        (, address adjudicator, ) = _policies.moneyOf(_planOf[authorization]);
-        if (msg.sender != adjudicator) revert NotTheAdjudicator(msg.sender, adjudicator);
-        Authorization storage found = _authorizationOf[authorization];
-        if (found.status != from) revert WrongStatus(authorization, found.status);
-
-        found.status = to;
     }
 
     function _undecided(bytes32 authorization) private view returns (Authorization storage asked) {

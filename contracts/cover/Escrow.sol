@@ -27,11 +27,9 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
     /// @inheritdoc IEscrow
     mapping(address holder => mapping(bytes32 plan => uint256)) public heldBy;
 
-    /// @inheritdoc IEscrow
-    mapping(bytes32 plan => mapping(bytes32 claim => address)) public payerOf;
-
     mapping(uint32 member => Payout) private _payoutOf;
     mapping(bytes32 plan => mapping(uint32 member => Account)) private _accountOf;
+    mapping(bytes32 plan => mapping(bytes32 claim => SharePayment[])) private _sharesOf;
 
     constructor(IConsortium consortium, IPolicies policies) {
         _consortium = consortium;
@@ -46,6 +44,14 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
     /// @inheritdoc IEscrow
     function accountOf(bytes32 plan, uint32 member) external view returns (Account memory) {
         return _accountOf[plan][member];
+    }
+
+    /// @inheritdoc IEscrow
+    function shareOf(bytes32 plan, bytes32 claim) external view returns (uint64 amount) {
+        SharePayment[] storage shares = _sharesOf[plan][claim];
+        for (uint256 i = 0; i < shares.length; ++i) {
+            amount += shares[i].amount;
+        }
     }
 
     /// @inheritdoc IEscrow
@@ -101,7 +107,7 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
         if (amount > most) revert ShareIsMore(amount, most);
 
         _accountOf[plan][member].received += amount;
-        payerOf[plan][claim] = msg.sender;
+        _sharesOf[plan][claim].push(SharePayment(msg.sender, amount));
 
         emit SharePaid(plan, claim, msg.sender, member, amount);
 
@@ -128,16 +134,16 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IEscrow
-    function refundShare(bytes32 plan, bytes32 claim, uint32 member, uint64 amount) external nonReentrant {
+    function refundShare(bytes32 plan, bytes32 claim, uint32 member) external nonReentrant {
         address token = _checkAdjudicator(plan);
-        address payer = payerOf[plan][claim];
-        if (payer == address(0)) revert NothingToMove();
+        SharePayment[] memory shares = _sharesOf[plan][claim];
 
-        payerOf[plan][claim] = address(0);
-        creditOf[token][payer] += amount;
-        _return(plan, token, member, amount);
-
-        emit ShareRefunded(plan, claim, payer, amount);
+        delete _sharesOf[plan][claim];
+        for (uint256 i = 0; i < shares.length; ++i) {
+            creditOf[token][shares[i].payer] += shares[i].amount;
+            emit ShareRefunded(plan, claim, shares[i].payer, shares[i].amount);
+            _return(plan, token, member, shares[i].amount);
+        }
     }
 
     /// @inheritdoc IEscrow

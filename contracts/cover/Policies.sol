@@ -8,13 +8,12 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {ByPseudonym} from "../health/ByPseudonym.sol";
 import {IConsortium} from "../interfaces/IConsortium.sol";
 import {IPolicies} from "../interfaces/cover/IPolicies.sol";
-import {IRules} from "../interfaces/cover/IRules.sol";
 import {IKeys} from "../interfaces/health/IKeys.sol";
 import {Signatures} from "../libraries/Signatures.sol";
 import {INSURER} from "../types/Roles.sol";
 
 /// @title Policies
-/// @notice Which plans insurers have published, who is enrolled in them until when, and what was used of their limits.
+/// @notice Which plans insurers have published, and who is enrolled in them until when.
 contract Policies is IPolicies, ByPseudonym {
     using SafeERC20 for IERC20;
 
@@ -31,7 +30,7 @@ contract Policies is IPolicies, ByPseudonym {
     uint256 private constant MOST_DAYS = 366;
     uint256 private constant LONGEST = 400 days;
 
-    /// @dev So that four amounts fit a slot.
+    /// @dev So that the amounts of a policy year fit 64 bits, four a slot.
     uint8 private constant MOST_DECIMALS = 6;
 
     IConsortium private immutable _consortium;
@@ -39,10 +38,11 @@ contract Policies is IPolicies, ByPseudonym {
     /// @inheritdoc IPolicies
     mapping(bytes32 plan => bool) public isClosed;
 
+    /// @inheritdoc IPolicies
+    mapping(bytes32 plan => mapping(address pseudonym => uint64)) public lifetimeOf;
+
     mapping(bytes32 plan => Plan) private _planOf;
     mapping(bytes32 plan => mapping(address pseudonym => Policy)) private _policyOf;
-    mapping(bytes32 plan => mapping(address pseudonym => IRules.Used)) private _personOf;
-    mapping(bytes32 plan => mapping(uint96 family => IRules.Used)) private _familyOf;
 
     constructor(IConsortium consortium, IKeys keys) EIP712("Theriac Policies", "1") ByPseudonym(keys) {
         _consortium = consortium;
@@ -65,11 +65,27 @@ contract Policies is IPolicies, ByPseudonym {
     }
 
     /// @inheritdoc IPolicies
-    function usedOf(
-        bytes32 plan,
-        address pseudonym
-    ) external view returns (IRules.Used memory person, IRules.Used memory family) {
-        return (_personOf[plan][pseudonym], _familyOf[plan][_policyOf[plan][pseudonym].family]);
+    function disputesOf(
+        bytes32 plan
+    )
+        external
+        view
+        returns (
+            address appeals,
+            uint32 insurer,
+            uint32 arbiter,
+            uint16 refuteDays,
+            uint16 appealDays,
+            uint16 reversalDays
+        )
+    {
+        Plan storage terms = _planOf[plan];
+        appeals = terms.appeals;
+        insurer = terms.insurer;
+        arbiter = terms.arbiter;
+        refuteDays = terms.refuteDays;
+        appealDays = terms.appealDays;
+        reversalDays = terms.reversalDays;
     }
 
     /// @inheritdoc IPolicies
@@ -82,8 +98,6 @@ contract Policies is IPolicies, ByPseudonym {
         cover.limits = terms.limits;
         cover.policy = _policyOf[plan][pseudonym];
         if (cover.policy.since == 0) revert NoSuchPolicy(plan, pseudonym);
-        cover.person = _personOf[plan][pseudonym];
-        if (cover.policy.family != 0) cover.family = _familyOf[plan][cover.policy.family];
     }
 
     /// @inheritdoc IPolicies
@@ -189,23 +203,6 @@ contract Policies is IPolicies, ByPseudonym {
         _end(terms.plan, terms.pseudonym, 0);
     }
 
-    /// @inheritdoc IPolicies
-    function accumulate(
-        bytes32 plan,
-        address pseudonym,
-        IRules.Used calldata person,
-        IRules.Used calldata family
-    ) external {
-        address adjudicator = _planOf[plan].adjudicator;
-        if (msg.sender != adjudicator) revert NotTheAdjudicator(msg.sender, adjudicator);
-        uint96 number = _enrolled(plan, pseudonym).family;
-
-        _personOf[plan][pseudonym] = person;
-        if (number != 0) _familyOf[plan][number] = family;
-
-        emit Accumulated(plan, pseudonym, person, family);
-    }
-
     function _enrol(Enrol calldata terms, bytes32 hash, bytes calldata underwriting) private {
         if (block.timestamp > terms.deadline) revert IKeys.SignatureExpired(terms.deadline);
         uint256 latest = block.timestamp + SIGNATURE_WINDOW;
@@ -227,9 +224,10 @@ contract Policies is IPolicies, ByPseudonym {
             until: until,
             ends: terms.ends,
             first: terms.first,
-            last: terms.last
+            last: terms.last,
+            ended: false
         });
-        _personOf[terms.plan][terms.pseudonym].lifetime = terms.lifetime;
+        if (terms.lifetime != 0) lifetimeOf[terms.plan][terms.pseudonym] = terms.lifetime;
 
         emit Enrolled(terms.plan, terms.pseudonym, terms.family, until, terms.ends);
     }
@@ -241,6 +239,7 @@ contract Policies is IPolicies, ByPseudonym {
         if (policy.ends <= moment) revert NothingDue(plan, pseudonym);
 
         policy.ends = moment;
+        policy.ended = true;
         if (policy.until > moment) policy.until = moment;
         _policyOf[plan][pseudonym] = policy;
 

@@ -47,7 +47,7 @@ Reasons constant OTHER_PAYER = Reasons.wrap(1 << 18);
 
 /// @dev What an appeal may set aside. What was paid before, and what no schedule has a price for, it may not.
 Reasons constant WAIVABLE = Reasons.wrap(
-    (1 << 4) | (1 << 5) | (1 << 8) | (1 << 9) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 13)
+    (1 << 3) | (1 << 4) | (1 << 5) | (1 << 8) | (1 << 9) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 13)
 );
 
 function reasonsAnd(Reasons a, Reasons b) pure returns (Reasons) {

@@ -2,7 +2,8 @@
 pragma solidity 0.8.30;
 
 /// @title IAuthorizations
-/// @notice What an insurer has authorized before it is done: so many units of a service, until then, once.
+/// @notice What an insurer has authorized before it is done: so many units of a service, until then.
+/// @dev That it is used once is what `Benefits` keeps.
 interface IAuthorizations {
     /// @notice Where a request stands.
     enum AuthorizationStatus {
@@ -10,8 +11,7 @@ interface IAuthorizations {
         Requested,
         Pended,
         Approved,
-        Refused,
-        Used
+        Refused
     }
 
     /// @notice What a provider asks for.
@@ -59,12 +59,6 @@ interface IAuthorizations {
     /// @notice The insurer refuses it.
     event Refused(bytes32 indexed authorization, bytes32 document);
 
-    /// @notice A claim used it.
-    event AuthorizationUsed(bytes32 indexed authorization);
-
-    /// @notice The claim that used it was reversed.
-    event AuthorizationRestored(bytes32 indexed authorization);
-
     /// @notice The account holds no such role for a member in standing.
     error NoStanding(address account);
 
@@ -73,9 +67,6 @@ interface IAuthorizations {
 
     /// @notice Another member asked for it.
     error NotTheProvider(bytes32 authorization, uint32 member, uint32 provider);
-
-    /// @notice Only the plan's adjudicator does this.
-    error NotTheAdjudicator(address sender, address adjudicator);
 
     /// @notice The request's status does not allow this.
     error WrongStatus(bytes32 authorization, AuthorizationStatus status);
@@ -92,13 +83,15 @@ interface IAuthorizations {
     /// @notice What is known of a request.
     function authorizationOf(bytes32 authorization) external view returns (Authorization memory);
 
-    /// @notice What a line of a claim may have by an authorization; no units where it does not count for it.
+    /// @notice What a line of a claim submitted at `time` may have by an authorization; no units where it does not count
+    /// for it.
     function allowanceOf(
         bytes32 authorization,
         bytes32 plan,
         address pseudonym,
         uint32 provider,
-        bytes32 service
+        bytes32 service,
+        uint40 time
     ) external view returns (uint16 units, uint64 amount);
 
     /// @notice The number of a request of a provider's.
@@ -118,10 +111,4 @@ interface IAuthorizations {
 
     /// @notice Refuses it. Only the plan's insurer.
     function refuse(bytes32 authorization, bytes32 document) external;
-
-    /// @notice Uses it for a line of a claim. Only the plan's adjudicator.
-    function consume(bytes32 authorization) external;
-
-    /// @notice Gives it back, as the claim was reversed. Only the plan's adjudicator.
-    function restore(bytes32 authorization) external;
 }

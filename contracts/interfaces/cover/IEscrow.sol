@@ -26,6 +26,14 @@ interface IEscrow {
         uint64 owed;
     }
 
+    /// @notice A payment of a patient's share.
+    /// @param payer Who paid it.
+    /// @param amount How much.
+    struct SharePayment {
+        address payer;
+        uint64 amount;
+    }
+
     /// @notice Money was put into a plan's escrow.
     event Deposited(bytes32 indexed plan, address indexed from, uint256 amount);
 
@@ -113,8 +121,8 @@ interface IEscrow {
     /// @notice A provider's account with a plan.
     function accountOf(bytes32 plan, uint32 member) external view returns (Account memory);
 
-    /// @notice Who paid a claim's share; zero for nobody.
-    function payerOf(bytes32 plan, bytes32 claim) external view returns (address);
+    /// @notice What was paid of a claim's share, and not given back.
+    function shareOf(bytes32 plan, bytes32 claim) external view returns (uint64 amount);
 
     /// @notice Puts money into a plan's escrow, from the sender's account. Anyone.
     function deposit(bytes32 plan, uint256 amount) external;
@@ -128,7 +136,7 @@ interface IEscrow {
     /// @notice Withdraws what was credited to the sender.
     function withdraw(address token, address to) external;
 
-    /// @notice Pays a claim's share, from the sender's account to the provider. Anyone, once.
+    /// @notice Pays what is due of a claim's share, from the sender's account to the provider. Anyone.
     /// @param content The claim's content; see IClaims.
     /// @param most The most that the sender wants to pay.
     function payShare(bytes32 plan, bytes32 content, uint256 most) external;
@@ -139,8 +147,8 @@ interface IEscrow {
     /// @notice Takes back from a provider what it got: from what it has coming, and else from its payee's account.
     function takeBack(bytes32 plan, uint32 member, uint64 amount) external;
 
-    /// @notice Takes a share that was paid back from the provider, and credits it to who paid it. Only the adjudicator.
-    function refundShare(bytes32 plan, bytes32 claim, uint32 member, uint64 amount) external;
+    /// @notice Takes what was paid of a share back from the provider, and credits it to who paid it. Only the adjudicator.
+    function refundShare(bytes32 plan, bytes32 claim, uint32 member) external;
 
     /// @notice Withholds what was paid for a refuted claim. Only the plan's adjudicator.
     function dispute(bytes32 plan, uint32 member, uint64 amount) external;

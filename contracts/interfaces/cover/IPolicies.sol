@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {IRules} from "./IRules.sol";
 
 /// @title IPolicies
-/// @notice Which plans insurers have published, who is enrolled in them until when, and what was used of their limits.
+/// @notice Which plans insurers have published, and who is enrolled in them until when.
 /// @dev A plan is never changed: other terms are another plan. A policy is a pseudonym's place in a plan for one policy
 /// year; all claims under it can be linked to each other, and to nothing else.
 interface IPolicies {
@@ -49,6 +49,7 @@ interface IPolicies {
     /// @param ends The second at which the policy year is over.
     /// @param first The first day that is covered, counted from a secret origin.
     /// @param last The last day that is covered.
+    /// @param ended Whether it was ended before its year was over.
     struct Policy {
         uint96 family;
         uint40 since;
@@ -56,6 +57,7 @@ interface IPolicies {
         uint40 ends;
         uint16 first;
         uint16 last;
+        bool ended;
     }
 
     /// @notice What a patient and an insurer sign to agree on a policy.
@@ -101,8 +103,6 @@ interface IPolicies {
     /// @param schedule The plan's.
     /// @param limits The plan's.
     /// @param policy The policy.
-    /// @param person What was used of the person's limits.
-    /// @param family What was used of the family's.
     struct Cover {
         address adjudicator;
         uint32 insurer;
@@ -110,8 +110,6 @@ interface IPolicies {
         bytes32 schedule;
         IRules.Limits limits;
         Policy policy;
-        IRules.Used person;
-        IRules.Used family;
     }
 
     /// @notice A plan was published.
@@ -126,23 +124,17 @@ interface IPolicies {
     /// @notice A premium was paid; the policy lasts until then.
     event PremiumPaid(bytes32 indexed plan, address indexed pseudonym, address payer, uint256 amount, uint40 until);
 
-    /// @notice The insurer took a lapsed policy up again; its waiting days begin anew.
+    /// @notice The insurer took a lapsed policy up again; the waiting days of goods begin anew.
     event Reinstated(bytes32 indexed plan, address indexed pseudonym, uint40 until);
 
     /// @notice A policy was ended, by the insurer's member or, where that is zero, by the patient.
     event PolicyEnded(bytes32 indexed plan, address indexed pseudonym, uint32 member);
-
-    /// @notice What was used of a policy's limits.
-    event Accumulated(bytes32 indexed plan, address indexed pseudonym, IRules.Used person, IRules.Used family);
 
     /// @notice The account holds no such role for a member in standing.
     error NoStanding(address account);
 
     /// @notice Another member published the plan.
     error NotTheInsurer(bytes32 plan, uint32 member, uint32 insurer);
-
-    /// @notice Only the plan's adjudicator does this.
-    error NotTheAdjudicator(address sender, address adjudicator);
 
     /// @notice There is no such plan.
     error NoSuchPlan(bytes32 plan);
@@ -198,11 +190,23 @@ interface IPolicies {
     /// @notice A policy; all zero where there is none.
     function policyOf(bytes32 plan, address pseudonym) external view returns (Policy memory);
 
-    /// @notice What was used of a person's limits, and of the family's.
-    function usedOf(
-        bytes32 plan,
-        address pseudonym
-    ) external view returns (IRules.Used memory person, IRules.Used memory family);
+    /// @notice What had been paid under earlier policies when a policy began.
+    function lifetimeOf(bytes32 plan, address pseudonym) external view returns (uint64);
+
+    /// @notice What decides how a claim ends after it was decided: who hears appeals, who rules, and for how many days.
+    function disputesOf(
+        bytes32 plan
+    )
+        external
+        view
+        returns (
+            address appeals,
+            uint32 insurer,
+            uint32 arbiter,
+            uint16 refuteDays,
+            uint16 appealDays,
+            uint16 reversalDays
+        );
 
     /// @notice What an adjudicator has to know of a policy.
     function coverOf(bytes32 plan, address pseudonym) external view returns (Cover memory);
@@ -233,12 +237,4 @@ interface IPolicies {
 
     /// @notice Ends a policy by the controller's signature; anyone may carry it.
     function endPolicyBySig(EndPolicy calldata terms, bytes calldata signature) external;
-
-    /// @notice Says what is used of a policy's limits now. Only the plan's adjudicator.
-    function accumulate(
-        bytes32 plan,
-        address pseudonym,
-        IRules.Used calldata person,
-        IRules.Used calldata family
-    ) external;
 }
