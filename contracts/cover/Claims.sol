@@ -450,7 +450,7 @@ contract Claims is IClaims, EIP712 {
         }
 
         share = verdict.share;
-        if (run.back == 0) return share;
+        if (!run.atOnce) return share;
 
         uint64 had = _receivedOf[run.query.id] + _escrow.shareOf(claim.plan, run.query.id);
         return share > had ? share - had : 0;

@@ -241,16 +241,20 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
 
         Payout memory payout = _payoutOf[member];
         address payee = payout.payee == address(0) ? _consortium.memberOf(member).account : payout.payee;
-        if (payout.push) {
-            try this.push(token, payee, amount) {
-                emit Pushed(token, payee, amount);
-                return;
-            } catch {}
-        }
+        if (payout.push && _pushed(token, payee, amount)) return;
 
         creditOf[token][payee] += amount;
 
         emit Credited(token, payee, amount, payout.push);
+    }
+
+    function _pushed(address token, address to, uint256 amount) private returns (bool) {
+        try this.push(token, to, amount) {
+            emit Pushed(token, to, amount);
+            return true;
+        } catch {
+            return false;
+        }
     }
 
     function _return(bytes32 plan, address token, uint32 member, uint64 amount) private {
