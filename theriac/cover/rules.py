@@ -220,7 +220,8 @@ class Item:
 
     def as_tuple(self) -> tuple[Any, ...]:
         """As the contract takes it."""
-        return (self.benefit.as_tuple(), *tuple(vars(self).values())[1:])
+        _, *facts, found, waived = vars(self).values()
+        return (self.benefit.as_tuple(), *facts, int(found), int(waived))
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,8 @@ class Outcome:
 
     def as_tuple(self) -> tuple[int, ...]:
         """As the contract gives it."""
-        return tuple(vars(self).values())
+        reasons, *amounts = vars(self).values()
+        return (int(reasons), *amounts)
 
 
 @dataclass(frozen=True)
