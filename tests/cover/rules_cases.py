@@ -23,15 +23,17 @@ from theriac.cover.rules import (
 # A charge is less than this; so no sum of a case is 2^64 or more.
 LARGEST = 1 << 56
 
+NO_LIMITS, UNUSED = Limits(), Used()
+
 
 @dataclass(frozen=True)
 class Case:
     """What is asked of the rules."""
 
-    limits: Limits
-    person: Used
-    family: Used
     items: tuple[Item, ...]
+    limits: Limits = NO_LIMITS
+    person: Used = UNUSED
+    family: Used = UNUSED
     most: int = NO_LIMIT
 
     @cached_property
@@ -60,12 +62,12 @@ class Case:
                 yield replace(self, items=(*before, each, *after))
             for benefit in _simpler(item.benefit, Benefit(item.benefit.service)):
                 yield replace(self, items=(*before, replace(item, benefit=benefit), *after))
-        yield from _simpler(self, Case(self.limits, self.person, self.family, self.items))
-        for limits in _simpler(self.limits, Limits()):
+        yield from _simpler(self, Case(self.items))
+        for limits in _simpler(self.limits, NO_LIMITS):
             yield replace(self, limits=limits)
-        for person in _simpler(self.person, Used()):
+        for person in _simpler(self.person, UNUSED):
             yield replace(self, person=person)
-        for family in _simpler(self.family, Used()):
+        for family in _simpler(self.family, UNUSED):
             yield replace(self, family=family)
 
     def __str__(self) -> str:

@@ -49,10 +49,10 @@ class Stage:
         """An answer as web3 would give it."""
         return decode(self.gives, answer)[0]
 
-    def error(self, name: str) -> str:
-        """The selector of one of the contract's errors."""
+    def error(self, name: str, *values: Any) -> str:
+        """One of the contract's errors, as it stands in what anvil says."""
         (entry,) = (each for each in self._rules.abi if each["type"] == "error" and each["name"] == name)
-        return function_abi_to_4byte_selector(entry).hex()
+        return (function_abi_to_4byte_selector(entry) + encode(get_abi_input_types(entry), values)).hex()
 
 
 def _function(contract: Contract, name: str) -> Any:
