@@ -14,7 +14,6 @@ from theriac.cover.rules import (
     DENIALS,
     NO_REASON,
     NONE,
-    WAIVABLE,
     Adjustment,
     Benefit,
     Decision,
@@ -398,6 +397,12 @@ PAID = {
 }
 """For each reason that has an edge the line that is just paid."""
 
+APPEALABLE = {
+    *(Reason.WAITING, Reason.LATE, Reason.GRADE, Reason.UNAUTHORIZED),
+    *(Reason.BEYOND_AUTHORIZATION, Reason.QUANTITY, Reason.FREQUENCY, Reason.REVIEWED),
+}
+"""Never what was paid before, nor what has no price."""
+
 
 def test_denied__every_reason_for_which_a_line_is() -> None:
     assert set(DENIED) == {reason for reason in Reason if reason in DENIALS}
@@ -423,15 +428,8 @@ def test_decide__set_aside_by_an_appeal__paid_where_it_can_be(decide: Decide, re
     appealed, beside = (replace(DENIED[reason], waived=waived) for waived in (reason, EVERYTHING & ~reason))
 
     # then
-    assert decide(appealed).outcomes[0].reasons == (NO_REASON if reason in WAIVABLE else reason)
+    assert decide(appealed).outcomes[0].reasons == (NO_REASON if reason in APPEALABLE else reason)
     assert decide(beside).outcomes[0].reasons == reason
-
-
-def test_waivable__never_what_was_paid_before_or_has_no_price() -> None:
-    assert set(WAIVABLE) == {
-        *(Reason.WAITING, Reason.LATE, Reason.GRADE, Reason.UNAUTHORIZED, Reason.BEYOND_AUTHORIZATION),
-        *(Reason.QUANTITY, Reason.FREQUENCY, Reason.REVIEWED),
-    }
 
 
 def test_decide__an_appeal_that_won__no_limit_is_set_aside(decide: Decide) -> None:

@@ -118,11 +118,19 @@ _TOLD = {
 }
 
 NO_REASON = Reason(0)
+
 DENIALS = Reason(0xFFFF)
 """The reasons for which a line is denied; the others limit what is paid of it."""
+
 WAIVABLE = (
-    *(Reason.WAITING, Reason.LATE, Reason.GRADE, Reason.UNAUTHORIZED),
-    *(Reason.BEYOND_AUTHORIZATION, Reason.QUANTITY, Reason.FREQUENCY, Reason.REVIEWED),
+    Reason.WAITING
+    | Reason.LATE
+    | Reason.GRADE
+    | Reason.UNAUTHORIZED
+    | Reason.BEYOND_AUTHORIZATION
+    | Reason.QUANTITY
+    | Reason.FREQUENCY
+    | Reason.REVIEWED
 )
 """What an appeal may set aside."""
 
@@ -331,10 +339,7 @@ def _against(item: Item, earlier: Sequence[Item]) -> Reason:
     for reason, speaks in speaking.items():
         if speaks:
             reasons |= reason
-    for reason in WAIVABLE:
-        if reasons and reason in item.waived:
-            reasons &= ~reason
-    return reasons
+    return reasons & ~(item.waived & WAIVABLE)
 
 
 def _priced(item: Item, limits: Limits, person: Used, family: Used, most: int) -> Outcome:
