@@ -1,6 +1,6 @@
 """Cases for the rules, near every boundary, and the bytes that a contract takes and gives for them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from random import Random
@@ -79,15 +79,16 @@ def _words(*values: Any) -> bytes:
 
 
 def _simpler(value: Any, blank: Any) -> Iterator[Any]:
-    """The value with one field as in `blank`, or a number halfway to it."""
+    """The value with one field as in `blank`, or a number nearer to zero, far steps first."""
     for field in fields(value):
         now, then = getattr(value, field.name), getattr(blank, field.name)
         if now == then:
             continue
         yield replace(value, **{field.name: then})
-        if type(now) is int and abs(now - then) > 1:
-            yield replace(value, **{field.name: (now + then) // 2})
-            yield replace(value, **{field.name: now - 1 if now > then else now + 1})
+        step = now if type(now) is int else 0
+        while step:
+            yield replace(value, **{field.name: now - step})
+            step //= 2
 
 
 def _told(value: Any) -> str:
@@ -102,7 +103,7 @@ def _told(value: Any) -> str:
     return f"{type(value).__name__}({', '.join(f'{name}={_told(getattr(value, name))}' for name in shown)})"
 
 
-def smallest(case: Case, fails: Any) -> Case:
+def smallest(case: Case, fails: Callable[[Case], bool]) -> Case:
     """The simplest case found that still fails, one step after another."""
     while True:
         for simpler in case.smaller():

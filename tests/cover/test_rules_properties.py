@@ -27,7 +27,7 @@ from theriac.cover.rules import (
     adjustments,
 )
 
-EXAMPLES = 300
+EXAMPLES = 150
 EVERYTHING = Reason(2**32 - 1)
 
 

@@ -12,7 +12,8 @@ A claim's lines are decided in their order, and a line that was denied counts fo
 
 The patient owes what was allowed and not paid, but never more than an earlier payer left.
 
-Amounts are whole numbers of a token's smallest unit.
+Amounts are whole numbers of a token's smallest unit. Where a sum does not fit 64 bits the contract reverts; here it is
+only larger.
 """
 
 from collections.abc import Sequence
