@@ -22,6 +22,14 @@ ORDER = {
     "Batches": ("Consortium",),
     "ColdChain": ("Consortium", "Batches"),
     "Prescriptions": ("Consortium",),
+    "Policies": ("Consortium", "Keys"),
+    "Rules": (),
+    "Authorizations": ("Consortium", "Policies"),
+    "Escrow": ("Consortium", "Policies"),
+    "Benefits": ("Consortium", "Records", "Policies", "Rules", "Authorizations"),
+    "Claims": ("Consortium", "Keys", "Batches", "Prescriptions", "Policies", "Benefits", "Escrow"),
+    "Appeals": ("Consortium", "Keys", "Policies", "Claims"),
+    "Episodes": ("Consortium", "Keys", "Records", "Policies", "Escrow"),
 }
 """Each contract and what its constructor is given."""
 

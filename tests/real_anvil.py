@@ -140,6 +140,14 @@ class Contracts:
     batches: Contract
     coldchain: Contract
     prescriptions: Contract
+    policies: Contract
+    rules: Contract
+    authorizations: Contract
+    escrow: Contract
+    benefits: Contract
+    claims: Contract
+    appeals: Contract
+    episodes: Contract
 
     @property
     def by_name(self) -> dict[str, Contract]:
@@ -156,6 +164,17 @@ class Contracts:
         letters = chain.deploy("Letters", keys.address)
         carrier = chain.deploy("Carrier")
         batches = chain.deploy("Batches", consortium.address)
+        coldchain = chain.deploy("ColdChain", consortium.address, batches.address)
+        prescriptions = chain.deploy("Prescriptions", consortium.address)
+        policies = chain.deploy("Policies", consortium.address, keys.address)
+        rules = chain.deploy("Rules")
+        authorizations = chain.deploy("Authorizations", consortium.address, policies.address)
+        escrow = chain.deploy("Escrow", consortium.address, policies.address)
+        of_benefits = (consortium, records, policies, rules, authorizations)
+        benefits = chain.deploy("Benefits", *(each.address for each in of_benefits))
+        of_claims = (consortium, keys, batches, prescriptions, policies, benefits, escrow)
+        claims = chain.deploy("Claims", *(each.address for each in of_claims))
+        of_episodes = (consortium, keys, records, policies, escrow)
         return cls(
             consortium=consortium,
             keys=keys,
@@ -164,8 +183,16 @@ class Contracts:
             letters=letters,
             carrier=carrier,
             batches=batches,
-            coldchain=chain.deploy("ColdChain", consortium.address, batches.address),
-            prescriptions=chain.deploy("Prescriptions", consortium.address),
+            coldchain=coldchain,
+            prescriptions=prescriptions,
+            policies=policies,
+            rules=rules,
+            authorizations=authorizations,
+            escrow=escrow,
+            benefits=benefits,
+            claims=claims,
+            appeals=chain.deploy("Appeals", consortium.address, keys.address, policies.address, claims.address),
+            episodes=chain.deploy("Episodes", *(each.address for each in of_episodes)),
         )
 
 

@@ -13,7 +13,6 @@ import {
     GRADE,
     LIFETIME_LIMIT,
     NOT_COVERED,
-    NO_REASON,
     OTHER_PAYER,
     QUANTITY,
     Reasons,
@@ -42,7 +41,7 @@ contract Rules is IRules {
         for (uint256 i = 0; i < items.length; ++i) {
             Outcome memory outcome = decision.outcomes[i];
             outcome.reasons = _denial(items, i, decision.outcomes);
-            if (!outcome.reasons.isNone()) continue;
+            if (outcome.reasons.denies()) continue;
 
             _price(items[i], outcome);
             _share(items[i].benefit, limits, decision, outcome);
@@ -78,7 +77,6 @@ contract Rules is IRules {
     }
 
     /// @dev What the lines before it say of a line: the same service twice a day, two of a bundle, an authorization twice.
-    /// Goods have no day, and each of them is its own evidence.
     function _among(
         Item[] calldata items,
         uint256 i,
@@ -88,15 +86,14 @@ contract Rules is IRules {
         used = item.usedUnits;
 
         for (uint256 j = 0; j < i; ++j) {
-            if (_isDenied(outcomes[j])) continue;
+            if (outcomes[j].reasons.denies()) continue;
 
             Item calldata other = items[j];
-            bool thatDay = item.day != 0 && other.day == item.day;
             if (other.benefit.service == item.benefit.service) {
                 used += other.units;
-                if (thatDay) reasons = reasons | DUPLICATE;
+                if (other.day == item.day) reasons = reasons | DUPLICATE;
             } else if (item.benefit.bundle != 0 && other.benefit.bundle == item.benefit.bundle) {
-                if (thatDay) reasons = reasons | BUNDLED;
+                if (other.day == item.day) reasons = reasons | BUNDLED;
             }
             if (item.authorization != 0 && other.authorization == item.authorization) reasons = reasons | UNAUTHORIZED;
         }
@@ -164,10 +161,6 @@ contract Rules is IRules {
         decision.person.lifetime += outcome.paid;
         decision.paid += outcome.paid;
         decision.share += outcome.allowed - outcome.paid;
-    }
-
-    function _isDenied(Outcome memory outcome) private pure returns (bool) {
-        return !(outcome.reasons & DENIALS).isNone();
     }
 
     /// @dev A limit of 2^64 - 1 is never used up.

@@ -5,3 +5,4 @@ pragma solidity 0.8.30;
 uint8 constant DISPENSE_FOR = 1 << 0;
 uint8 constant FILL_FOR = 1 << 1;
 uint8 constant REPORT_EXCURSION_FOR = 1 << 2;
+uint8 constant HOLD_FOR = 1 << 3;

@@ -5,7 +5,7 @@ pragma solidity 0.8.30;
 /// @dev The lowest bit of a line's set is the one it is told by. docs/protocol/cover.md maps each to an X12 CARC code.
 type Reasons is uint32;
 
-using {reasonsAnd as &, reasonsOr as |, reasonsEqual as ==, isNone, without, first} for Reasons global;
+using {reasonsAnd as &, reasonsOr as |, reasonsEqual as ==, isNone, without, denies} for Reasons global;
 
 Reasons constant NO_REASON = Reasons.wrap(0);
 
@@ -50,7 +50,7 @@ Reasons constant DENIALS = Reasons.wrap(0xffff);
 
 /// @dev What an appeal may set aside. What was paid before, and what no schedule has a price for, it may not.
 Reasons constant WAIVABLE = Reasons.wrap(
-    (1 << 4) | (1 << 5) | (1 << 8) | (1 << 9) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 13)
+    (1 << 3) | (1 << 4) | (1 << 5) | (1 << 8) | (1 << 9) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 13)
 );
 
 function reasonsAnd(Reasons a, Reasons b) pure returns (Reasons) {
@@ -73,10 +73,7 @@ function without(Reasons reasons, Reasons others) pure returns (Reasons) {
     return Reasons.wrap(Reasons.unwrap(reasons) & ~Reasons.unwrap(others));
 }
 
-/// @notice The lowest of the reasons.
-function first(Reasons reasons) pure returns (Reasons) {
-    uint32 bits = Reasons.unwrap(reasons);
-    unchecked {
-        return Reasons.wrap(bits & (~bits + 1));
-    }
+/// @notice Whether one of the reasons keeps the line from being paid at all.
+function denies(Reasons reasons) pure returns (bool) {
+    return !(reasons & DENIALS).isNone();
 }

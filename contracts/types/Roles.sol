@@ -23,6 +23,9 @@ Roles constant GATEWAY = Roles.wrap(1 << 11);
 /// @dev Every role there is; a set with any other bit is refused.
 Roles constant EVERY_ROLE = Roles.wrap((1 << 12) - 1);
 
+/// @dev Who claims for what was done or dispensed.
+Roles constant PROVIDERS = Roles.wrap((1 << 0) | (1 << 2) | (1 << 9));
+
 function rolesAnd(Roles a, Roles b) pure returns (Roles) {
     return Roles.wrap(Roles.unwrap(a) & Roles.unwrap(b));
 }

@@ -131,6 +131,14 @@ class World:
     batches: ContractInstance
     coldchain: ContractInstance
     prescriptions: ContractInstance
+    policies: ContractInstance
+    rules: ContractInstance
+    authorizations: ContractInstance
+    escrow: ContractInstance
+    benefits: ContractInstance
+    claims: ContractInstance
+    appeals: ContractInstance
+    episodes: ContractInstance
     questions: ContractInstance
     people: dict[str, TestAccountAPI]
     clock: Clock
@@ -324,17 +332,34 @@ def found(people: dict[str, TestAccountAPI]) -> World:
 
     consortium = ape.project.Consortium.deploy(board, sender=deployer)
     keys = ape.project.Keys.deploy(people["recovery"], sender=deployer)
+    records = ape.project.Records.deploy(consortium, keys, sender=deployer)
     batches = ape.project.Batches.deploy(consortium, sender=deployer)
+    prescriptions = ape.project.Prescriptions.deploy(consortium, sender=deployer)
+    policies = ape.project.Policies.deploy(consortium, keys, sender=deployer)
+    rules = ape.project.Rules.deploy(sender=deployer)
+    authorizations = ape.project.Authorizations.deploy(consortium, policies, sender=deployer)
+    escrow = ape.project.Escrow.deploy(consortium, policies, sender=deployer)
+    benefits = ape.project.Benefits.deploy(consortium, records, policies, rules, authorizations, sender=deployer)
+    of_claims = (consortium, keys, batches, prescriptions, policies, benefits, escrow)
+    claims = ape.project.Claims.deploy(*of_claims, sender=deployer)
     world = World(
         consortium=consortium,
         keys=keys,
-        records=ape.project.Records.deploy(consortium, keys, sender=deployer),
+        records=records,
         grants=ape.project.Grants.deploy(consortium, keys, sender=deployer),
         letters=ape.project.Letters.deploy(keys, sender=deployer),
         carrier=ape.project.Carrier.deploy(sender=deployer),
         batches=batches,
         coldchain=ape.project.ColdChain.deploy(consortium, batches, sender=deployer),
-        prescriptions=ape.project.Prescriptions.deploy(consortium, sender=deployer),
+        prescriptions=prescriptions,
+        policies=policies,
+        rules=rules,
+        authorizations=authorizations,
+        escrow=escrow,
+        benefits=benefits,
+        claims=claims,
+        appeals=ape.project.Appeals.deploy(consortium, keys, policies, claims, sender=deployer),
+        episodes=ape.project.Episodes.deploy(consortium, keys, records, policies, escrow, sender=deployer),
         questions=ape.project.Questions.deploy(sender=deployer),
         people=people,
         clock=clock,
