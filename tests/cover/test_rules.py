@@ -492,6 +492,10 @@ def test_decide__service_twice_a_day__once(decide: Decide) -> None:
     assert reasons(decide(line(), line(), line(day=2))) == [NO_REASON, Reason.DUPLICATE, NO_REASON]
 
 
+def test_decide__goods_twice_in_a_claim__once(decide: Decide) -> None:
+    assert reasons(decide(line(day=0), line(day=0))) == [NO_REASON, Reason.DUPLICATE]
+
+
 def test_decide__service_twice_a_day_at_another_price__once(decide: Decide) -> None:
     assert reasons(decide(line(), line(benefit(price=5)))) == [NO_REASON, Reason.DUPLICATE]
 
