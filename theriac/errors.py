@@ -1359,6 +1359,35 @@ class NotPrescribed(Refused):
         super().__init__(f"Nobody prescribed {prescription[:16]} on this chain; ask the prescriber.")
 
 
+class UnknownPlan(Refused):
+    """The chain has no such plan."""
+
+    def __init__(self, *, plan: str) -> None:
+        self.plan = plan
+        super().__init__(f"No insurer published plan {plan[:16]} on this chain; ask the insurer.")
+
+
+class NotClaimed(BadInput):
+    """There is no such claim, or several whose number begins so."""
+
+    def __init__(self, *, claim: str, several: int = 0) -> None:
+        self.claim = claim
+        self.several = several
+        fault = f"{several} claims begin" if several > 1 else "No claim begins"
+        super().__init__(f"{fault} with {claim[:64]!r} here; give more digits of a number that 'claims' lists.")
+
+
+class NotSubmitted(Refused):
+    """What was claimed cannot be read from the transaction that submitted it."""
+
+    def __init__(self, *, claim: str) -> None:
+        self.claim = claim
+        super().__init__(
+            f"Claim {claim[:16]} was submitted through another contract, and its lines cannot be read from the chain; "
+            "ask its provider for them."
+        )
+
+
 class WrongSelection(BadInput):
     """The lines of a prescription that were named do not go together, or are none."""
 
