@@ -321,9 +321,9 @@ class Cover:
         """What the transaction of a submission was called with. Raises NotSubmitted for one that went a way around."""
         found = self._node.request("eth_getTransactionByHash", [event.transaction])
         data = bytes.fromhex(str((found or {}).get("input", "0x"))[2:])
-        for part in self.contracts.abi("Claims"):
-            is_one = part["type"] == "function" and part["name"] in _SUBMITTING
-            if not is_one or data[:4] != function_abi_to_4byte_selector(part):
+        for name in _SUBMITTING:
+            part = self.contracts.Claims.get_function_by_name(name).abi
+            if data[:4] != function_abi_to_4byte_selector(part):
                 continue
             told = decode(part["inputs"], data[4:])
             if claim_from(told["claim"]).id == event.arguments["claim"]:
