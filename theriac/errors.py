@@ -1469,3 +1469,16 @@ class NoBlock(Unavailable):
     def __init__(self, *, block: int) -> None:
         self.block = block
         super().__init__(f"The node does not have block {block}; follow the chain again, or ask another node.")
+
+
+# -- cover -----------------------------------------------------------------------------------------------------------
+
+
+class WrongCoinsurance(BadInput):
+    """A benefit's coinsurance is more than the whole."""
+
+    def __init__(self, *, coinsurance: int) -> None:
+        self.coinsurance = coinsurance
+        super().__init__(
+            f"A coinsurance of {coinsurance} hundredths of a percent is more than everything; give at most 10000."
+        )

@@ -6,6 +6,7 @@ import {
     ANNUAL_LIMIT,
     BEYOND_AUTHORIZATION,
     BUNDLED,
+    DENIALS,
     DUPLICATE,
     EXCLUDED,
     FREQUENCY,
@@ -47,6 +48,7 @@ contract Rules is IRules {
             _cap(limits, decision, outcome, most - decision.paid);
             _use(decision, outcome);
         }
+        decision.share = _least(decision.share, most - decision.paid);
     }
 
     /// @dev Everything that speaks against a line, and was not set aside.
@@ -60,7 +62,7 @@ contract Rules is IRules {
         if (benefit.coinsurance > WHOLE) revert WrongCoinsurance(benefit.coinsurance);
 
         (Reasons before, uint256 used) = _among(items, i, outcomes);
-        reasons = item.found | before;
+        reasons = (item.found & DENIALS) | before;
         if (benefit.kind == Kind.NotCovered) reasons = reasons | NOT_COVERED;
         if (benefit.kind == Kind.Excluded) reasons = reasons | EXCLUDED;
         if (item.waited < benefit.waitingDays) reasons = reasons | WAITING;
@@ -75,6 +77,7 @@ contract Rules is IRules {
     }
 
     /// @dev What the lines before it say of a line: the same service twice a day, two of a bundle, an authorization twice.
+    /// Goods have no day, and each of them is its own evidence.
     function _among(
         Item[] calldata items,
         uint256 i,
@@ -82,15 +85,17 @@ contract Rules is IRules {
     ) private pure returns (Reasons reasons, uint256 used) {
         Item calldata item = items[i];
         used = item.usedUnits;
+
         for (uint256 j = 0; j < i; ++j) {
             if (outcomes[j].reasons.denies()) continue;
 
             Item calldata other = items[j];
+            bool thatDay = item.day != 0 && other.day == item.day;
             if (other.benefit.service == item.benefit.service) {
                 used += other.units;
-                if (other.day == item.day) reasons = reasons | DUPLICATE;
-            } else if (other.benefit.bundle != 0 && other.benefit.bundle == item.benefit.bundle) {
-                if (other.day == item.day) reasons = reasons | BUNDLED;
+                if (thatDay) reasons = reasons | DUPLICATE;
+            } else if (item.benefit.bundle != 0 && other.benefit.bundle == item.benefit.bundle) {
+                if (thatDay) reasons = reasons | BUNDLED;
             }
             if (item.authorization != 0 && other.authorization == item.authorization) reasons = reasons | UNAUTHORIZED;
         }
@@ -157,7 +162,7 @@ contract Rules is IRules {
         decision.family.paid += outcome.paid;
         decision.person.lifetime += outcome.paid;
         decision.paid += outcome.paid;
-        decision.share += outcome.reasons == OTHER_PAYER ? borne : borne + outcome.over;
+        decision.share += outcome.allowed - outcome.paid;
     }
 
     /// @dev A limit of 2^64 - 1 is never used up.

@@ -45,6 +45,9 @@ Reasons constant ANNUAL_LIMIT = Reasons.wrap(1 << 17);
 /// @dev An earlier payer has paid it. CARC 23.
 Reasons constant OTHER_PAYER = Reasons.wrap(1 << 18);
 
+/// @dev The reasons for which a line is denied. The others limit what is paid of it.
+Reasons constant DENIALS = Reasons.wrap(0xffff);
+
 /// @dev What an appeal may set aside. What was paid before, and what no schedule has a price for, it may not.
 Reasons constant WAIVABLE = Reasons.wrap(
     (1 << 3) | (1 << 4) | (1 << 5) | (1 << 8) | (1 << 9) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 13)

@@ -35,7 +35,7 @@ interface IRules {
 
     /// @notice What was used: of a person, or of a family.
     /// @param deductible What was paid towards the deductible.
-    /// @param outOfPocket What the patient bore of what is covered.
+    /// @param outOfPocket What fell to the patient of what is covered, whoever bore it then.
     /// @param paid What was paid in the policy year.
     /// @param lifetime What was paid under all policies; zero for a family.
     struct Used {
@@ -77,7 +77,7 @@ interface IRules {
 
     /// @notice A line, with what the chain knows about it.
     /// @param benefit Its row of the schedule.
-    /// @param day The service's day, counted from the policy's secret origin; zero for goods.
+    /// @param day The service's day, counted from the policy's secret origin; zero for goods, which have none.
     /// @param units How many units.
     /// @param charged What the provider asks for all of them.
     /// @param waited How many days the policy had lasted.
@@ -86,7 +86,7 @@ interface IRules {
     /// @param authorization The authorization it names; zero for none.
     /// @param authorizedUnits How many units that allows; zero where it does not count.
     /// @param authorizedAmount The most it allows for the line; zero for no such limit.
-    /// @param found What the chain's state speaks against it with.
+    /// @param found What the chain's state speaks against it with, of the reasons for which a line is denied.
     /// @param waived What an appeal has set aside.
     struct Item {
         Benefit benefit;
@@ -127,7 +127,7 @@ interface IRules {
     /// @param person What is used of the person's limits then.
     /// @param family What is used of the family's limits then.
     /// @param paid What the insurer pays.
-    /// @param share What the patient owes.
+    /// @param share What the patient owes: what is allowed and not paid, but no more than an earlier payer left.
     struct Decision {
         Outcome[] outcomes;
         Used person;
@@ -140,6 +140,10 @@ interface IRules {
     error WrongCoinsurance(uint16 coinsurance);
 
     /// @notice Decides.
+    /// @dev Line by line; what was denied counts for nothing that comes after it. Of the allowed amount the copay is taken
+    /// first, then the deductible, then the coinsurance of the rest. They fill what is left out of pocket in the same order,
+    /// and what does not fit is the insurer's. The rest is paid as far as every limit goes; where several end at the same
+    /// amount, an earlier payer is told before the lifetime limit, and that before a policy year's.
     /// @param limits The plan's.
     /// @param person What was used before, of the person's.
     /// @param family What was used before, of the family's.
