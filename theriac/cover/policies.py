@@ -1,8 +1,8 @@
 """Plans as insurers write them, and whether one may be published.
 
-A plan's file is YAML or JSON with amounts as people write them. What is published of it are the terms, with the root of
-the benefit schedule (`theriac.cover.schedule`). The chain shows every row that a claim uses, but for the service's code:
-`validate` refuses a plan in which what is shown would tell a sensitive service.
+A plan's file is YAML or JSON with amounts as people write them. What is published of it are the terms, with the root
+of the benefit schedule (`theriac.cover.schedule`). The chain shows every row that a claim uses, but for the service's
+code: `validate` refuses a plan in which what is shown would tell a sensitive service.
 """
 
 import re
@@ -37,8 +37,10 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Service:
-    """A service as a plan lists it, by the code people know. `bundle` is the name of a group of which one service is paid
-    a day; amounts are in the token's smallest unit, the coinsurance in hundredths of a percent.
+    """A service as a plan lists it, by the code people know.
+
+    `bundle` is the name of a group of which one service is paid a day; amounts are in the token's smallest unit, the
+    coinsurance in hundredths of a percent.
     """
 
     system: str
@@ -114,7 +116,7 @@ class Plan:
 
 
 def plain(amount: int, decimals: int) -> Decimal:
-    """An amount of smallest units as a number of whole ones, exactly, with at least two digits where there are so many."""
+    """An amount of smallest units as a number of whole ones, exactly, with two decimals where the token has them."""
     number = Decimal(amount).scaleb(-decimals)
     kept = max(min(decimals, 2), -int(number.normalize().as_tuple().exponent) if number else 0)
     return number.quantize(Decimal(1).scaleb(-kept))
@@ -217,7 +219,7 @@ def parse(data: bytes) -> Plan:
     """The plan in a YAML or JSON file. Raises BadPlan; what the services give away, `validate` says."""
     with _Section(readable.read(data), "plan") as file:
         with file.section("token") as token:
-            decimals = token.count("decimals", most=255)
+            decimals = token.count("decimals", most=MOST_DECIMALS)
             currency = token.text("currency")
             if not re.fullmatch(r"[A-Z]{3}", currency):
                 raise token.fault("currency", "is no code of three capital letters such as EUR (ISO 4217)")
@@ -417,13 +419,9 @@ class Report:
             f"{len(group.services):4} services, of them {len(group.sensitive)} sensitive: {self._told(group.shown)}"
             for group in self.groups
         ]
-        return "\n".join(
-            [
-                *counts,
-                *(f"Warning: {each}." for each in self.warnings),
-                *(f"Refused: {each}." for each in self.refusals),
-            ]
-        )
+        warnings = [f"Warning: {each}." for each in self.warnings]
+        refusals = [f"Refused: {each}." for each in self.refusals]
+        return "\n".join(counts + warnings + refusals)
 
     def _told(self, shown: Benefit) -> str:
         flags = [name for name in ("deductible", "authorization", "review") if getattr(shown, name)]
@@ -483,8 +481,8 @@ def _too_few(group: Sequence[Service]) -> str | None:
     kinds = {service.display.casefold() for service in sensitive}
     if len(kinds) < FEWEST_ALIKE:
         return (
-            f"only {len(kinds)} sensitive services ({listed}) share their price and terms, and {FEWEST_ALIKE} are needed "
-            "so that none can be told"
+            f"only {len(kinds)} sensitive services ({listed}) share their price and terms, and "
+            f"{FEWEST_ALIKE} are needed so that none can be told"
         )
     categories = {service.category for service in sensitive}
     if len(categories) == 1:

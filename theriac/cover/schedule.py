@@ -1,11 +1,11 @@
-"""The benefit schedule of a plan: its rows under salted numbers, their Merkle tree, and the document that tells the codes.
+"""A plan's benefit schedule: rows under salted numbers, their Merkle tree, and the document that tells the codes.
 
 A service's number is made under a secret that is new each plan year, so that the chain does not say what was done. The
 document is sealed to those who have to know it: the insurer, whoever is enrolled, who claims. Each of them can tell the
 services of every claim of that year.
 
-The tree is that of OpenZeppelin's merkle-tree for JavaScript (StandardMerkleTree): leaves are hashed twice and sorted, the
-nodes of a complete tree lie in one array, and a node is the hash of its two children in ascending order.
+The tree is that of OpenZeppelin's merkle-tree for JavaScript (StandardMerkleTree): leaves are hashed twice and sorted,
+the nodes of a complete tree lie in one array, and a node is the hash of its two children in ascending order.
 """
 
 import hmac
@@ -32,13 +32,6 @@ BENEFIT_TYPE = "(bytes32,bytes32,uint8,uint64,uint64,uint16,bool,bool,bool,uint1
 """IRules.Benefit, as the ABI writes it."""
 
 _KIND = "schedule"
-_BITS = {
-    "coinsurance": 16,
-    "waiting_days": 16,
-    "most_units": 16,
-    "yearly_units": 16,
-    "grade": 8,
-}
 
 
 def new_secret() -> bytes:
@@ -223,9 +216,16 @@ def _service(told: Mapping[str, Any]) -> Service:
         category=Category(told["category"]) if told["category"] else None,
         kind=Kind(told["kind"]),
         bundle=str(told["bundle"]),
-        **{name: _amount(told[name]) for name in ("price", "copay")},
-        **{name: _flag(told[name]) for name in ("deductible", "authorization", "review")},
-        **{name: _number(told[name], bits) for name, bits in _BITS.items()},
+        price=_amount(told["price"]),
+        copay=_amount(told["copay"]),
+        coinsurance=_number(told["coinsurance"], 16),
+        deductible=_flag(told["deductible"]),
+        authorization=_flag(told["authorization"]),
+        review=_flag(told["review"]),
+        waiting_days=_number(told["waiting_days"], 16),
+        most_units=_number(told["most_units"], 16),
+        yearly_units=_number(told["yearly_units"], 16),
+        grade=_number(told["grade"], 8),
     )
 
 
