@@ -11,7 +11,7 @@ An error holds plain values (numbers, strings, paths) and builds its own sentenc
 what to do next. The exit code is what a script ends with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -1511,3 +1511,49 @@ class WrongCoinsurance(BadInput):
         super().__init__(
             f"A coinsurance of {coinsurance} hundredths of a percent is more than everything; give at most 10000."
         )
+
+
+class BadPlan(BadInput):
+    """A plan's file breaks a rule of what such a file is."""
+
+    def __init__(self, *, where: str, fault: str) -> None:
+        self.where = where
+        self.fault = fault
+        super().__init__(f"This plan cannot be used: {where} {fault}; correct it and try again.")
+
+
+class UnsafePlan(BadInput):
+    """A plan would give services away or could not be published; `refusals` are sentences."""
+
+    def __init__(self, *, refusals: Sequence[str]) -> None:
+        self.refusals = tuple(refusals)
+        others = len(self.refusals) - 1
+        more = f" ({others} more: see the plan's report)" if others else ""
+        super().__init__(f"This plan cannot be published: {self.refusals[0]}{more}.")
+
+
+class BadSchedule(Tampered):
+    """A schedule document is no such document, or not the plan's."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This is not the plan's schedule: {fault}; ask the insurer for it again.")
+
+
+class BadClaim(BadInput):
+    """A FHIR Claim cannot become a claim on the chain, or one of the chain cannot be told in FHIR."""
+
+    def __init__(self, *, where: str, fault: str) -> None:
+        self.where = where
+        self.fault = fault
+        super().__init__(f"This claim cannot be used: {where} {fault}; correct it and try again.")
+
+
+class NotInSchedule(BadInput):
+    """A claim names services that the plan's schedule does not list."""
+
+    def __init__(self, *, services: Sequence[str]) -> None:
+        self.services = tuple(services)
+        listed = ", ".join(text[:80] for text in self.services[:5])
+        more = f" and {len(self.services) - 5} more" if len(self.services) > 5 else ""
+        super().__init__(f"The plan's schedule does not list {listed}{more}; claim it elsewhere or ask the insurer.")
