@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from eth_utils.address import to_checksum_address
 
 from theriac.cover.messages import NONE, Claim, Enrol, Line
 from theriac.cover.schedule import Schedule
@@ -119,12 +120,8 @@ class Enrolment:
         """Raises BadDocument."""
         told = _decoded("enrolment", data)
         try:
-            terms = told["terms"]
-            numbers = {
-                name: int(terms[name]) for name in ("family", "first", "last", "ends", "lifetime", "era", "deadline")
-            }
-            texts = {name: str(terms[name]) for name in ("pseudonym", "underwriter")}
-            return cls(Enrol(plan=_word(terms["plan"]), **numbers, **texts), bytes.fromhex(told["signature"]))
+            terms = {name: _value(kind, told["terms"][name]) for kind, name in Enrol.FIELDS}
+            return cls(Enrol(**terms), bytes.fromhex(told["signature"]))
         except (KeyError, TypeError, ValueError):
             raise _broken("enrolment") from None
 
@@ -282,19 +279,21 @@ def _from_common(told: Mapping[str, Any]) -> tuple[bytes, str, Schedule, Year]:
 
 
 def _claim(told: Mapping[str, Any]) -> Claim:
-    lines = tuple(
-        Line(
-            _word(each["service"]),
-            int(each["day"]),
-            int(each["units"]),
-            int(each["charged"]),
-            _word(each["authorization"]),
-        )
-        for each in told["lines"]
-    )
-    words = {name: _word(told[name]) for name in ("plan", "evidence", "primary", "salt")}
-    numbers = {name: int(told[name]) for name in ("provider", "era", "deadline")}
-    return Claim(pseudonym=str(told["pseudonym"]), lines=lines, **words, **numbers)
+    values = {name: _value(kind, told[name]) for kind, name in Claim.FIELDS if kind != "Line[]"}
+    lines = [{name: _value(kind, each[name]) for kind, name in Claim.NESTED["Line"]} for each in told["lines"]]
+    return Claim(**values, lines=tuple(Line(**each) for each in lines))
+
+
+def _value(kind: str, told: Any) -> Any:
+    """A field of a message, by its type."""
+    if kind == "bytes32":
+        return _word(told)
+    if kind == "address":
+        return to_checksum_address(str(told))
+    found = int(told)
+    if isinstance(told, bool) or found < 0 or found >> int(kind.removeprefix("uint")):
+        raise ValueError(f"is no {kind}")
+    return found
 
 
 def _plain(value: Any) -> Any:
