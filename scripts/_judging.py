@@ -13,7 +13,7 @@ def dossier(desk: Desk, claim: str) -> tuple[Dossier, bytes]:
     """A claim's dossier, checked once before it is handed out, and its number. Raises BadDossier, NotRecomputed."""
     with cover_of(desk.site, desk.person.folder) as cover:
         claimed = cover.claimed(cover.named(claim))
-        made = dossier_of(cover, Node(desk.site.web3), claimed)
+        made = dossier_of(cover, Node(desk.site.web3), claimed).sealed(desk.site.signer(desk.alias))
     made.verify(claimed.id)
     return made, claimed.id
 

@@ -300,10 +300,10 @@ def verify_claim(file: str, number: str, block_hash: str | None) -> None:
     from scripts._prescribing import numbered
     from theriac.cover.dossier import Dossier
 
-    told = Dossier.decode(read(file)).verify(
-        numbered(number), block_hash=numbered(block_hash) if block_hash is not None else None
-    )
-    click.echo(told)
+    dossier = Dossier.decode(read(file))
+    trusted = numbered(block_hash) if block_hash is not None else None
+    click.echo(dossier.verify(numbered(number), block_hash=trusted))
+    click.echo(f"Made and signed by {dossier.author}.")
 
 
 @cli.command(epilog=example("auditor refutations"))

@@ -1,6 +1,6 @@
 """A claim as one document that a third party verifies offline: terms, consent, decision step by step, proofs.
 
-What `verify` checks:
+Whoever made it signs it, so that nothing in it changes unseen. What `verify` checks beyond that:
 
 1. The claim has the number that the dossier is about: every line, amount and day is in it.
 2. The patient consented to it: her signature is that of the pseudonym's controller, for this chain and contract.
@@ -18,9 +18,10 @@ from typing import Any
 
 from eth_abi.abi import encode
 from eth_account import Account
+from eth_account.messages import SignableMessage, encode_defunct
 from eth_utils.crypto import keccak
 
-from theriac.cover.claiming import Claimed, Cover, Status, claim_from
+from theriac.cover.claiming import Claimed, Cover, State, Status, claim_from
 from theriac.cover.messages import Claim, Line
 from theriac.cover.policies import PLAN_TYPE
 from theriac.cover.proofs import StorageProof, storage_proof
@@ -39,8 +40,8 @@ from theriac.cover.rules import (
 from theriac.cover.schedule import BENEFIT_TYPE, leaf_of, parent_of
 from theriac.errors import BadDocument, BadDossier, NotRecomputed
 from theriac.health import documents
-from theriac.ledger.codec import to_json
 from theriac.ledger.node import Node
+from theriac.ledger.signer import Signer
 from theriac.ledger.typed import Domain
 
 _KIND = "claim dossier"
@@ -65,6 +66,11 @@ class Kept:
     facts: bytes
 
     _BITS = (8, 8, 8, 32, 32, 32, 64, 64)
+
+    @classmethod
+    def of(cls, state: State) -> "Kept":
+        """As the chain told it."""
+        return cls(**{**vars(state), "status": int(state.status), "missing": int(state.missing)})
 
     @property
     def words(self) -> tuple[int, int]:
@@ -102,6 +108,17 @@ class Dossier:
     kept: Kept
     block: int
     proof: StorageProof | None
+    author: str = ""
+    seal: bytes = b""
+
+    def sealed(self, signer: Signer) -> "Dossier":
+        """Signed by whoever made it."""
+        unsealed = replace(self, author=str(signer.address), seal=b"")
+        return replace(unsealed, seal=signer.sign_message(unsealed._message()))
+
+    def _message(self) -> SignableMessage:
+        """What its author signs (EIP-191): the dossier without its seal."""
+        return encode_defunct(primitive=b"Theriac claim dossier\n" + replace(self, seal=b"").encode())
 
     # -- as a document -----------------------------------------------------------------------------------------------
 
@@ -109,8 +126,8 @@ class Dossier:
         domain = {name: str(value) for name, value in vars(self.domain).items()}
         told = {
             "domain": domain,
-            "plan": to_json(dict(self.plan)),
-            "claim": to_json(self.claim.values()),
+            "plan": _jsonable(self.plan),
+            "claim": _jsonable(self.claim.values()),
             "signature": self.signature.hex(),
             "controller": self.controller,
             "batch": self.batch.hex(),
@@ -124,6 +141,8 @@ class Dossier:
             "kept": _told(tuple(vars(self.kept).values())),
             "block": self.block,
             "proof": self.proof.told() if self.proof else None,
+            "author": self.author,
+            "seal": self.seal.hex(),
         }
         return documents.encode(_KIND, told)
 
@@ -153,6 +172,8 @@ class Dossier:
                 kept=Kept(*kept),
                 block=int(told["block"]),
                 proof=StorageProof.read(told["proof"]) if told["proof"] else None,
+                author=str(told["author"]),
+                seal=bytes.fromhex(told["seal"]),
             )
         except BadDocument as trouble:
             raise BadDossier(step=0, fault=trouble.fault) from None
@@ -163,6 +184,12 @@ class Dossier:
 
     def verify(self, claim: bytes, *, block_hash: bytes | None = None) -> str:
         """What is proven. Raises BadDossier, which names the step that failed."""
+        try:
+            author = Account.recover_message(self._message(), signature=self.seal)
+        except ValueError:
+            author = ""
+        if author != self.author or not author:
+            raise BadDossier(step=0, fault="it was changed since its author signed it")
         # (1) the claim has the number that the dossier is about
         if self.claim.id != claim:
             raise BadDossier(step=1, fault="its claim has another number")
@@ -266,7 +293,6 @@ def dossier_of(cover: Cover, node: Node, claimed: Claimed) -> Dossier:
     decision = decide(limits, person, family, items, most)
     if decision.outcomes != outcomes:
         raise NotRecomputed(claim=claimed.id.hex(), fault="the node no longer tells the state that it was decided in")
-    *numbers, facts = vars(cover.state(claimed.id)).values()
     block = node.head().number
     return Dossier(
         domain=cover.domain("Claims"),
@@ -282,7 +308,7 @@ def dossier_of(cover: Cover, node: Node, claimed: Claimed) -> Dossier:
         family=family,
         most=most,
         decision=decision,
-        kept=Kept(*(int(value) for value in numbers), facts),
+        kept=Kept.of(cover.state(claimed.id)),
         block=block,
         proof=storage_proof(node, cover.contracts.Claims.address, slots_of(claimed.id), block=block),
     )
@@ -313,6 +339,20 @@ def _before(after: Used, outcomes: Sequence[Outcome]) -> Used:
 
 
 # -- reading and writing ---------------------------------------------------------------------------------------------
+
+
+def _jsonable(value: Any) -> Any:
+    """Names with their values: bytes in hexadecimal, numbers that not every reader keeps as texts."""
+    match value:
+        case Mapping():
+            return {name: _jsonable(each) for name, each in value.items()}
+        case bytes():
+            return f"0x{value.hex()}"
+        case list() | tuple():
+            return [_jsonable(each) for each in value]
+        case int() if value >= 2**53:
+            return str(value)
+    return value
 
 
 def _told(values: Sequence[Any]) -> list[Any]:
@@ -372,15 +412,22 @@ def _field(kind: str, value: Any) -> Any:
     return str(value) if kind == "address" else int(value)
 
 
+_LIMITS = ("deductible", "familyDeductible", "outOfPocket", "familyOutOfPocket", "annual", "familyAnnual", "lifetime")
+_PLAN = (
+    *("adjudicator", "insurer", "premiumDays", "graceDays", "filingDays", "refuteDays", "token", "arbiter"),
+    *("appealDays", "reversalDays", "appeals", "premium", "schedule", "document"),
+)
+"""The fields of a plan and of its limits in the contract's order, which canonical JSON does not keep."""
+
+
 def _plan_from(told: Mapping[str, Any]) -> dict[str, Any]:
-    words = ("schedule", "document")
-    addresses = ("adjudicator", "token", "appeals")
-    plan: dict[str, Any] = {}
-    for name, value in told.items():
-        if name in words:
-            plan[name] = bytes.fromhex(str(value).removeprefix("0x"))
-        elif name == "limits":
-            plan[name] = {each: int(amount) for each, amount in value.items()}
-        else:
-            plan[name] = str(value) if name in addresses else int(value)
-    return plan
+    plan = {name: _plain(told[name]) for name in _PLAN}
+    return {**plan, "limits": {name: int(told["limits"][name]) for name in _LIMITS}}
+
+
+def _plain(value: Any) -> Any:
+    """A number, 32 bytes, or the text of an address."""
+    text = str(value)
+    if len(text) == 66:
+        return bytes.fromhex(text.removeprefix("0x"))
+    return text if text.startswith("0x") else int(text)
