@@ -367,7 +367,13 @@ _BLUE_BUTTON = "http://hl7.org/fhir/us/carin-bb/CodeSystem/C4BBAdjudication"
 _CLAIM_TYPE = "http://terminology.hl7.org/CodeSystem/claim-type"
 
 # An adjustment's code says which part of the line it is; every other is told as not covered.
-_PARTS = {"1": (_ADJUDICATION, "deductible"), "2": (_BLUE_BUTTON, "coinsurance"), "3": (_ADJUDICATION, "copay")}
+_PARTS = {
+    "1": (_ADJUDICATION, "deductible"),
+    "2": (_BLUE_BUTTON, "coinsurance"),
+    "3": (_ADJUDICATION, "copay"),
+    "23": (_BLUE_BUTTON, "priorpayerpaid"),
+    "45": (_BLUE_BUTTON, "discount"),
+}
 _SAID = {
     "1": "Deductible.",
     "2": "Coinsurance.",
