@@ -68,6 +68,11 @@ class Listed:
     asked: int
     line: Line
 
+    @property
+    def is_told_by_charge(self) -> bool:
+        """Whether a sensitive service is charged below the plan's price, so that the chain shows a charge of its own."""
+        return self.entry.service.is_sensitive and self.line.charged < self.entry.benefit.price * self.line.units
+
 
 @dataclass(frozen=True)
 class Unlisted:

@@ -493,7 +493,7 @@ def _too_few(group: Sequence[Service], shared: str = "price and terms") -> str |
         category = sensitive[0].category
         return (
             f"the sensitive services {listed} are all of the category {category.value if category else 'none'}, which "
-            "their price and terms would tell"
+            f"their {shared} would tell"
         )
     return None
 
