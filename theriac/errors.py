@@ -1359,6 +1359,62 @@ class NotPrescribed(Refused):
         super().__init__(f"Nobody prescribed {prescription[:16]} on this chain; ask the prescriber.")
 
 
+class UnknownPlan(Refused):
+    """The chain has no such plan."""
+
+    def __init__(self, *, plan: str) -> None:
+        self.plan = plan
+        super().__init__(f"No insurer published plan {plan[:16]} on this chain; ask the insurer.")
+
+
+class NotClaimed(BadInput):
+    """There is no such claim, or several whose number begins so."""
+
+    def __init__(self, *, claim: str, several: int = 0) -> None:
+        self.claim = claim
+        self.several = several
+        fault = f"{several} claims begin" if several > 1 else "No claim begins"
+        super().__init__(f"{fault} with {claim[:64]!r} here; give more digits of a number that 'claims' lists.")
+
+
+class NotSubmitted(Refused):
+    """What was claimed cannot be read from the transaction that submitted it."""
+
+    def __init__(self, *, claim: str) -> None:
+        self.claim = claim
+        super().__init__(
+            f"Claim {claim[:16]} was submitted through another contract, and its lines cannot be read from the chain; "
+            "ask its provider for them."
+        )
+
+
+class NotRecomputed(Refused):
+    """A claim's decision cannot be given back from what the chain's node still knows."""
+
+    def __init__(self, *, claim: str, fault: str) -> None:
+        self.claim = claim
+        self.fault = fault
+        super().__init__(f"There is no dossier of claim {claim[:16]}: {fault}; ask a node that keeps the history.")
+
+
+class BadProof(Tampered):
+    """A proof out of a block's state does not prove anything."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This proof does not hold: {fault}.")
+
+
+class BadDossier(Tampered):
+    """A claim's dossier does not hold; `step` is the numbered one that failed, zero where it cannot be read."""
+
+    def __init__(self, *, step: int, fault: str) -> None:
+        self.step = step
+        self.fault = fault
+        where = f" (step {step})" if step else ""
+        super().__init__(f"This dossier does not hold{where}: {fault}.")
+
+
 class WrongSelection(BadInput):
     """The lines of a prescription that were named do not go together, or are none."""
 

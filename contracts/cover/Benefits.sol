@@ -136,7 +136,7 @@ contract Benefits is IBenefits {
             if (benefits[i].yearlyUnits != 0) _unitsOf[policy][line.service] -= line.units;
             if (usedBy[line.authorization] == query.id) usedBy[line.authorization] = 0;
             _giveBack(person, outcomes[i]);
-            _giveBack(family, outcomes[i]);
+            if (cover.policy.family != 0) _giveBack(family, outcomes[i]);
             person.lifetime -= outcomes[i].paid;
         }
         _store(claim, cover, person, family);

@@ -77,7 +77,6 @@ contract Rules is IRules {
     }
 
     /// @dev What the lines before it say of a line: the same service twice a day, two of a bundle, an authorization twice.
-    /// Goods have no day, and each of them is its own evidence.
     function _among(
         Item[] calldata items,
         uint256 i,
@@ -90,12 +89,11 @@ contract Rules is IRules {
             if (outcomes[j].reasons.denies()) continue;
 
             Item calldata other = items[j];
-            bool thatDay = item.day != 0 && other.day == item.day;
             if (other.benefit.service == item.benefit.service) {
                 used += other.units;
-                if (thatDay) reasons = reasons | DUPLICATE;
+                if (other.day == item.day) reasons = reasons | DUPLICATE;
             } else if (item.benefit.bundle != 0 && other.benefit.bundle == item.benefit.bundle) {
-                if (thatDay) reasons = reasons | BUNDLED;
+                if (other.day == item.day) reasons = reasons | BUNDLED;
             }
             if (item.authorization != 0 && other.authorization == item.authorization) reasons = reasons | UNAUTHORIZED;
         }

@@ -75,5 +75,5 @@ function without(Reasons reasons, Reasons others) pure returns (Reasons) {
 
 /// @notice Whether one of the reasons keeps the line from being paid at all.
 function denies(Reasons reasons) pure returns (bool) {
-    return Reasons.unwrap(reasons) & type(uint16).max != 0;
+    return !(reasons & DENIALS).isNone();
 }

@@ -398,7 +398,7 @@ PAID = {
 """For each reason that has an edge the line that is just paid."""
 
 APPEALABLE = {
-    *(Reason.WAITING, Reason.LATE, Reason.GRADE, Reason.UNAUTHORIZED),
+    *(Reason.AFTER_COVER, Reason.WAITING, Reason.LATE, Reason.GRADE, Reason.UNAUTHORIZED),
     *(Reason.BEYOND_AUTHORIZATION, Reason.QUANTITY, Reason.FREQUENCY, Reason.REVIEWED),
 }
 """Never what was paid before, nor what has no price."""
@@ -492,16 +492,12 @@ def test_decide__service_twice_a_day__once(decide: Decide) -> None:
     assert reasons(decide(line(), line(), line(day=2))) == [NO_REASON, Reason.DUPLICATE, NO_REASON]
 
 
+def test_decide__goods_twice_in_a_claim__once(decide: Decide) -> None:
+    assert reasons(decide(line(day=0), line(day=0))) == [NO_REASON, Reason.DUPLICATE]
+
+
 def test_decide__service_twice_a_day_at_another_price__once(decide: Decide) -> None:
     assert reasons(decide(line(), line(benefit(price=5)))) == [NO_REASON, Reason.DUPLICATE]
-
-
-def test_decide__goods__have_no_day_that_they_could_share(decide: Decide) -> None:
-    # given
-    pack, other = benefit(bundle=LIMB), benefit(service=CAST, bundle=LIMB)
-
-    # then
-    assert decide(line(pack, day=0), line(pack, day=0), line(other, day=0)).paid == 300
 
 
 def test_decide__two_of_a_bundle_in_a_day__the_first(decide: Decide) -> None:

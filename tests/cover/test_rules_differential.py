@@ -27,7 +27,7 @@ MARKS = {
     *("deductible", "family_deductible", "out_of_pocket", "family_out_of_pocket"),
     *("annual", "family_annual", "lifetime"),
     *("copay above allowed", "rounded down", "charged below price", "charged above price", "authorized amount"),
-    *("waived and paid", "several reasons", "same day of goods", "less owed than unpaid", "paid whole", "no line"),
+    *("waived and paid", "several reasons", "less owed than unpaid", "paid whole", "no line"),
 }
 
 
@@ -63,8 +63,6 @@ def marks(case: Case) -> Iterator[str]:
             yield "authorized amount"
         if item.waived & item.found:
             yield "waived and paid"
-        if not item.day and sum(not each.day and each.benefit.service == benefit.service for each in case.items) > 1:
-            yield "same day of goods"
         if outcome.paid == item.charged > 0:
             yield "paid whole"
 

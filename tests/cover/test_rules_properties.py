@@ -205,7 +205,7 @@ def _after(item: Item, counted: list[Item]) -> Item:
         is_same = other.benefit.service == item.benefit.service
         if is_same:
             used += other.units
-        if item.day and other.day == item.day:
+        if other.day == item.day:
             if is_same:
                 found |= Reason.DUPLICATE
             elif item.benefit.bundle != NONE and other.benefit.bundle == item.benefit.bundle:

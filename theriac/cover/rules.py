@@ -124,7 +124,8 @@ DENIALS = Reason(0xFFFF)
 """The reasons for which a line is denied; the others limit what is paid of it."""
 
 WAIVABLE = (
-    Reason.WAITING
+    Reason.AFTER_COVER
+    | Reason.WAITING
     | Reason.LATE
     | Reason.GRADE
     | Reason.UNAUTHORIZED
@@ -209,7 +210,7 @@ class Benefit:
 class Item:
     """A line of a claim, with what the chain knows about it.
 
-    `day` is zero for goods, which have none. `authorized_units` is zero where no authorization counts,
+    `day` is zero for goods. `authorized_units` is zero where no authorization counts,
     `authorized_amount` where it bounds no amount. `found` is what the chain's state speaks against it with, `waived`
     what an appeal has set aside.
     """
@@ -326,9 +327,8 @@ def _against(item: Item, earlier: Sequence[Item]) -> Reason:
         Reason.NOT_COVERED: benefit.kind is Kind.NOT_COVERED,
         Reason.EXCLUDED: benefit.kind is Kind.EXCLUDED,
         Reason.WAITING: item.waited < benefit.waiting_days,
-        Reason.DUPLICATE: item.day != 0 and any(each.day == item.day for each in same),
-        Reason.BUNDLED: item.day != 0
-        and benefit.bundle != NONE
+        Reason.DUPLICATE: any(each.day == item.day for each in same),
+        Reason.BUNDLED: benefit.bundle != NONE
         and any(each.day == item.day and each.benefit.bundle == benefit.bundle for each in others),
         Reason.GRADE: item.tier < benefit.grade,
         Reason.UNAUTHORIZED: is_unauthorized or is_used_up,

@@ -51,6 +51,7 @@ from theriac.health.scope import ALL_CLASSES, SINGLE_RECORDS, KeyClass, Level, P
 from theriac.health.vault import Account, Entry, Publication, Sharing, SingleShare, Vault, Writer, classes_of
 from theriac.health.wallet import Wallet
 from theriac.ledger.signer import Signer
+from theriac.ledger.typed import Message
 from theriac.store import Store
 
 _PATIENCE = 1800
@@ -135,6 +136,16 @@ class Patient:
         self._save()
         self._publish_all([account])
         return Introduction.sign(account, member=member, signer=self._signer(account))
+
+    def pseudonym_for(self, counterparty: str) -> Account:
+        """The pseudonym of something that nobody writes to, such as a policy year; opened where there is none."""
+        if self._wallet.single:
+            return self.vault.home()
+        return self.vault.account_for(counterparty) or self._open(counterparty=counterparty)
+
+    def sign_as(self, account: Account, message: Message) -> bytes:
+        """A pseudonym's signature over a message, for the contract that takes it."""
+        return self._signer(account).sign_message(message.signable(self.chain.domain(message.CONTRACT)))
 
     # -- publishing --------------------------------------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ interface IRules {
 
     /// @notice A line, with what the chain knows about it.
     /// @param benefit Its row of the schedule.
-    /// @param day The service's day, counted from the policy's secret origin; zero for goods, which have none.
+    /// @param day The service's day, counted from the policy's secret origin; zero for goods.
     /// @param units How many units.
     /// @param charged What the provider asks for all of them.
     /// @param waited How many days the policy had lasted.
@@ -143,7 +143,8 @@ interface IRules {
     /// @dev Line by line; what was denied counts for nothing that comes after it. Of the allowed amount the copay is taken
     /// first, then the deductible, then the coinsurance of the rest. They fill what is left out of pocket in the same order,
     /// and what does not fit is the insurer's. The rest is paid as far as every limit goes; where several end at the same
-    /// amount, an earlier payer is told before the lifetime limit, and that before a policy year's.
+    /// amount, an earlier payer is told before the lifetime limit, and that before a policy year's. A sum that does not fit
+    /// 64 bits reverts.
     /// @param limits The plan's.
     /// @param person What was used before, of the person's.
     /// @param family What was used before, of the family's.
