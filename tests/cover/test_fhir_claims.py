@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 import rfc8785
+from eth_typing import HexStr
 
 from theriac import fhir
 from theriac.cover import claims, policies
-from theriac.cover.claims import Draft, Missing, Settlement, Status, claim_response, explanation
+from theriac.cover.claiming import Claimed, Missing, State, Status
+from theriac.cover.claims import Draft, Settlement, claim_response, explanation
 from theriac.cover.messages import NONE, Claim, Line
 from theriac.cover.rules import Outcome, Reason
 from theriac.cover.schedule import Schedule
 from theriac.errors import BadClaim, NotInSchedule
+from theriac.ledger.contracts import Event
 
 ROOT = Path(__file__).parents[2]
 CLAIMS = ROOT / "tests" / "fixtures" / "claims"
@@ -135,6 +138,20 @@ def test_from_fhir__a_clinics_claim__lines_with_days_units_and_charges(schedule:
     assert draft.goods is False
 
 
+def test_from_fhir__a_sensitive_service_below_its_price__says_that_it_can_be_told(schedule: Schedule) -> None:
+    # given: therapy, of which the plan pays 80.00, for 79.99
+    told = json.loads((CLAIMS / "clinic.json").read_bytes())
+    told["item"][3]["net"]["value"] = 79.99
+
+    # when
+    draft = claims.from_fhir(fhir.parse(json.dumps(told).encode()), schedule, origin=ORIGIN)
+
+    # then
+    assert [each.is_told_by_charge for each in draft.listed] == [False, False, False, True]
+    assert draft.listed[3].line.charged == 79_990_000
+    assert not any(each.is_told_by_charge for each in read("clinic", schedule).listed)
+
+
 def test_from_fhir__without_its_encounter__the_claims_first_day(schedule: Schedule) -> None:
     claim = fhir.parse((CLAIMS / "clinic.json").read_bytes())
 
@@ -246,6 +263,20 @@ def settled(schedule: Schedule, **changes: Any) -> Settlement:
     return replace(plain, **changes)
 
 
+def test_settlement__of_a_claim_on_the_chain__is_what_the_chain_says(schedule: Schedule) -> None:
+    # given
+    expected = settled(schedule)
+    decided = int(expected.decided.timestamp())
+    state = State(Status.DECIDED, Missing.NOTHING, 0, 2, decided - 60, decided, 78_000_000, 87_000_000, b"\1" * 32)
+    submitted = Event("Claims", "Submitted", {}, 7, HexStr("0x" + "22" * 32), HexStr("0x" + "33" * 32), 0)
+    claimed = Claimed(expected.claim, (), b"", NONE, 0, expected.outcomes, state, submitted)
+
+    # then
+    assert Settlement.of(claimed, insurer=3) == expected
+    pending = replace(claimed, state=replace(state, decided=0), outcomes=())
+    assert Settlement.of(pending, insurer=3).decided == datetime(2031, 5, 12, 9, 29, tzinfo=UTC)
+
+
 def parts(item: dict[str, Any]) -> list[tuple[Any, ...]]:
     """Category, amount and CARC with its group of each adjudication."""
     return [
@@ -327,9 +358,12 @@ def test_remittance__what_was_submitted__is_adjusted_to_what_was_paid(schedule: 
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
-        (Missing.EVIDENCE, "The claim waits for its evidence: the provider's record of the encounter."),
-        (Missing.REVIEW, "The claim waits for the insurer's reviewer."),
-        (Missing.FUNDS, "The claim waits for money in the insurer's escrow."),
+        (
+            Missing.EVIDENCE,
+            f"The claim waits: {Missing.EVIDENCE.sentence}.",
+        ),
+        (Missing.REVIEW, "The claim waits: the insurer's reviewer has to decide."),
+        (Missing.FUNDS, "The claim waits: the plan's escrow cannot pay it."),
     ],
 )
 def test_remittance__a_pended_claim__is_queued_and_says_for_what(

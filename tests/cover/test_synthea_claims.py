@@ -18,7 +18,8 @@ from rules_stage import Stage
 
 from theriac import fhir
 from theriac.cover import claims, policies
-from theriac.cover.claims import Draft, Settlement, Status, explanation
+from theriac.cover.claiming import Status
+from theriac.cover.claims import Draft, Settlement, explanation
 from theriac.cover.messages import Claim
 from theriac.cover.policies import Plan
 from theriac.cover.rules import NO_LIMIT, NO_REASON, NONE, Benefit, Decision, Item, Reason, Used, adjustments
