@@ -1,12 +1,15 @@
 """A plan's file: what it says, what is refused of it and with which sentence, and what it would give away."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from eth_utils.abi import collapse_if_tuple
+from hypothesis import given
+from hypothesis import strategies as st
 
 from theriac.cover import policies, readable
 from theriac.cover.policies import Plan, Service, Terms, plain, whole
@@ -233,6 +236,16 @@ def test_parse__a_huge_file__is_refused_unread() -> None:
         policies.parse(b"#" * (readable.LARGEST + 1))
 
     assert refused.value.fault == "has more than 4194304 bytes"
+
+
+@given(st.integers(0, 900), st.integers(0, 8), st.text("{}[],:-&*!|>'\"%@#?\n\t 09.eE\\xu~=\u2028", max_size=6))
+def test_parse__a_few_signs_changed__is_a_plan_or_refused(at: int, without: int, signs: str) -> None:
+    text = (PLANS / "plain.yaml").read_text(encoding="utf-8")
+    changed = text[:at] + signs + text[at + without :]
+
+    for data in (changed.encode(), b"{" + changed.encode(), signs.encode()):
+        with suppress(BadPlan):
+            policies.validate(policies.parse(data))
 
 
 @pytest.mark.parametrize(
