@@ -45,7 +45,7 @@ REACH = {
 
 # Where the design's figure is missed, and what is kept instead. Most of each is the transaction itself, storage, the
 # event and the question to the consortium, which alone come to 100,200, 250, 35,900 and 32,900. Of the paid claim two
-# transactions, their data and new storage (the prescription, its line, the claim, that the pack is claimed) are 210,000;
+# transactions, their data, and new storage (prescription, line, claim, that the pack is claimed) are 210,000;
 # the rest is nine contracts that ask each other.
 MISSED = {
     "handoff in two steps": 110_000,
