@@ -70,7 +70,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
 
 def test_story__every_step_cost_what_the_chain_says(told: Told) -> None:
     assert [step.title for step in told.story.steps if not step.told] == []
-    assert len(told.story.steps) == 21
+    assert len(told.story.steps) == 29
     assert sum(len(step.gas) for step in told.story.steps) == len(told.transactions)
 
 
