@@ -230,8 +230,9 @@ class House:
         answer = self.chain.web3.provider.make_request("eth_call", [asked, "latest"])  # type: ignore[arg-type]
         if "error" not in answer:
             return None
-        abis = [entry for each in self.contracts.by_name.values() for entry in each.abi if entry["type"] == "error"]
-        return refusal_in(abis, answer["error"])
+        asked_first = (call.contract_abi, *(each.abi for each in reversed(self.contracts.by_name.values())))
+        errors = [entry for abi in asked_first for entry in abi if entry["type"] == "error"]
+        return refusal_in(errors, answer["error"])
 
     def ask(self, contract: str, function: str, *arguments: Any) -> Any:
         return self.contract(contract).functions[function](*arguments).call()
