@@ -1,4 +1,4 @@
-"""A claim for services: who consents and who claims, what is shown, and what is decided, pended, reviewed and resumed."""
+"""A claim for services: who consents, who claims, what is shown, and what is decided, pended, reviewed and resumed."""
 
 from dataclasses import replace
 
