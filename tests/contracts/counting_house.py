@@ -230,7 +230,13 @@ class House:
         answer = self.chain.web3.provider.make_request("eth_call", [asked, "latest"])  # type: ignore[arg-type]
         if "error" not in answer:
             return None
-        contracts = (*self.contracts.by_name.values(), *self.others.values())
+        # Several contracts have an error of the same words about different things: who is asked says which, or a claim.
+        contracts = (
+            self.contract(contract),
+            self.contracts.claims,
+            *self.contracts.by_name.values(),
+            *self.others.values(),
+        )
         abis = [entry for each in contracts for entry in each.abi if entry["type"] == "error"]
         return refusal_in(abis, answer["error"])
 
@@ -250,7 +256,7 @@ class House:
         self.send(member, "Consortium", "setOperator", self.contract(contract).address, operations)
 
     def freeze(self, who: str) -> None:
-        """Freezes a pseudonym as a recovery would: these contracts have none, so it is written where `Keys` keeps it."""
+        """Freezes a pseudonym as a recovery would; here is none, so it is written to where `Keys` keeps it."""
         place = "0x" + keccak(encode(["address", "uint256"], [self.address(who), 2])).hex()
         keys = self.contracts.keys.address
         entry = int(self.chain.ask("eth_getStorageAt", keys, place, "latest"), 16) | 1 << 224
