@@ -412,11 +412,14 @@ def test_premium__covers_nothing_where_it_does_not_arrive(house: House, oddity: 
     refused = house.refusal("friend", "Policies", "payPremium", plan.id, house.address("patient"), 1)
 
     # then
-    assert refused == {
-        FEE: error("WrongTransfer", token=plan.token, arrived=495, amount=500),
-        UNTRUE: error("SafeERC20FailedOperation", token=plan.token),
-        REVERTING: error("Refused", account=house.address("insurer")),
-    }[oddity]
+    assert (
+        refused
+        == {
+            FEE: error("WrongTransfer", token=plan.token, arrived=495, amount=500),
+            UNTRUE: error("SafeERC20FailedOperation", token=plan.token),
+            REVERTING: error("Refused", account=house.address("insurer")),
+        }[oddity]
+    )
 
 
 @pytest.mark.parametrize("push", [False, True], ids=["pull", "push"])
