@@ -134,7 +134,7 @@ contract Benefits is IBenefits {
                 _isClaimed[policy][claim.evidence] = false;
             }
             if (benefits[i].yearlyUnits != 0) _unitsOf[policy][line.service] -= line.units;
-            if (usedBy[line.authorization] == query.id) usedBy[line.authorization] = 0;
+            if (usedBy[line.authorization] == query.id) _free(claim, line);
             _giveBack(person, outcomes[i]);
             if (cover.policy.family != 0) _giveBack(family, outcomes[i]);
             person.lifetime -= outcomes[i].paid;
@@ -177,6 +177,20 @@ contract Benefits is IBenefits {
         }
         if (benefit.yearlyUnits != 0) _unitsOf[policy][benefit.service] += item.units;
         if (item.authorizedUnits != 0) usedBy[item.authorization] = query.id;
+    }
+
+    /// @dev Only what was for this line: an adjudicator may name another plan's claim.
+    function _free(Claim calldata claim, Line calldata line) private {
+        bytes32 authorization = line.authorization;
+        (uint16 units, ) = _authorizations.allowanceOf(
+            authorization,
+            claim.plan,
+            claim.pseudonym,
+            claim.provider,
+            line.service,
+            0
+        );
+        if (units != 0) usedBy[authorization] = 0;
     }
 
     function _store(
