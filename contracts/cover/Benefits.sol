@@ -190,7 +190,21 @@ contract Benefits is IBenefits {
             _daysOf[policy][_keyOf(benefit)][line.day >> 8] &= ~(1 << (line.day & 0xff));
         }
         if (benefit.yearlyUnits != 0) _unitsOf[policy][benefit.service] -= line.units;
-        if (usedBy[line.authorization] == query.id) usedBy[line.authorization] = 0;
+        if (usedBy[line.authorization] == query.id) _free(claim, line);
+    }
+
+    /// @dev Only what was for this line: an adjudicator may name another plan's claim.
+    function _free(Claim calldata claim, Line calldata line) private {
+        bytes32 authorization = line.authorization;
+        (uint16 units, ) = _authorizations.allowanceOf(
+            authorization,
+            claim.plan,
+            claim.pseudonym,
+            claim.provider,
+            line.service,
+            0
+        );
+        if (units != 0) usedBy[authorization] = 0;
     }
 
     function _store(
@@ -243,8 +257,7 @@ contract Benefits is IBenefits {
             item.authorization = line.authorization;
             item.found = common;
             if (benefit.yearlyUnits != 0) item.usedUnits = uint32(_unitsOf[policy][line.service]);
-            if (benefit.authorization && usedBy[line.authorization] == 0)
-                _authorize(claim, item, query.time);
+            if (benefit.authorization && usedBy[line.authorization] == 0) _authorize(claim, item, query.time);
             if (benefit.review && query.refused) item.found = item.found | REVIEWED;
             if (!query.isGoods) _place(item, policy, cover.policy);
             else if (query.time > cover.policy.since) item.waited = uint32((query.time - cover.policy.since) / 1 days);
