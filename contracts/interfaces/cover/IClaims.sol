@@ -134,7 +134,8 @@ interface IClaims is IAdjudicator {
     /// @notice The claim waits for something else.
     error NotForReview(bytes32 claim, IBenefits.Missing missing);
 
-    /// @notice A claim has one to 32 lines, each of some units and a charge below 2^56; goods have one line and no day.
+    /// @notice A claim has one to 32 lines, each of some units and a charge below 2^56; goods have one line, no
+    /// day and the units that were given.
     error WrongLines(uint256 count);
 
     /// @notice The evidence is not what is shown, or not what was filled.
