@@ -557,7 +557,7 @@ class Model:
         if told.claim.evidence != evidence_of(giving.prescription, 0):
             why.add("WrongEvidence")
         if giving.index in self.packs:
-            why.add("WrongMove")
+            why.add("WrongStatus")
         fillings = self.pharmacy_lines[giving.prescription]
         if giving.units > giving.due - sum(each.units for each in fillings):
             why.add("TooMany")
