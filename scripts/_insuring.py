@@ -360,14 +360,12 @@ def _bar(at: int, name: str, part: float, told: str, colour: str) -> list[str]:
 
 
 def play_money(site: Site, alias: str, to: str, amount: str) -> tuple[str, str]:
-    """Mints play money of six decimals to an account, where nothing lasts; the token's address and what the account has.
+    """Mints play money of six decimals to an account, where nothing lasts; the token and what the account has.
 
     Raises Failure on a network that lasts.
     """
     if not site.play:
-        raise Failure(
-            f"There is no play money on {site.name}; a plan there pays in a token that is worth something.", 3
-        )
+        raise Failure(f"There is no play money on {site.name}; a plan there pays in a token of some worth.", 3)
     many = Money(6, "")
     sender, path = site.sender(alias), site.folder / "play-money"
     kind = compiled("Coin")
