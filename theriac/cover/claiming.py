@@ -289,6 +289,13 @@ class Cover:
         wanted = {(row["block"], row["log_index"]) for row in rows}
         return [event for event in self.index.events() if (event.block, event.index) in wanted]
 
+    def filling(self, claimed: Claimed) -> bytes:
+        """The digest of what a pharmacy sealed when it filled the line of a claim for goods. Raises NotSubmitted."""
+        told = self._submission(claimed.submitted)
+        if "goods" not in told:
+            raise NotSubmitted(claim=claimed.id.hex())
+        return bytes(told["goods"]["filling"]["evidence"])
+
     def quote(self, claim: Claim, rows: Sequence[tuple[Benefit, Sequence[bytes]]], *, is_goods: bool) -> Quote:
         """What a claim would come to if it were submitted now."""
         shown = [(benefit.as_tuple(), list(proof)) for benefit, proof in rows]
