@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 from eth_account.signers.local import LocalAccount
-from real_anvil import RELAYER, encoded, person
+from real_anvil import BOARD, RELAYER, encoded, person
 from signature_cases import NAMES, of_account
 from signature_stage import SIGNERS, STRANGER, Stage, open_stage, wrong_signature
 
+from theriac.consortium import Role
+from theriac.cover.messages import Agreement
 from theriac.health.messages import HandOver, Publish
+from theriac.ledger.typed import Message
 
 # Who holds the keys of the wallets: everyone but the publisher, which must be a key.
 OWNERS: Mapping[str, LocalAccount] = {
@@ -65,12 +68,25 @@ def wallets(keys_stage: Stage) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def strange(keys_stage: Stage) -> dict[str, str]:
-    """The addresses of wallets that do not keep to the standard, by what they do; each bears prescriptions."""
+    """The addresses of wallets that do not keep to the standard, by what they do. Each bears prescriptions, and acts
+    for a member that treats patients: a member's account is not asked whether it wants to.
+    """
     chain = keys_stage.chain
     found = {does: str(chain.deploy(kind, *facts).address) for does, (kind, facts) in (REFUSED | TAKEN).items()}
     for wallet in found.values():
         keys_stage.prescribe_for(wallet)
+        admit = keys_stage.contracts.consortium.functions.admit
+        chain.send(BOARD, admit(wallet, int(Role.CLINICIAN), 3, keys_stage.cast.midnight(365)))
     return found
+
+
+def of_wallet(stage: Stage, name: str, wallet: str) -> Message:
+    """A row's message, of an account that is this wallet. A provider's account agrees for its own member."""
+    message = of_account(stage.table[name].message, wallet)
+    if not isinstance(message, Agreement):
+        return message
+    member, *_ = stage.contracts.consortium.functions.affiliationOf(wallet).call()
+    return replace(message, provider=member)
 
 
 def from_the_start(stage: Stage, wallets: dict[str, str]) -> Stage:
@@ -87,6 +103,10 @@ def after_a_hand_over(stage: Stage, wallets: dict[str, str]) -> Stage:
         "giver": person("second packer"),
         "logger": person("second logger"),
         "prescriber": person("second prescriber"),
+        "therapist": person("second therapist"),
+        "underwriter": person("second underwriter"),
+        "arbiter": person("second arbiter"),
+        "assessor": person("second assessor"),
     }
     bearer = {"bearer": person("second bearer")}
     patient = {"controller": person("second patient")}
@@ -142,7 +162,7 @@ def test_wallet__what_a_stranger_signed_is_refused(stage: Stage, name: str) -> N
     refusal = stage.refusal(name, *signatures)
 
     # then
-    assert refusal == wrong_signature(stage.who(name))
+    assert refusal == stage.wrong(name)
 
 
 def test_wallet__as_a_publisher__cannot_sign(acting: Stage, wallets: dict[str, str]) -> None:
@@ -168,14 +188,14 @@ def test_wallet__as_a_publisher__cannot_sign(acting: Stage, wallets: dict[str, s
 def test_wallet__that_misbehaves__is_refused(keys_stage: Stage, strange: dict[str, str], name: str, does: str) -> None:
     # given a message of an account whose wallet does this
     stage, wallet = keys_stage, strange[does]
-    message = of_account(stage.table[name].message, wallet)
+    message = of_wallet(stage, name, wallet)
     signatures = stage.sign(message, *[STRANGER] * len(stage.table[name].signers))
 
     # when
     refusal = stage.refusal(name, *signatures, message=message)
 
     # then
-    assert refusal == wrong_signature(wallet)
+    assert refusal == wrong_signature(wallet, to=message)
 
 
 @pytest.mark.parametrize("does", REFUSED)
@@ -199,7 +219,7 @@ def test_wallet__that_is_costly__costs_the_sender_little(
 ) -> None:
     # given
     stage, chain = keys_stage, keys_stage.chain
-    message = of_account(stage.table[name].message, strange[does])
+    message = of_wallet(stage, name, strange[does])
     signatures = stage.sign(message, *[STRANGER] * len(stage.table[name].signers))
     call = stage.contract(message).functions[message.FUNCTION](*message.arguments(*signatures))
 
