@@ -228,10 +228,10 @@ def claims_before(cast: Cast) -> list[Signed]:
 # -- what is told ----------------------------------------------------------------------------------------------------
 
 
-def used(times: int, *, more: tuple[int, int] = (0, 0)) -> dict[str, tuple[int, ...]]:
+def used(times: int, *, more: tuple[int, int] = (0, 0)) -> dict[str, list[int]]:
     """What a person and her family have used after so many of the claims, and one that came to more."""
     borne, paid = times * SHARE + more[0], times * PAID + more[1]
-    return {"person": (0, borne, paid, paid), "family": (0, borne, paid, 0)}
+    return {"person": [0, borne, paid, paid], "family": [0, borne, paid, 0]}
 
 
 def paid(cast: Cast, of: str, member: int, amount: int) -> tuple[Event, Event]:
@@ -249,7 +249,7 @@ def decided(
     cast: Cast,
     made: Claim,
     outcome: tuple[int, ...],
-    after: dict[str, tuple[int, ...]],
+    after: dict[str, list[int]],
     *,
     share: int,
     batch: bytes = NONE,

@@ -267,8 +267,7 @@ def found(chain: Chain, contracts: Contracts) -> Stage:
         contracts={name: each.address for name, each in contracts.by_name.items()} | {"Coin": coin.address},
         **people,
     )
-    named = [name for name, each in contracts.by_name.items() if "eip712Domain" in each.functions]
-    domains = {name: Domain.of(contracts.by_name[name]) for name in named}
+    domains = {name: Domain.of(each) for name, each in contracts.by_name.items() if takes_signatures(each)}
     stage = Stage(chain, contracts, domains, cast, cases(cast), SIGNERS)
 
     admit = contracts.consortium.functions.admit
@@ -292,6 +291,11 @@ def found(chain: Chain, contracts: Contracts) -> Stage:
     insure(chain, contracts, cast, coin)
     stage.prepare()
     return stage
+
+
+def takes_signatures(contract: Contract) -> bool:
+    """Whether the contract has a domain (ERC-5267)."""
+    return any(entry.get("name") == "eip712Domain" for entry in contract.abi)
 
 
 def commission(chain: Chain, contracts: Contracts, cast: Cast) -> None:

@@ -1,14 +1,14 @@
 """Accounts that are contracts (ERC-1271): a wallet's word counts as a key does, and no wallet can harm who asks it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from eth_account.signers.local import LocalAccount
 from real_anvil import BOARD, RELAYER, encoded, person
 from signature_cases import NAMES, of_account
-from signature_stage import SIGNERS, STRANGER, Stage, open_stage, wrong_signature
+from signature_stage import SIGNERS, STRANGER, Refusal, Stage, open_stage, wrong_signature
 
 from theriac.consortium import Role
 from theriac.cover.messages import Agreement
@@ -52,6 +52,14 @@ TAKEN: dict[str, tuple[str, tuple[Any, ...]]] = {
 MOST_GAS = 300_000
 
 
+@dataclass(frozen=True)
+class Provider:
+    """An account that acts for a member."""
+
+    account: str
+    member: int
+
+
 @pytest.fixture(scope="module")
 def keys_stage() -> Iterator[Stage]:
     """The table with keys only, and everything else that the tests of this file deploy."""
@@ -68,25 +76,38 @@ def wallets(keys_stage: Stage) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def strange(keys_stage: Stage) -> dict[str, str]:
-    """The addresses of wallets that do not keep to the standard, by what they do. Each bears prescriptions, and acts
-    for a member that treats patients: a member's account is not asked whether it wants to.
-    """
+    """The addresses of wallets that do not keep to the standard, by what they do; each bears prescriptions."""
     chain = keys_stage.chain
     found = {does: str(chain.deploy(kind, *facts).address) for does, (kind, facts) in (REFUSED | TAKEN).items()}
     for wallet in found.values():
         keys_stage.prescribe_for(wallet)
-        admit = keys_stage.contracts.consortium.functions.admit
-        chain.send(BOARD, admit(wallet, int(Role.CLINICIAN), 3, keys_stage.cast.midnight(365)))
     return found
 
 
-def of_wallet(stage: Stage, name: str, wallet: str) -> Message:
-    """A row's message, of an account that is this wallet. A provider's account agrees for its own member."""
-    message = of_account(stage.table[name].message, wallet)
-    if not isinstance(message, Agreement):
-        return message
-    member, *_ = stage.contracts.consortium.functions.affiliationOf(wallet).call()
-    return replace(message, provider=member)
+@pytest.fixture(scope="module")
+def treating(keys_stage: Stage) -> dict[str, Provider]:
+    """More such wallets, each of which acts for a member that treats patients: the board asks no account whether it
+    wants to.
+    """
+    chain, consortium, found = keys_stage.chain, keys_stage.contracts.consortium, {}
+    for does, (kind, facts) in REFUSED.items():
+        wallet = str(chain.deploy(kind, *facts).address)
+        chain.send(BOARD, consortium.functions.admit(wallet, int(Role.CLINICIAN), 3, keys_stage.cast.midnight(365)))
+        member, *_ = consortium.functions.affiliationOf(wallet).call()
+        found[does] = Provider(wallet, member)
+    return found
+
+
+def of_wallet(message: Message, wallet: str, provider: Provider) -> Message:
+    """The same message, but of a wallet; an agreement of the one that acts for a provider."""
+    if isinstance(message, Agreement):
+        return replace(message, signer=provider.account, provider=provider.member)
+    return of_account(message, wallet)
+
+
+def refusal_of_wallet(message: Message, wallet: str) -> Refusal:
+    """By which error it is refused."""
+    return wrong_signature(message.signer if isinstance(message, Agreement) else wallet, to=message)
 
 
 def from_the_start(stage: Stage, wallets: dict[str, str]) -> Stage:
@@ -129,7 +150,11 @@ WAYS: dict[str, Callable[[Stage, dict[str, str]], Stage]] = {
 
 @pytest.fixture(scope="module", params=WAYS)
 def stage(
-    request: pytest.FixtureRequest, keys_stage: Stage, wallets: dict[str, str], strange: dict[str, str]
+    request: pytest.FixtureRequest,
+    keys_stage: Stage,
+    wallets: dict[str, str],
+    strange: dict[str, str],
+    treating: dict[str, Provider],
 ) -> Iterator[Stage]:
     """The table, ready, for people whose accounts are wallets. All that the file deploys stands before: it stays."""
     with keys_stage.chain.undone():
@@ -185,17 +210,19 @@ def test_wallet__as_a_publisher__cannot_sign(acting: Stage, wallets: dict[str, s
 
 @pytest.mark.parametrize("does", REFUSED)
 @pytest.mark.parametrize("name", NAMES)
-def test_wallet__that_misbehaves__is_refused(keys_stage: Stage, strange: dict[str, str], name: str, does: str) -> None:
+def test_wallet__that_misbehaves__is_refused(
+    keys_stage: Stage, strange: dict[str, str], treating: dict[str, Provider], name: str, does: str
+) -> None:
     # given a message of an account whose wallet does this
     stage, wallet = keys_stage, strange[does]
-    message = of_wallet(stage, name, wallet)
+    message = of_wallet(stage.table[name].message, wallet, treating[does])
     signatures = stage.sign(message, *[STRANGER] * len(stage.table[name].signers))
 
     # when
     refusal = stage.refusal(name, *signatures, message=message)
 
     # then
-    assert refusal == wrong_signature(wallet, to=message)
+    assert refusal == refusal_of_wallet(message, wallet)
 
 
 @pytest.mark.parametrize("does", REFUSED)
@@ -215,11 +242,11 @@ def test_wallet__that_misbehaves__cannot_be_handed_to(keys_stage: Stage, strange
 @pytest.mark.parametrize("does", ["burns its gas", "answers with 10 MB", "reverts with 10 MB", "reverts with 290 kB"])
 @pytest.mark.parametrize("name", NAMES)
 def test_wallet__that_is_costly__costs_the_sender_little(
-    keys_stage: Stage, strange: dict[str, str], name: str, does: str
+    keys_stage: Stage, strange: dict[str, str], treating: dict[str, Provider], name: str, does: str
 ) -> None:
     # given
     stage, chain = keys_stage, keys_stage.chain
-    message = of_wallet(stage, name, strange[does])
+    message = of_wallet(stage.table[name].message, strange[does], treating[does])
     signatures = stage.sign(message, *[STRANGER] * len(stage.table[name].signers))
     call = stage.contract(message).functions[message.FUNCTION](*message.arguments(*signatures))
 
