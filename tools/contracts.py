@@ -54,8 +54,8 @@ class Compiled:
         """What each of its errors means, by the error's signature."""
         errors = self.output["userdoc"].get("errors", {})
         own = {signature: " ".join(each["notice"] for each in told) for signature, told in errors.items()}
-        theirs = {abi_to_signature(cast(ABIError, entry)) for entry in self.abi if entry["type"] == "error"} & OF_LIBRARIES.keys()
-        return own | {signature: OF_LIBRARIES[signature] for signature in theirs}
+        known = {abi_to_signature(cast(ABIError, entry)) for entry in self.abi if entry["type"] == "error"}
+        return own | {signature: meant for signature, meant in OF_LIBRARIES.items() if signature in known}
 
     @property
     def deployed_size(self) -> int:

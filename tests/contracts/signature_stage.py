@@ -219,8 +219,8 @@ class Stage:
             employ = Join(getattr(self.cast, name), member, role, 0, self.cast.deadline)
             self.carry(employ, *self.sign(employ, self.signers[name]))
         self._carry_signed(preparation(self.cast))
-        self._anchor(DOCTOR, digest("record"), *encounters(self.cast))
-        self._anchor(CLINIC, OBSERVATION)
+        self.anchor(DOCTOR, digest("record"), *encounters(self.cast))
+        self.anchor(CLINIC, OBSERVATION)
         self._carry_signed(claims_before(self.cast))
 
         refuted, delivered = claim(self.cast, "refuted"), episode(agreement(self.cast, "delivered"))
@@ -233,7 +233,8 @@ class Stage:
         for signed in messages:
             self.carry(signed.message, *self.sign(signed.message, *(self.signers[each] for each in signed.signers)))
 
-    def _anchor(self, writer: LocalAccount, *digests: bytes) -> None:
+    def anchor(self, writer: LocalAccount, *digests: bytes) -> None:
+        """Has a writer anchor records under the pseudonym."""
         terms = (self.cast.pseudonym, list(digests), 1, self.cast.midnight(1))
         self.chain.send(writer, self.contracts.records.functions.anchorMany(*terms))
 
