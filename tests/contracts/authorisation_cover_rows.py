@@ -91,6 +91,23 @@ PROVIDERS = Role.CLINICIAN | Role.PHARMACIST | Role.LABORATORY
 ARBITERS = Role.REGULATOR | Role.AUDITOR
 PAYING = (*PAYERS, CARRIER)
 
+OUTSIDE = (
+    "stranger",
+    "board",
+    "recovery",
+    "insurer",
+    "adjuster",
+    "hospital",
+    "doctor",
+    "authority",
+    "patient",
+    CARRIER,
+)
+"""Who is tried where only one contract may: it compares addresses, whatever else they are."""
+
+OF_MOVED = (*MOVED, "former wallet", "patient", "stranger", "insurer", "account that replaced it", "doctor", CARRIER)
+"""Who is tried about a pseudonym that moved."""
+
 
 # -- rules -----------------------------------------------------------------------------------------------------------
 
@@ -205,16 +222,16 @@ def objection(pseudonym: str) -> Callable[[Cast], Objection]:
     """What the patient signs to appeal."""
 
     def build(cast: Cast) -> Objection:
-        shown = claim(cast, DECIDED, pseudonym)
-        return Objection(shown.pseudonym, shown.id, digest("reasons"), 0, soon(cast), shown=shown)
+        about = claim(cast, DECIDED, pseudonym)
+        return Objection(about.pseudonym, about.id, digest("reasons"), 0, soon(cast), shown=about)
 
     return build
 
 
 def judgement(cast: Cast) -> Judgement:
     """What the auditor signs about the refuted claim."""
-    shown = settled(cast, REFUTED)
-    return Judgement(id_of(REFUTED)(cast), OPENINGS, True, cast.address("auditor"), soon(cast), settled=shown)
+    terms = (id_of(REFUTED)(cast), OPENINGS, True, cast.address("auditor"), soon(cast))
+    return Judgement(*terms, settled=settled(cast, REFUTED))
 
 
 def new_agreement(cast: Cast) -> Agreement:
@@ -232,9 +249,25 @@ def ending(pseudonym: str) -> Callable[[Cast], EndPolicy]:
     return lambda cast: EndPolicy(cast.address(pseudonym), number(cast, COVER), 0, soon(cast))
 
 
-def id_of(what: str) -> Callable[[Cast], bytes]:
+def id_of(what: str, pseudonym: str = "patient") -> Callable[[Cast], bytes]:
     """A claim's number."""
-    return lambda cast: claim(cast, what).id
+    return lambda cast: claim(cast, what, pseudonym).id
+
+
+def content(cast: Cast) -> bytes:
+    """The content of the claim that is decided."""
+    found: bytes = claim(cast, DECIDED).content
+    return found
+
+
+def shown(what: str, pseudonym: str = "patient") -> Callable[[Cast], tuple[Any, ...]]:
+    """A claim's terms."""
+    return lambda cast: claim(cast, what, pseudonym).terms()
+
+
+def as_decided(what: str) -> Callable[[Cast], tuple[Any, ...]]:
+    """A claim as it was decided."""
+    return lambda cast: settled(cast, what)
 
 
 def of_episode(what: str) -> Callable[[Cast], bytes]:
@@ -289,12 +322,13 @@ def policy_rows() -> Iterator[Row]:
     for pseudonym, controller in (("patient", "patient"), MOVED):
         about = "a pseudonym that moved" if pseudonym != "patient" else ""
         ends = or_controls(controller, insures(plan(COVER)))
-        yield row("endPolicy", ends, plan(COVER), the(pseudonym), about=about)
+        kinds = OF_MOVED if about else ()
+        yield row("endPolicy", ends, plan(COVER), the(pseudonym), about=about, kinds=kinds)
         enrol, controls = (
             signed(enrols(pseudonym, DirectEnrol), "adjuster"),
             only(controller, not_the_controller(controller)),
         )
-        yield Row("Policies", "enrol", about, enrol, controls)
+        yield Row("Policies", "enrol", about, enrol, controls, kinds)
 
 
 def authorization_rows() -> Iterator[Row]:
@@ -325,10 +359,6 @@ def escrow_rows() -> Iterator[Row]:
     def row(function: str, rule: Rule, *arguments: Any, kinds: tuple[str, ...] = ()) -> Row:
         return Row("Escrow", function, "", called_with(*arguments), rule, kinds)
 
-    def content(cast: Cast) -> bytes:
-        found: bytes = claim(cast, DECIDED).content
-        return found
-
     decides = only(CARRIER, refused("NotTheAdjudicator", the(CARRIER)))
     theirs, hospital = plan(BY_CARRIER), MEMBERS.hospital
     yield row("deposit", anyone, plan(COVER), 1, kinds=PAYING)
@@ -336,14 +366,14 @@ def escrow_rows() -> Iterator[Row]:
     yield row("setPayout", only("insurer", not_the_member), MEMBERS.insurer, the("nobody yet"), True)
     yield row("withdraw", only("hospital", nothing_to_move), lambda cast: cast.coin.address, the("nobody yet"))
     yield row("payShare", anyone, plan(COVER), content, UNLIMITED, kinds=PAYING)
-    yield row("pay", decides, theirs, hospital, 1)
-    yield row("takeBack", decides, theirs, hospital, 1)
-    yield row("refundShare", decides, theirs, digest("a claim"), hospital)
-    yield row("dispute", decides, theirs, hospital, 1)
-    yield row("conclude", decides, theirs, hospital, LITTLE // 2, True)
-    yield row("hold", only(CARRIER, refused("NotAnOperator", MEMBERS.insurer)), plan(COVER), LITTLE)
-    yield row("release", only(CARRIER, holds_too_little), plan(COVER), hospital, LITTLE)
-    yield row("push", refused("OnlySelf"), lambda cast: cast.coin.address, the("nobody yet"), 1)
+    yield row("pay", decides, theirs, hospital, 1, kinds=OUTSIDE)
+    yield row("takeBack", decides, theirs, hospital, 1, kinds=OUTSIDE)
+    yield row("refundShare", decides, theirs, digest("a claim"), hospital, kinds=OUTSIDE)
+    yield row("dispute", decides, theirs, hospital, 1, kinds=OUTSIDE)
+    yield row("conclude", decides, theirs, hospital, LITTLE // 2, True, kinds=OUTSIDE)
+    yield row("hold", only(CARRIER, refused("NotAnOperator", MEMBERS.insurer)), plan(COVER), LITTLE, kinds=OUTSIDE)
+    yield row("release", only(CARRIER, holds_too_little), plan(COVER), hospital, LITTLE, kinds=OUTSIDE)
+    yield row("push", refused("OnlySelf"), lambda cast: cast.coin.address, the("nobody yet"), 1, kinds=OUTSIDE)
 
 
 def benefit_rows() -> Iterator[Row]:
@@ -355,31 +385,21 @@ def benefit_rows() -> Iterator[Row]:
 
     query = (NOTHING, 0, False, False, False, UNLIMITED, 0)
     decides = only(CARRIER, refused("NotTheAdjudicator", the(CARRIER)))
-    yield Row("Benefits", "decide", "", called_with(made, rows(BY_CARRIER), query), decides)
-    yield Row("Benefits", "redecide", "", called_with(made, [BENEFIT], [0], query), decides)
-    yield Row("Benefits", "undo", "", called_with(made, [], [], query), decides)
+    yield Row("Benefits", "decide", "", called_with(made, rows(BY_CARRIER), query), decides, OUTSIDE)
+    yield Row("Benefits", "redecide", "", called_with(made, [BENEFIT], [0], query), decides, OUTSIDE)
+    yield Row("Benefits", "undo", "", called_with(made, [], [], query), decides, OUTSIDE)
 
 
 def claim_rows() -> Iterator[Row]:
     """Claims: by the provider, the reviewer, the patient, and the contracts that hear appeals and hold money."""
 
-    def row(function: str, rule: Rule, *arguments: Any, about: str = "") -> Row:
-        return Row("Claims", function, about, called_with(*arguments), rule)
-
-    def shown(what: str, pseudonym: str = "patient") -> Callable[[Cast], tuple[Any, ...]]:
-        return lambda cast: claim(cast, what, pseudonym).terms()
-
-    def as_decided(what: str) -> Callable[[Cast], tuple[Any, ...]]:
-        return lambda cast: settled(cast, what)
-
-    def content(cast: Cast) -> bytes:
-        found: bytes = claim(cast, DECIDED).content
-        return found
+    def row(function: str, rule: Rule, *arguments: Any, about: str = "", kinds: tuple[str, ...] = ()) -> Row:
+        return Row("Claims", function, about, called_with(*arguments), rule, kinds)
 
     for pseudonym, controller in (("patient", "patient"), MOVED):
         about = "a pseudonym that moved" if pseudonym != "patient" else ""
         consents = only(controller, lambda cast, _, by=controller: Outcome("NoConsent", (cast.address(by),)))
-        yield row("consent", consents, shown("new", pseudonym), about=about)
+        yield row("consent", consents, shown("new", pseudonym), about=about, kinds=OF_MOVED if about else ())
     yield Row("Claims", "submit", "", signed(submits("patient"), "patient"), provides)
     yield Row("Claims", "dispense", "", signed(dispensing, "patient"), dispenses)
     yield Row("Claims", "coordinate", "", signed(coordination, "patient"), provides)
@@ -390,10 +410,10 @@ def claim_rows() -> Iterator[Row]:
     yield row("reverse", provides, as_decided(DECIDED), NOTHING, 0)
     yield row("receiveShare", provides, plan(COVER), content)
     hears = only(CARRIER, refused("NotTheAppeals", the(CARRIER)))
-    yield row("redecide", hears, as_decided(DENIED), [QUANTITY])
-    yield row("withhold", hears, as_decided(DENIED))
-    yield row("conclude", hears, as_decided(WITHHELD), False)
-    yield row("settleShare", refused("NotTheEscrow"), plan(COVER), content)
+    yield row("redecide", hears, as_decided(DENIED), [QUANTITY], kinds=OUTSIDE)
+    yield row("withhold", hears, as_decided(DENIED), kinds=OUTSIDE)
+    yield row("conclude", hears, as_decided(WITHHELD), False, kinds=OUTSIDE)
+    yield row("settleShare", refused("NotTheEscrow"), plan(COVER), content, kinds=OUTSIDE)
 
 
 def appeal_rows() -> Iterator[Row]:
@@ -402,18 +422,11 @@ def appeal_rows() -> Iterator[Row]:
     def row(function: str, rule: Rule, *arguments: Any, about: str = "", kinds: tuple[str, ...] = ()) -> Row:
         return Row("Appeals", function, about, called_with(*arguments), rule, kinds)
 
-    def as_decided(what: str) -> Callable[[Cast], tuple[Any, ...]]:
-        return lambda cast: settled(cast, what)
-
     for pseudonym, controller in (("patient", "patient"), MOVED):
         about = "a pseudonym that moved" if pseudonym != "patient" else ""
-
-        def decided(cast: Cast, whose: str = pseudonym) -> Claim:
-            found: Claim = claim(cast, DECIDED, whose)
-            return found
-
-        appeals = or_controls(controller, party(MEMBERS.hospital, PROVIDERS, lambda cast, of=decided: of(cast).id))
-        yield row("appeal", appeals, lambda cast, of=decided: of(cast).terms(), digest("reasons"), about=about)
+        appeals = or_controls(controller, party(MEMBERS.hospital, PROVIDERS, id_of(DECIDED, pseudonym)))
+        kinds, terms = OF_MOVED if about else (), shown(DECIDED, pseudonym)
+        yield row("appeal", appeals, terms, digest("reasons"), about=about, kinds=kinds)
 
     insurer, authority = MEMBERS.insurer, MEMBERS.authority
     answer = ([], False, digest("an answer"))
