@@ -49,7 +49,9 @@ def plan_file(path: Path, *, name: str = "Riverside Basic", premium: bool = Fals
     if not premium:
         text = re.sub(r"premium:\n(  .*\n)+", "", text)
     for field_, amount in changes.items():
-        text = re.sub(rf"  {field_.replace('_', '-')}: .*\n", f"  {field_.replace('_', '-')}: {amount}\n", text, count=1)
+        text = re.sub(
+            rf"  {field_.replace('_', '-')}: .*\n", f"  {field_.replace('_', '-')}: {amount}\n", text, count=1
+        )
     path.write_text(text, encoding="utf-8")
     return str(path)
 
