@@ -169,7 +169,7 @@ interface IPolicies {
     /// @notice A policy ends after now, and within 400 days.
     error WrongEnd(uint40 ends, uint256 latest);
 
-    /// @notice Nothing is due: the plan has no premium, the policy year is paid, or no period was named.
+    /// @notice Nothing is due: the plan has no premium, no period was named, or the policy year is over before the last.
     error NothingDue(bytes32 plan, address pseudonym);
 
     /// @notice The policy lapsed, and the days of grace are over: the insurer may reinstate it.

@@ -1,6 +1,7 @@
 """A counting house for each test: members, then a plan, then a patient who is enrolled in it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from counting_house import Covered, House, open_house
@@ -16,7 +17,7 @@ def _house() -> Iterator[House]:
 def house(_house: House) -> Iterator[House]:
     """The members, and no plan; what a test does is undone after it."""
     with _house.chain.undone():
-        yield _house
+        yield replace(_house, others=dict(_house.others))
 
 
 @pytest.fixture
