@@ -1,5 +1,6 @@
 """Who moves what of a plan's money: in, out, to providers and back, patients' shares, and what others hold."""
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -739,6 +740,48 @@ def test_loose__refunds_a_share_once_and_not_from_who_got_nothing(loose: Covered
     house.send(*act(loose, "refundShare", loose.plan, digest("claim"), CLINIC))
     house.send(*act(loose, "refundShare", loose.plan, digest("claim"), CLINIC))
     assert (house.credit("friend"), house.credit("clinic")) == (300, 0)
+    house.solvent()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_loose__no_way_at_all_to_what_others_paid(loose: Covered, covered: Covered, seed: int) -> None:
+    # given: 6,000 of a claim, 50,000 of its own, and leave to take them
+    house, chance = loose.house, Random(seed)
+    paid(covered)
+    house.mint("hospital", 50_000)
+    house.mint("friend", 5_000)
+    house.let("mutual", "Loose", HOLD_FOR)
+    treasury, coin = house.address("treasury"), house.coin.address
+
+    def some_act() -> tuple[Any, ...]:
+        amount = chance.choice((1, 40, 100, 101, 300))
+        return chance.choice(
+            [
+                act(loose, "pay", HOSPITAL, amount),
+                act(loose, "takeBack", HOSPITAL, amount),
+                act(loose, "dispute", HOSPITAL, amount),
+                act(loose, "conclude", HOSPITAL, amount, chance.random() < 0.5),
+                act(loose, "refundShare", loose.plan, digest("claim"), HOSPITAL),
+                act(loose, "hold", amount),
+                act(loose, "release", chance.choice((0, HOSPITAL)), amount),
+                ("stranger", "Loose", "setShare", digest("claim"), HOSPITAL, amount),
+                ("friend", "Escrow", "payShare", loose.plan, digest("content"), 100),
+                ("hospital", "Escrow", "withdraw", coin, house.address("hospital")),
+                ("hospital", "Escrow", "setPayout", HOSPITAL, chance.choice((ZERO, treasury)), chance.random() < 0.5),
+                ("treasury", "Escrow", "answerFor", HOSPITAL, True),
+            ]
+        )
+
+    # when
+    for _ in range(40):
+        step = some_act()
+        if house.refusal(*step) is None:
+            house.send(*step)
+
+    # then
+    has = sum(house.coins(who) + house.credit(who) for who in ("hospital", "treasury"))
+    assert has >= 50_000 + PRICE
+    assert house.balance(covered.plan) == FUNDS - PRICE
     house.solvent()
 
 
