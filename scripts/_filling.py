@@ -12,6 +12,7 @@ from scripts._cli import Failure
 from scripts._covering import Money, as_shown, recipient_of, row_of, shown_rows, told_of
 from scripts._dispensing import Judged, dispensed
 from scripts._goods import Goods
+from scripts._handing import at_work
 from scripts._member import Desk
 from scripts._prescribing import WORD, Shown, client, shown_by
 from scripts._scanning import Saying
@@ -192,6 +193,14 @@ def _charged(card: Card, entry: Entry, *, units: int, charge: str) -> int:
     if not asked:
         raise Failure("A claim charges something; say with --charge how much.")
     return min(asked, entry.benefit.price * units) if entry.service.is_sensitive and entry.benefit.price else asked
+
+
+@contextmanager
+def provider_with_goods(who: str, *, network: str, store: str | None, account: str | None) -> Iterator[Provider]:
+    """A pharmacy's desk, whose goods follow the chain to what is done inside."""
+    with at_work(who, network=network, store=store, account=account) as goods, provider_at(desk_at(goods)) as provider:
+        yield provider
+        goods.sync()
 
 
 def let_claim(provider: Provider, *, forbids: bool) -> None:
