@@ -290,6 +290,29 @@ class Cover:
         wanted = {(row["block"], row["log_index"]) for row in rows}
         return [event for event in self.index.events() if (event.block, event.index) in wanted]
 
+    def assessed(self, claim: bytes) -> Event | None:
+        """The last decision about a claim's lines; None before the first."""
+        found = self.index.events("Benefits", "Assessed", where={"claim": claim}, newest_first=True, limit=1)
+        return next(found, None)
+
+    def controller(self, pseudonym: str) -> str:
+        return str(self._call("Keys", "authorityOf", pseudonym)["controller"])
+
+    def most(self, claimed: Claimed) -> int:
+        """The most that a claim may be paid: what an earlier payer had left when it was submitted."""
+        if claimed.claim.primary == NONE:
+            return NO_LIMIT
+        state = self.contracts.Claims.functions.stateOf(claimed.claim.primary)
+        return int(self.contracts.call(state, block=claimed.submitted.block - 1)["share"])
+
+    def items(self, claimed: Claimed) -> tuple[Item, ...]:
+        """The lines with what the chain knew of them when they were first decided about."""
+        first = next(self.index.events("Benefits", "Assessed", where={"claim": claimed.id}, limit=1))
+        query = (claimed.id, claimed.state.time, claimed.is_goods, False, False, NO_LIMIT, 0)
+        quote = self.contracts.Benefits.functions.quote(claimed.claim.terms(), claimed.shown, query)
+        told = self.contracts.call(quote, block=first.block - 1)
+        return tuple(_item(each) for each in told["items"])
+
     def filling(self, claimed: Claimed) -> bytes:
         """The digest of what a pharmacy sealed when it filled the line of a claim for goods. Raises NotSubmitted."""
         return bytes(self._filling(claimed)["evidence"])
@@ -320,7 +343,7 @@ class Cover:
         told = self._submission(event)
         number = bytes(event.arguments["claim"])
         outcomes: tuple[Outcome, ...] = ()
-        for assessed in self.index.events("Benefits", "Assessed", where={"claim": number}, newest_first=True, limit=1):
+        if assessed := self.assessed(number):
             outcomes = tuple(_outcome(each) for each in assessed.arguments["outcomes"])
         return Claimed(
             claim=claim_from(told["claim"]),

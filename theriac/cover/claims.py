@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from enum import IntEnum
 from typing import Any
 
 import rfc8785
 
+from theriac.cover.claiming import Claimed, Missing, Status
 from theriac.cover.messages import MOST_CHARGED, MOST_LINES, NONE, Line
 from theriac.cover.messages import Claim as Consented
 from theriac.cover.policies import plain, whole
@@ -67,6 +67,11 @@ class Listed:
     day: date
     asked: int
     line: Line
+
+    @property
+    def is_told_by_charge(self) -> bool:
+        """Whether a sensitive service is charged below the plan's price: then the chain shows a charge of its own."""
+        return self.entry.service.is_sensitive and self.line.charged < self.entry.benefit.price * self.line.units
 
 
 @dataclass(frozen=True)
@@ -285,32 +290,6 @@ def _objects(value: Json) -> list[Object]:
 # -- a remittance ----------------------------------------------------------------------------------------------------
 
 
-class Status(IntEnum):
-    """Where a claim stands on the chain; as IClaims.ClaimStatus."""
-
-    NONE = 0
-    PENDED = 1
-    DECIDED = 2
-    DISPUTED = 3
-    REVERSED = 4
-
-
-class Missing(IntEnum):
-    """What a pended claim waits for; as IBenefits.Missing."""
-
-    NOTHING = 0
-    EVIDENCE = 1
-    REVIEW = 2
-    FUNDS = 3
-
-
-_WAITS_FOR = {
-    Missing.EVIDENCE: "The claim waits for its evidence: the provider's record of the encounter.",
-    Missing.REVIEW: "The claim waits for the insurer's reviewer.",
-    Missing.FUNDS: "The claim waits for money in the insurer's escrow.",
-}
-
-
 @dataclass(frozen=True)
 class Settlement:
     """What the chain says of a claim.
@@ -327,6 +306,21 @@ class Settlement:
     paid: int = 0
     share: int = 0
     missing: Missing = Missing.NOTHING
+
+    @classmethod
+    def of(cls, claimed: Claimed, *, insurer: int) -> "Settlement":
+        """A claim as it was read from the chain."""
+        state = claimed.state
+        return cls(
+            claim=claimed.claim,
+            insurer=insurer,
+            status=state.status,
+            decided=datetime.fromtimestamp(state.decided or state.time, UTC),
+            outcomes=claimed.outcomes,
+            paid=state.paid,
+            share=state.share,
+            missing=state.missing,
+        )
 
 
 def claim_response(settlement: Settlement, schedule: Schedule) -> bytes:
@@ -367,7 +361,13 @@ _BLUE_BUTTON = "http://hl7.org/fhir/us/carin-bb/CodeSystem/C4BBAdjudication"
 _CLAIM_TYPE = "http://terminology.hl7.org/CodeSystem/claim-type"
 
 # An adjustment's code says which part of the line it is; every other is told as not covered.
-_PARTS = {"1": (_ADJUDICATION, "deductible"), "2": (_BLUE_BUTTON, "coinsurance"), "3": (_ADJUDICATION, "copay")}
+_PARTS = {
+    "1": (_ADJUDICATION, "deductible"),
+    "2": (_BLUE_BUTTON, "coinsurance"),
+    "3": (_ADJUDICATION, "copay"),
+    "23": (_BLUE_BUTTON, "priorpayerpaid"),
+    "45": (_BLUE_BUTTON, "discount"),
+}
 _SAID = {
     "1": "Deductible.",
     "2": "Coinsurance.",
@@ -441,7 +441,7 @@ def _told_lines(settlement: Settlement, schedule: Schedule) -> list[_Told]:
 
 def _head(kind: str, settlement: Settlement, schedule: Schedule) -> dict[str, Any]:
     claim, is_pended = settlement.claim, settlement.status is Status.PENDED
-    goods = all(line.day == 0 for line in claim.lines)
+    goods = any(entry.service.goods for line in claim.lines if (entry := schedule.entry(line.service)))
     values: dict[str, Any] = {
         "resourceType": kind,
         "identifier": [_identifier("claim", claim.id.hex())],
@@ -461,7 +461,7 @@ def _head(kind: str, settlement: Settlement, schedule: Schedule) -> dict[str, An
 def _disposition(settlement: Settlement, schedule: Schedule) -> str:
     match settlement.status:
         case Status.PENDED:
-            return _WAITS_FOR.get(settlement.missing, "The claim is not decided yet.")
+            return f"The claim waits: {settlement.missing.sentence}."
         case Status.DISPUTED:
             return "The insurer disputes the claim; what was paid is withheld until the arbiter rules."
         case Status.REVERSED:

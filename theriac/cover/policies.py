@@ -459,11 +459,11 @@ def validate(plan: Plan) -> Report:
     groups = _grouped(plan.services, lambda service: (service.goods, service.benefit()))
     together = _grouped(plan.services, lambda service: (service.goods, service.benefit(), service.bundle))
     alone = [fault for fault in (_too_few(group) for group in groups) if fault]
-    bundled = [fault for fault in (_too_few(group) for group in together) if fault]
+    bundled = [fault for fault in (_too_few(group, "price, terms and bundle") for group in together) if fault]
     return Report(
         plan=plan,
         groups=tuple(Group(group[0].benefit(), group) for group in groups),
-        refusals=(*_unusable(plan), *(alone or [f"{fault} within the bundles" for fault in bundled])),
+        refusals=(*_unusable(plan), *(alone or bundled)),
         warnings=tuple(_doubtful(plan)),
     )
 
@@ -476,7 +476,7 @@ def _grouped(services: Sequence[Service], key: Callable[[Service], object]) -> l
     return sorted(map(tuple, found.values()), key=len, reverse=True)
 
 
-def _too_few(group: Sequence[Service]) -> str | None:
+def _too_few(group: Sequence[Service], shared: str = "price and terms") -> str | None:
     """What gives the sensitive services of a group away."""
     sensitive = [service for service in group if service.is_sensitive]
     if not sensitive:
@@ -485,7 +485,7 @@ def _too_few(group: Sequence[Service]) -> str | None:
     kinds = {service.display.casefold() for service in sensitive}
     if len(kinds) < FEWEST_ALIKE:
         return (
-            f"only {len(kinds)} sensitive services ({listed}) share their price and terms, and "
+            f"only {len(kinds)} sensitive services ({listed}) share their {shared}, and "
             f"{FEWEST_ALIKE} are needed so that none can be told"
         )
     categories = {service.category for service in sensitive}
@@ -493,7 +493,7 @@ def _too_few(group: Sequence[Service]) -> str | None:
         category = sensitive[0].category
         return (
             f"the sensitive services {listed} are all of the category {category.value if category else 'none'}, which "
-            "their price and terms would tell"
+            f"their {shared} would tell"
         )
     return None
 

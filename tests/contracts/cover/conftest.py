@@ -8,7 +8,7 @@ from counting_house import Covered, House, open_house
 
 @pytest.fixture(scope="session")
 def _house() -> Iterator[House]:
-    with open_house() as house:
+    with open_house(House) as house:
         yield house
 
 
