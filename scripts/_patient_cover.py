@@ -298,8 +298,12 @@ class Insured:
         """What she consented to, and nobody has submitted yet."""
         known = {claimed.id for _, claimed in self.claims()}
         found = [Request.decode(path.read_bytes()) for path in sorted((self.folder / "requests").glob("*.json"))]
-        policies = {kept.plan: kept for kept in self.policies}
-        return [(policies[each.claim.plan], each) for each in found if each.claim.id not in known]
+        policies = {(kept.plan, kept.pseudonym): kept for kept in self.policies}
+        return [
+            (policies[each.claim.plan, each.claim.pseudonym], each)
+            for each in found
+            if each.claim.id not in known and (each.claim.plan, each.claim.pseudonym) in policies
+        ]
 
     def claim(self, beginning: str) -> tuple[Kept, Claimed]:
         """The one claim of hers whose number begins so. Raises NotClaimed."""
@@ -375,7 +379,7 @@ class Insured:
         if has < amount:
             raise Failure(f"{self.account} has {kept.money(has)}, and this is {kept.money(amount)}.", 3)
 
-    def appeal(self, claimed: Claimed, why: str) -> Receipt:
+    def appeal(self, kept: Kept, claimed: Claimed, why: str) -> Receipt:
         """Appeals; the reasons are sealed to the insurer and to the plan's arbiter."""
         terms = self.cover.plan(claimed.claim.plan)
         to = [self._recipient(int(terms[each])) for each in ("insurer", "arbiter")]
@@ -383,7 +387,7 @@ class Insured:
         digest = self.site.store.put(BytesIO(sealed)).digest
         pseudonym = claimed.claim.pseudonym
         message = Appeal(pseudonym, claimed.id, digest, self.cover.era(pseudonym), self.cover.now() + WORD)
-        signature = self.patient.sign_as(self.patient.vault.accounts[pseudonym], message)
+        signature = self.patient.sign_as(self.account_of(kept), message)
         return self.cover.send("Appeals", "appealBySig", claimed.claim.terms(), *message.arguments(signature))
 
     def _recipient(self, member: int) -> Any:

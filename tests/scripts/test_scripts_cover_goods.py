@@ -80,13 +80,17 @@ def test_dispense__with_a_claim__the_counter_knows_it(town: Insured, folder: Pat
     )
 
 
-def test_dispense__with_a_claim__a_second_time__is_refused(town: Insured, folder: Path) -> None:
+def test_dispense__with_a_claim__a_second_time__is_told_or_refused(town: Insured, folder: Path) -> None:
     # given
     paper, words = papers_of(town, folder)
-    town.done("pharmacy", "dispense", code(2), *words)
+    first = town.done("pharmacy", "dispense", code(2), *words)
+    there, many = (
+        town.chain.web3.eth.block_number,
+        len(town.done("pharmacy", "dispenses", "--as", "north", "--json").json),
+    )
 
     # when
-    same_pack = town.run("pharmacy", "dispense", code(2), *words)
+    again = town.done("pharmacy", "dispense", code(2), *words)
     another = town.run("pharmacy", "dispense", code(3), *words)
     more = town.run(
         *("pharmacy", "claim", town.card, "--prescription", paper, "--charge", "28.00"),
@@ -94,10 +98,34 @@ def test_dispense__with_a_claim__a_second_time__is_refused(town: Insured, folder
     )
 
     # then
-    assert (same_pack.code, same_pack.sentences[-1]) == (3, "Nothing was dispensed.")
-    assert refused(another) == (3, "1 of line 1 cannot be given: all given.")
+    assert again.err == first.err
+    assert refused(another)[0] == 3
+    assert "was made with another pack; nothing was dispensed" in another.err
     assert refused(more) == (3, "1 of line 1 cannot be given: all given.")
+    assert town.chain.web3.eth.block_number == there
+    assert len(town.done("pharmacy", "dispenses", "--as", "north", "--json").json) == many
     assert town.scan(code(3)).out.startswith("genuine")
+
+
+def test_dispense__with_a_claim__a_run_that_broke_off_after_it_was_sent__is_written_down(
+    town: Insured, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    from theriac.medicine.depot import Depot
+
+    _, words = papers_of(town, folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(Depot, "note_dispense", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        broken = town.run("pharmacy", "dispense", code(9), *words)
+
+    # when
+    said = town.done("pharmacy", "dispense", code(9), *words)
+    row = town.done("pharmacy", "dispenses", "--as", "north", "--json").json[-1]
+
+    # then
+    assert broken.code == 1
+    assert said.err.startswith("Filled: 1 of the line. Claim ")
+    assert (row["pack"], row["standing"]) == ("04150123456782 SN000009", "settled")
 
 
 def test_dispense__with_a_pass_and_with_a_line_that_is_held(town: Insured, folder: Path) -> None:
@@ -286,7 +314,7 @@ def test_bad_input__one_sentence_and_nothing_sent(town: Insured, folder: Path, w
 
     # when
     named = [str(folder / word) if word in {"junk", "card", "new", "rx"} else word for word in words]
-    said = town.run("pharmacy", *[code(9) if word == "CODE" else word for word in named], "--as", "north")
+    said = town.run("pharmacy", *[code(30) if word == "CODE" else word for word in named], "--as", "north")
 
     # then
     assert (said.code in (2, 3), len(said.sentences), said.out) == (True, 1, "")
