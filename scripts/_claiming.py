@@ -387,20 +387,6 @@ class Provider:
         if to_checksum_address(self._main()) != str(self.cover.account):
             raise Failure(f"Only {self._main()} acts for member {self.member} in this; name it with --account.", 3)
 
-    def token_named(self, text: str) -> str:
-        """A token by its address, or by the beginning of a plan's number or of a claim's. Raises Failure."""
-        if is_address(text):
-            return to_checksum_address(text)
-        wanted = text.strip().lower().removeprefix("0x")
-        found = {
-            bytes(event.arguments["plan"])
-            for event in self.cover.index.events("Policies", "PlanPublished")
-            if len(wanted) >= 4 and event.arguments["plan"].hex().startswith(wanted)
-        }
-        if len(found) != 1:
-            raise Failure(f"{text[:60]!r} is no address of a token, nor the beginning of one plan's number.")
-        return str(self.cover.plan(found.pop())["token"])
-
     # -- authorizations ----------------------------------------------------------------------------------------------
 
     def authorize(self, card: Card, code: str, *, units: int, why: bytes) -> bytes:
@@ -522,6 +508,18 @@ class _Source:
     def keep(self, evidence: bytes) -> bytes:
         write_private(self.path, evidence.hex().encode())
         return evidence
+
+
+def token_named(cover: Cover, text: str) -> str:
+    """A token by its address, or by the beginning of the number of a plan that pays in it. Raises Failure."""
+    if is_address(text):
+        return to_checksum_address(text)
+    wanted = text.strip().lower().removeprefix("0x")
+    plans = (bytes(event.arguments["plan"]) for event in cover.index.events("Policies", "PlanPublished"))
+    found = [plan for plan in plans if len(wanted) >= 4 and plan.hex().startswith(wanted)]
+    if len(found) != 1:
+        raise Failure(f"{text[:60]!r} is no address of a token, nor the beginning of one plan's number.")
+    return str(cover.plan(found[0])["token"])
 
 
 def entry_called(card: Card, code: str) -> Entry:

@@ -463,8 +463,10 @@ def _add_undoing(cli: Actor, who_: str) -> None:
         claim: str, keep_goods: bool, who: str, account: str | None, network: str, store: str | None, yes: bool
     ) -> None:
         from scripts._claiming import provider_of
+        from scripts._filling import provider_with_goods
 
-        with provider_of(who, network=network, store=store, account=account) as provider:
+        open_ = provider_with_goods if is_pharmacy else provider_of
+        with open_(who, network=network, store=store, account=account) as provider:
             found = provider.claim(claim)
             money = provider.money(found.claim)
             confirmed(f"Reverse claim {found.id.hex()[:16]} and give back {money(found.state.paid)}?", yes=yes)
@@ -525,15 +527,19 @@ def _add_money(cli: Actor, who_: str) -> None:
     def withdraw(token: str, to: str | None, who: str, account: str | None, network: str, store: str | None) -> None:
         """Withdraw what is credited of a TOKEN, by its address or the number of a plan that pays in it."""
         from scripts._accounts import address_of
-        from scripts._claiming import provider_of
-        from scripts._covering import Money
+        from scripts._claiming import token_named
+        from scripts._covering import Money, cover_of, sending
+        from scripts._member import desk_of
 
-        with provider_of(who, network=network, store=store, account=account) as provider:
-            address, sender = provider.token_named(token), str(provider.cover.account)
-            amount = provider.cover.credit(address, sender)
+        with (
+            desk_of(who, network=network, store=store, account=account) as desk,
+            cover_of(desk.site, desk.person.folder, sending(desk)) as cover,
+        ):
+            address, sender = token_named(cover, token), str(cover.account)
+            amount = cover.credit(address, sender)
             if not amount:
                 raise Failure(f"Nothing of this token is credited to {sender}.", 3)
-            receiver = address_of(to, play=provider.desk.site.play) if to else sender
-            provider.cover.send("Escrow", "withdraw", address, receiver)
-            told = Money(provider.cover.decimals(address), "")(amount)
+            receiver = address_of(to, play=desk.site.play) if to else sender
+            cover.send("Escrow", "withdraw", address, receiver)
+            told = Money(cover.decimals(address), "")(amount)
         click.echo(f"Withdrawn: {told} to {receiver}.")

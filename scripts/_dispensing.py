@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 
+import click
+
 from scripts._cli import Failure
 from scripts._following import Follower, lost_sentence, may_not_dispense
 from scripts._goods import Goods
@@ -173,6 +175,13 @@ def all_genuine(packs: Sequence[Judged], saying: Saying, *, online: bool) -> boo
     if len({each.pack for each in packs}) != len(packs):
         raise Failure("One pack was named twice; name each once. Nothing was dispensed.")
     return True
+
+
+def check_genuine(goods: Goods, packs: Sequence[Judged], saying: Saying) -> None:
+    """Says why and ends the command where one may not be dispensed. Raises Failure for one named twice."""
+    if not all_genuine(packs, saying, online=goods.online):
+        saying.note("Nothing was dispensed.")
+        raise click.exceptions.Exit(saying.worst)
 
 
 def dispensed(goods: Goods, packs: Sequence[Judged], saying: Saying) -> list[Dispense]:

@@ -1,5 +1,6 @@
 """What a pharmacy does with prescriptions: takes lines, fills them, dispenses packs for them, and claims for that."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,11 +8,14 @@ from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
+import click
+
 from scripts._claiming import Provider, entry_called, provider_at
 from scripts._cli import Failure
 from scripts._covering import Money, as_shown, recipient_of, row_of, shown_rows, told_of
-from scripts._dispensing import Judged, dispensed
+from scripts._dispensing import Judged, check_genuine, dispensed
 from scripts._goods import Goods
+from scripts._handing import at_work
 from scripts._member import Desk
 from scripts._prescribing import WORD, Shown, client, shown_by
 from scripts._scanning import Saying
@@ -194,6 +198,14 @@ def _charged(card: Card, entry: Entry, *, units: int, charge: str) -> int:
     return min(asked, entry.benefit.price * units) if entry.service.is_sensitive and entry.benefit.price else asked
 
 
+@contextmanager
+def provider_with_goods(who: str, *, network: str, store: str | None, account: str | None) -> Iterator[Provider]:
+    """A pharmacy's desk, whose goods follow the chain to what is done inside."""
+    with at_work(who, network=network, store=store, account=account) as goods, provider_at(desk_at(goods)) as provider:
+        yield provider
+        goods.sync()
+
+
 def let_claim(provider: Provider, *, forbids: bool) -> None:
     """Lets the contract Claims dispense and fill for this pharmacy, or nothing any more."""
     mask = 0 if forbids else DISPENSE_FOR | FILL_FOR
@@ -235,30 +247,41 @@ def dispensed_by_claim(
     code, request, consent = papers
     if len(packs) != 1:
         raise Failure("A claim is for one pack; dispense each with a claim of its own.")
+    [judged_] = packs
     with provider_at(desk_at(goods)) as provider:
         claim, signature = provider.consented(request, consent)
         money = provider.money(claim)
         lowest = money.whole(least)
-        provider.check_consent(claim)
-        check_may_claim(provider)
-        given = _given(goods, shown_by(code, goods.site), claim, packs[0].pack)
-        check_left(goods, given.shown, given.line, given.units)
-        rows = as_shown(shown_rows(provider.card(claim).schedule, claim.lines))
-        receipt = provider.cover.send(
-            "Claims", "dispense", claim.terms(), rows, _goods_of(goods, provider, claim, given), lowest, signature
-        )
-        goods.depot.note_dispense(given.pack, at=datetime.now(UTC), transaction=receipt.transaction)
+        if not provider.is_submitted(claim.id):
+            check_genuine(goods, packs, saying)
+            provider.check_consent(claim)
+            check_may_claim(provider)
+            given = _given(goods, shown_by(code, goods.site), claim, judged_.pack)
+            check_left(goods, given.shown, given.line, given.units)
+            _submit(goods, provider, claim, given, least=lowest, signature=signature)
+            saying.verdict(judged_.read, judged_.verdict, online=goods.online, dispensed=True)
         found = provider.again(claim.id)
-        saying.verdict(packs[0].read, packs[0].verdict, online=goods.online, dispensed=True)
-        _say_claimed(saying, found, money, as_json=as_json)
+        _note(goods, found, judged_)
+        saying.note(f"Filled: {claim.lines[0].units} of the line. {told_of(found, money)}")
+        if as_json:
+            click.echo(json.dumps(row_of(found, money)))
 
 
-def _say_claimed(saying: Saying, found: Claimed, money: Money, *, as_json: bool) -> None:
-    saying.note(f"Filled: {found.claim.lines[0].units} of the line. {told_of(found, money)}")
-    if as_json:
-        from scripts._cli import print_json
+def _submit(goods: Goods, provider: Provider, claim: Claim, given: "_Given", *, least: int, signature: bytes) -> None:
+    rows = as_shown(shown_rows(provider.card(claim).schedule, claim.lines))
+    shown = _goods_of(goods, provider, claim, given)
+    provider.cover.send("Claims", "dispense", claim.terms(), rows, shown, least, signature)
 
-        print_json(row_of(found, money))
+
+def _note(goods: Goods, found: Claimed, judged_: Judged) -> None:
+    """Writes the dispense of a claim down, unless it is. Raises Failure where the claim was made with another pack."""
+    pack, transaction = judged_.pack, found.submitted.transaction
+    if (found.batch, found.index) != (pack.batch, pack.index):
+        raise Failure(
+            "This claim was made with another pack; nothing was dispensed. 'claims' says what became of it.", 3
+        )
+    if transaction not in {each.detail for each in goods.depot.counter.dispenses()}:
+        goods.depot.note_dispense(pack, at=datetime.now(UTC), transaction=transaction)
 
 
 def _given(goods: Goods, shown: Shown, claim: Claim, pack: KnownPack) -> _Given:

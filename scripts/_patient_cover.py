@@ -100,8 +100,14 @@ class Insured:
     @cached_property
     def policies(self) -> list[Kept]:
         """The policies that are kept here, by their first day."""
-        found = [Kept.decode(path.read_bytes()) for path in (self.folder / "policies").glob("*.json")]
-        return sorted(found, key=lambda kept: (kept.first, kept.plan))
+        kept = [Kept.decode(path.read_bytes()) for path in sorted((self.folder / "policies").glob("*.json"))]
+        found = {(each.plan, each.pseudonym): each for each in kept if self._is_of_chain(each)}
+        return sorted(found.values(), key=lambda each: (each.first, each.plan))
+
+    def _is_of_chain(self, kept: Kept) -> bool:
+        """Whether an offer is the one that was brought to the chain, or that none was yet."""
+        policy, year = self.cover.policy(kept.plan, kept.pseudonym), kept.offer.year
+        return not policy["since"] or (policy["first"], policy["last"]) == (year.first, year.last)
 
     def named(self, text: str) -> Kept:
         """The one policy whose plan's number begins so, or whose plan is called so. Raises Failure."""
@@ -151,13 +157,16 @@ class Insured:
             raise Failure("This plan takes nobody any more; ask the insurer for another.", 3)
         return terms
 
-    def enrolled(self, offer: Offer, beside: Kept | None) -> Kept | None:
-        """The policy where the chain has it already, which is kept then."""
+    def enrolled(self, offer: Offer, beside: Kept | None) -> bool:
+        """Whether the chain has her policy already: by this offer, which is kept then. Raises Failure for another."""
         counterparty = self.patient.vault.account_for(_year(offer)) or self._single()
         pseudonym = beside.pseudonym if beside else counterparty.pseudonym if counterparty else ""
         if not pseudonym or not self.cover.policy(offer.plan, pseudonym)["since"]:
-            return None
-        return self.keep(Kept(offer, pseudonym))
+            return False
+        if not self._is_of_chain(Kept(offer, pseudonym)):
+            raise Failure("You are enrolled in this plan by another offer; nothing was signed.", 3)
+        self.keep(Kept(offer, pseudonym))
+        return True
 
     def _single(self) -> Account | None:
         """The one account that signs everything, for who has no pseudonyms."""
@@ -174,10 +183,10 @@ class Insured:
         self.keep(Kept(offer, account.pseudonym))
         return Enrolment(terms, signature)
 
-    def keep(self, kept: Kept) -> Kept:
-        write_private(self.folder / "policies" / f"{kept.plan.hex()}.json", kept.encode())
+    def keep(self, kept: Kept) -> None:
+        """Keeps an offer that she signed, beside others of the same plan until the chain has one of them."""
+        write_private(self.folder / "policies" / f"{kept.plan.hex()}-{kept.offer.year.first}.json", kept.encode())
         self.__dict__.pop("policies", None)
-        return kept
 
     def card(self, kept: Kept) -> Card:
         """Raises Failure where the insurer has not brought the enrolment to the chain."""
@@ -289,8 +298,12 @@ class Insured:
         """What she consented to, and nobody has submitted yet."""
         known = {claimed.id for _, claimed in self.claims()}
         found = [Request.decode(path.read_bytes()) for path in sorted((self.folder / "requests").glob("*.json"))]
-        policies = {kept.plan: kept for kept in self.policies}
-        return [(policies[each.claim.plan], each) for each in found if each.claim.id not in known]
+        policies = {(kept.plan, kept.pseudonym): kept for kept in self.policies}
+        return [
+            (policies[each.claim.plan, each.claim.pseudonym], each)
+            for each in found
+            if each.claim.id not in known and (each.claim.plan, each.claim.pseudonym) in policies
+        ]
 
     def claim(self, beginning: str) -> tuple[Kept, Claimed]:
         """The one claim of hers whose number begins so. Raises NotClaimed."""
@@ -366,7 +379,7 @@ class Insured:
         if has < amount:
             raise Failure(f"{self.account} has {kept.money(has)}, and this is {kept.money(amount)}.", 3)
 
-    def appeal(self, claimed: Claimed, why: str) -> Receipt:
+    def appeal(self, kept: Kept, claimed: Claimed, why: str) -> Receipt:
         """Appeals; the reasons are sealed to the insurer and to the plan's arbiter."""
         terms = self.cover.plan(claimed.claim.plan)
         to = [self._recipient(int(terms[each])) for each in ("insurer", "arbiter")]
@@ -374,7 +387,7 @@ class Insured:
         digest = self.site.store.put(BytesIO(sealed)).digest
         pseudonym = claimed.claim.pseudonym
         message = Appeal(pseudonym, claimed.id, digest, self.cover.era(pseudonym), self.cover.now() + WORD)
-        signature = self.patient.sign_as(self.patient.vault.accounts[pseudonym], message)
+        signature = self.patient.sign_as(self.account_of(kept), message)
         return self.cover.send("Appeals", "appealBySig", claimed.claim.terms(), *message.arguments(signature))
 
     def _recipient(self, member: int) -> Any:

@@ -345,6 +345,6 @@ def _appeal(claim: str, why: str, payer: str | None, who: str, network: str, sto
     from scripts._patient_cover import insured
 
     with insured(who, network=network, store=store, payer=payer) as found:
-        _, claimed = found.claim(claim)
-        found.appeal(claimed, why)
+        kept, claimed = found.claim(claim)
+        found.appeal(kept, claimed, why)
     click.echo(f"Appealed against the decision on claim {claimed.id.hex()[:16]}.")

@@ -224,7 +224,7 @@ def dispense(
     With --claim and --consent, one pack is dispensed, its line filled, and the claim decided and paid in the same
     transaction, or none of it. Where the claim pends or is denied, the pack and the line stand.
     """
-    from scripts._dispensing import all_genuine, check_may_dispense, dispensed, dispensed_many, judged, mask_of
+    from scripts._dispensing import check_genuine, check_may_dispense, dispensed, dispensed_many, judged, mask_of
     from scripts._filling import dispensed_by_claim, dispensed_for
     from scripts._handing import at_work
     from scripts._scanning import Saying
@@ -242,13 +242,12 @@ def dispense(
     with at_work(who, network=network, store=store, account=account, offline=offline) as goods:
         check_may_dispense(goods)
         packs = judged(goods, codes)
-        if not all_genuine(packs, saying, online=goods.online):
-            saying.note("Nothing was dispensed.")
-            raise click.exceptions.Exit(saying.worst)
         if paper is not None and request is not None and consent is not None:
             papers = (paper, request, consent)
             dispensed_by_claim(goods, packs, saying, papers=papers, least=least, as_json=as_json)
-        elif paper is not None:
+            return
+        check_genuine(goods, packs, saying)
+        if paper is not None:
             dispensed_for(goods, packs, saying, code=paper, numbers=numbers, units=units or len(packs))
         elif many:
             together, alone = mask_of(goods, packs)

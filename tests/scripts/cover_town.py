@@ -12,7 +12,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from pharmacy_town import Market
 from real_anvil import anvil
-from scripts_town import ROOT, Said
+from scripts_town import ROOT, Said, remembered_passphrases
 from web3.contract import Contract
 
 from theriac.fhir import Json
@@ -34,7 +34,7 @@ MEMBERS = {
 }
 
 
-def test_account(number: int) -> LocalAccount:
+def account_of(number: int) -> LocalAccount:
     """The account that the commands call TEST::number."""
     Account.enable_unaudited_hdwallet_features()
     return Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{number}")
@@ -83,12 +83,12 @@ class Insured(Market):
     def mint(self, number: int, amount: int) -> None:
         """Play money for a test account."""
         assert self.coin is not None
-        self.chain.send(test_account(0), self.coin.functions.mint(test_account(number).address, amount * 10**6))
+        self.chain.send(account_of(0), self.coin.functions.mint(account_of(number).address, amount * 10**6))
 
     def coins(self, number: int) -> int:
         """What a test account has of it, in its smallest unit."""
         assert self.coin is not None
-        return int(self.coin.functions.balanceOf(test_account(number).address).call())
+        return int(self.coin.functions.balanceOf(account_of(number).address).call())
 
     def published(self, who: str, file: str) -> str:
         """The number of a plan that an insurer publishes."""
@@ -99,6 +99,7 @@ class Insured(Market):
 
     def insurers_offer(self, plan: str, name: str, *words: str, insurer: str = "insurer") -> str:
         out = self.path(f"{name}.offer")
+        Path(out).unlink(missing_ok=True)
         days = ("--from", "2030-01-01", "--until", "2030-12-31")
         self.done("insurer", "offer", plan, *days, "-o", out, *words, "--as", insurer)
         return out
@@ -185,7 +186,7 @@ def claim_file(folder: Path, *lines: tuple[str, str, str], name: str = "claim.js
 
 @contextmanager
 def insured_town(folder: Path) -> Iterator[Insured]:
-    with anvil(hardfork="cancun") as chain:
+    with remembered_passphrases(), anvil(hardfork="cancun") as chain:
         town = Insured(chain, folder)
         town.found()
         yield town
