@@ -42,7 +42,10 @@ def test_contracts_page__each_reason_has_the_same_bit_and_code() -> None:
 
 
 def test_page__tells_the_codes_of_amounts_that_need_no_reason() -> None:
-    assert f"is {ABOVE_ALLOWED} (CO), the deductible {DEDUCTIBLE}, the coinsurance {COINSURANCE}, the copay {COPAY} (PR)" in PAGE
+    assert (
+        f"is {ABOVE_ALLOWED} (CO), the deductible {DEDUCTIBLE}, the coinsurance {COINSURANCE}, the copay {COPAY} (PR)"
+        in PAGE
+    )
 
 
 def test_page__tells_each_ground_of_a_refutation() -> None:
