@@ -18,15 +18,17 @@ from theriac.cover.dossier import Dossier, dossier_of
 from theriac.cover.messages import Claim, Line, evidence_of
 from theriac.cover.papers import Card, Offer, Year, new_claim, seal_opening
 from theriac.cover.policies import Terms
+from theriac.cover.recalling import Touched, touched
 from theriac.cover.rules import Reason
 from theriac.cover.schedule import Schedule, new_secret
 from theriac.errors import BadDossier, Reverted, TheriacError
 from theriac.ledger.node import Node
 from theriac.medicine import medication
+from theriac.medicine.chain import Chain
 from theriac.medicine.medication import Unsaid, allowed
 from theriac.medicine.prescriptions import Item, issue
 from theriac.medicine.scanner import Cause, Verdict
-from theriac.medicine.tree import node_of
+from theriac.medicine.tree import BATCH, node_of
 
 if TYPE_CHECKING:
     from scripts._demo import Person, Story
@@ -213,10 +215,10 @@ class Insurance:
             else:
                 raise AssertionError("a changed dossier was taken for a true one")
 
-    def touched(self, batch: bytes) -> list[Claimed]:
-        """The claims for packs of a batch: what a recall has to tell somebody about."""
+    def touched(self, chain: Chain, batch: bytes) -> list[Touched]:
+        """What a recall of a batch has to tell somebody about."""
         self.cover.sync()
-        return self.cover.claims(batch=batch)
+        return touched(chain, self.cover, batch, BATCH)
 
     # -- what the steps are made of ----------------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ from web3.contract.contract import ContractFunction
 
 from theriac import fhir
 from theriac.consortium import Role
-from theriac.cover.claiming import Status
 from theriac.crypto import age
 from theriac.errors import Reverted, TheriacError
 from theriac.ledger.node import Node
@@ -217,12 +216,11 @@ class Goods:
                 step.told.append(f"{name}: {verdict.sentence}")
             step.told.append("the chain: " + self._refusal(self.other, verdict.pack))
             step.told.append(f"{receipt.gas_used:,} gas, whether the batch has ten packs or a million")
-            dispensed = list(self.maker.chain.index.events("Batches", "Dispensed", where={"batch": self.batch}))
-            undone = list(self.maker.chain.index.events("Batches", "Undone", where={"batch": self.batch}))
-            paid = [each for each in cover.touched(self.batch) if each.state.status == Status.DECIDED]
+            given = cover.touched(self.maker.chain, self.batch)
+            claimed = [claim for each in given for claim in each.claims]
             step.told.append(
-                f"it touches {len(dispensed) - len(undone)} packs that were dispensed, and of them "
-                + ", ".join(f"a claim of {each.claim.pseudonym}" for each in paid)
+                f"it touches {len(given)} packs that were dispensed, of them {len(claimed)} claimed under "
+                + ", ".join(claim.claim.pseudonym for claim in claimed)
             )
 
     # -- what the steps are made of ----------------------------------------------------------------------------------

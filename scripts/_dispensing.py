@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 
+import click
+
 from scripts._cli import Failure
 from scripts._following import Follower, lost_sentence, may_not_dispense
 from scripts._goods import Goods
@@ -175,6 +177,13 @@ def all_genuine(packs: Sequence[Judged], saying: Saying, *, online: bool) -> boo
     return True
 
 
+def check_genuine(goods: Goods, packs: Sequence[Judged], saying: Saying) -> None:
+    """Says why and ends the command where one may not be dispensed. Raises Failure for one named twice."""
+    if not all_genuine(packs, saying, online=goods.online):
+        saying.note("Nothing was dispensed.")
+        raise click.exceptions.Exit(saying.worst)
+
+
 def dispensed(goods: Goods, packs: Sequence[Judged], saying: Saying) -> list[Dispense]:
     """Writes dispenses down, says so, and sends them if the chain is there; each as it stands then."""
     if not packs:
@@ -247,6 +256,12 @@ def undone(goods: Goods, judged_: Judged) -> None:
             f"{shown(verdict)} was dispensed at {last:%Y-%m-%d %H:%M} UTC and could be taken back until "
             f"{end:%Y-%m-%d %H:%M} UTC; it cannot come into stock any more.",
             3,
+        )
+    contracts = goods.depot.chain.contracts
+    operator = contracts.call(contracts.Batches.functions.claimedBy(pack.batch, pack.index))
+    if int(operator, 16):
+        raise Failure(
+            f"{shown(verdict)} was dispensed for a claim; 'reverse' that claim, which gives back what was paid too.", 3
         )
     state = goods.depot.state(pack.batch)
     if state.place(CAPACITY | pack.index, now=int(now.timestamp())).blocks != NO_BLOCK:

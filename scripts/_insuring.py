@@ -12,9 +12,13 @@ from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
+from eth_utils.address import to_checksum_address
+
 from scripts._cli import Failure
 from scripts._covering import Money, cover_of, day, opened, recipient_of, sending
+from scripts._deploying import compiled
 from scripts._member import Desk, desk_of
+from scripts._site import Site
 from theriac.cover import policies
 from theriac.cover.claiming import Claimed, Cover, Status
 from theriac.cover.messages import Enrol
@@ -350,3 +354,25 @@ def _bar(at: int, name: str, part: float, told: str, colour: str) -> list[str]:
         f'<rect x="230" y="{at}" width="{width}" height="17" fill="{colour}"/>',
         f'<text x="{240 + width}" y="{at + 13}">{told}</text>',
     ]
+
+
+# -- play money ------------------------------------------------------------------------------------------------------
+
+
+def play_money(site: Site, alias: str, to: str, amount: str) -> tuple[str, str]:
+    """Mints play money of six decimals to an account, where nothing lasts; the token and what the account has.
+
+    Raises Failure on a network that lasts.
+    """
+    if not site.play:
+        raise Failure(f"There is no play money on {site.name}; a plan there pays in a token of some worth.", 3)
+    many = Money(6, "")
+    sender, path = site.sender(alias), site.folder / "play-money"
+    kind = compiled("Coin")
+    if not path.exists() or not site.web3.eth.get_code(to_checksum_address(path.read_text().strip())):
+        contract = site.web3.eth.contract(abi=kind["abi"], bytecode=kind["code"])
+        receipt = sender.send(contract.constructor(6), intent=f"play money {secrets.token_hex(8)}")
+        write_private(path, str(receipt.contract).encode())
+    coin = site.web3.eth.contract(address=to_checksum_address(path.read_text().strip()), abi=kind["abi"])
+    sender.send(coin.functions.mint(to_checksum_address(to), many.whole(amount)))
+    return str(coin.address), many(int(coin.functions.balanceOf(to_checksum_address(to)).call()))

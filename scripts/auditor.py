@@ -261,6 +261,47 @@ def release(
     )
 
 
+@cli.command(
+    help=f"List what a recall touches: packs that were dispensed, and the claims for them by pseudonym.\n\n{_GOODS}",
+    epilog=example("auditor touched 3fa2b1c9", "auditor touched 3fa2b1c9/70880 --json"),
+)
+@click.argument("goods_", metavar="GOODS")
+@as_option("auditor")
+@account_option("Who works here")
+@network_options
+@json_option
+def touched(goods_: str, who: str, account: str | None, network: str, store: str | None, as_json: bool) -> None:
+    from scripts._covering import cover_of
+    from scripts._goods import goods_of
+    from theriac.cover.recalling import touched as dispensed
+
+    with (
+        goods_of(who, network=network, store=store, account=account) as goods,
+        cover_of(goods.site, goods.person.folder) as cover,
+    ):
+        piece = _piece(goods, goods_)
+        rows = [
+            {
+                "pack": each.index,
+                "member": each.member,
+                "name": goods.name_of(each.member),
+                "claims": [{"claim": claim.id.hex(), "pseudonym": claim.claim.pseudonym} for claim in each.claims],
+            }
+            for each in dispensed(goods.depot.chain, cover, piece.batch, piece.node)
+        ]
+    if as_json:
+        print_json(rows)
+        return
+    table(
+        [
+            (row["pack"], row["name"], ", ".join(claim["pseudonym"] for claim in row["claims"]) or "no claim")
+            for row in rows
+        ],
+        *("pack", "dispensed by", "claimed under"),
+        empty="Nothing of it was dispensed.",
+    )
+
+
 # -- claims ----------------------------------------------------------------------------------------------------------
 
 

@@ -51,7 +51,7 @@ add_beginnings(cli, "insurer", name="Harbour Insurance", roles="insurer", meets=
 def validate(file: str, as_json: bool) -> None:
     """Check a plan's FILE without a chain: how many services share what the chain shows, and what tells too much.
 
-    Exit code 3 where the plan must not be published.
+    Exit code 2 where the plan must not be published.
     """
     from scripts._covering import read
     from theriac.cover import policies
@@ -194,6 +194,22 @@ def drain(
         house.cover.send("Escrow", "drain", number, many, target)
         left = money(house.cover.balance(number))
     click.echo(f"The escrow has {left} now.")
+
+
+@cli.command("play-money", epilog=example("insurer play-money TEST::5 100000"))
+@click.argument("to")
+@click.argument("amount")
+@_ACCOUNT
+@network_options
+def play_money(to: str, amount: str, account: str | None, network: str, store: str | None) -> None:
+    """Mint AMOUNT of play money for an account, where nothing lasts; it prints the token that a plan can pay in."""
+    from scripts._accounts import address_of
+    from scripts._insuring import play_money as minted
+    from scripts._site import connected
+
+    with connected(network, store) as site:
+        token, has = minted(site, site.alias(account), address_of(to, play=site.play), amount)
+    click.echo(f"{to} has {has} of the token {token}.")
 
 
 # -- policies --------------------------------------------------------------------------------------------------------

@@ -2,12 +2,19 @@
 
 import importlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 from real_anvil import Chain
+
+from theriac.crypto.recipients import HybridIdentity
+from theriac.health import keystore
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUNDLE = ROOT / "tests" / "fixtures" / "fhir" / "labelled.json"
@@ -85,3 +92,21 @@ class Town:
         """The records on the chain, as anyone sees them."""
         logs = self.chain.web3.eth.get_logs({"fromBlock": 0, "toBlock": "latest"})
         return {log["transactionHash"].hex() for log in logs}
+
+
+@contextmanager
+def remembered_passphrases() -> Iterator[None]:
+    """What a passphrase opens is derived once for each salt, as it takes half a second and each command asks again."""
+    derived = keystore._by_passphrase
+
+    @cache
+    def remembered(passphrase: str, parameters: frozenset[tuple[str, Any]]) -> HybridIdentity:
+        return derived(passphrase, dict(parameters))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            keystore,
+            "_by_passphrase",
+            lambda passphrase, parameters: remembered(passphrase, frozenset(parameters.items())),
+        )
+        yield

@@ -25,6 +25,7 @@ from theriac.ledger.index import Handler, Index, Progress
 from theriac.ledger.node import Node
 from theriac.ledger.sender import Sender
 from theriac.ledger.typed import Domain, Message
+from theriac.medicine.messages import Terms
 
 FOLLOWED: Mapping[str, tuple[str, ...]] = {
     "Policies": ("PlanPublished", "PlanClosed", "Enrolled", "PremiumPaid", "Reinstated", "PolicyEnded"),
@@ -314,10 +315,18 @@ class Cover:
 
     def filling(self, claimed: Claimed) -> bytes:
         """The digest of what a pharmacy sealed when it filled the line of a claim for goods. Raises NotSubmitted."""
+        return bytes(self._filling(claimed)["evidence"])
+
+    def filled_line(self, claimed: Claimed) -> tuple[bytes, int]:
+        """The prescription that a claim for goods filled, and which line of it, from zero. Raises NotSubmitted."""
+        told = self._filling(claimed)
+        return Terms(*told["terms"].values()).id, int(told["line"])
+
+    def _filling(self, claimed: Claimed) -> Mapping[str, Any]:
         told = self._submission(claimed.submitted)
         if "goods" not in told:
             raise NotSubmitted(claim=claimed.id.hex())
-        return bytes(told["goods"]["filling"]["evidence"])
+        return dict(told["goods"]["filling"])
 
     def quote(self, claim: Claim, rows: Sequence[tuple[Benefit, Sequence[bytes]]], *, is_goods: bool) -> Quote:
         """What a claim would come to if it were submitted now."""

@@ -4,7 +4,20 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from claims_desk import again, assessed, credited, decided, freeze, paid, review, unused, visit, was_reversed
+from claims_desk import (
+    again,
+    assessed,
+    coordination,
+    credited,
+    decided,
+    freeze,
+    paid,
+    review,
+    second_plan,
+    unused,
+    visit,
+    was_reversed,
+)
 from counting_house import (
     CROWN,
     DAY,
@@ -423,6 +436,68 @@ def test_answer__a_share_that_was_paid_and_is_less_now__goes_back(house: House) 
     assert house.settled(settled.claim, told).outcomes[0] == (1 << 17, 6_000, 0, 0, 0, 1_000, 5_000)
     assert state["share"] == house.settled(settled.claim, told).outcomes[1][5] + 1_000
     assert house.credit("hospital") == 5_000
+
+
+# -- a second payer's decision ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def second(covered: Covered) -> tuple[Settled, Settled]:
+    """A crown of which the first plan has paid half, and the second nothing, since its waiting days were not over."""
+    house, plan = covered.house, second_plan(covered.house)
+    line = Line(CROWN.service, 1100, 1, 50_000)
+    first = house.submit(house.claim(covered.plan, house.encounter("crown"), line))
+    claim = replace(first.claim, plan=plan.id, primary=first.id, lines=(replace(line, day=1005),))
+    told = house.send("doctor", "Claims", "coordinate", *coordination(house, claim, first))
+    secondary = house.settled(claim, told)
+    assert secondary.outcomes == ((WAITING, 0, 0, 0, 0, 0, 0),)
+    house.send("patient", "Appeals", "appeal", claim.terms(), REASONS)
+    return first, secondary
+
+
+def test_answer__a_second_payers__pays_what_the_patient_owes(covered: Covered, second: tuple[Settled, Settled]) -> None:
+    # given 25,000 that the patient owes
+    (first, secondary), house = second, covered.house
+    # when
+    told = house.send("actuary", "Appeals", "answer", *answer(secondary, True, WAITING))
+    # then half of 50,000 is paid by the second too
+    assert house.settled(secondary.claim, told).outcomes == ((0, 50_000, 0, 0, 25_000, 0, 25_000),)
+    assert house.state(first.id)["share"] == 0
+
+
+def test_answer__a_second_payers__of_which_the_patient_owes_nothing_more(
+    covered: Covered, second: tuple[Settled, Settled]
+) -> None:
+    # given a patient who has paid meanwhile
+    (first, secondary), house = second, covered.house
+    house.send("doctor", "Claims", "receiveShare", covered.plan, first.claim.content)
+    # when
+    refused = house.refusal("actuary", "Appeals", "answer", *answer(secondary, True, WAITING))
+    # then
+    assert refused == error("NothingGained", paid=0, before=0)
+
+
+def test_answer__a_second_payers__while_the_firsts_is_disputed(
+    covered: Covered, second: tuple[Settled, Settled]
+) -> None:
+    # given
+    (first, secondary), house = second, covered.house
+    house.send("adjuster", "Appeals", "refute", first.tuple, 1, OPENINGS)
+    # when
+    house.send("actuary", "Appeals", "answer", *answer(secondary, True, WAITING))
+    house.send("arbiter", "Appeals", "rule", first.tuple, OPENINGS, False)
+    # then
+    assert (house.state(first.id)["share"], house.state(secondary.id)["paid"]) == (0, 25_000)
+
+
+def test_answer__a_first_payers__that_has_a_second(covered: Covered, second: tuple[Settled, Settled]) -> None:
+    # given
+    (first, _), house = second, covered.house
+    house.send("doctor", "Appeals", "appeal", first.claim.terms(), REASONS)
+    # when
+    refused = house.refusal("adjuster", "Appeals", "answer", *answer(first, True, 0))
+    # then
+    assert refused == error("HasSecondary", claim=first.id)
 
 
 # -- refutation ------------------------------------------------------------------------------------------------------

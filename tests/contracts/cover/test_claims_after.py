@@ -15,6 +15,7 @@ from claims_desk import (
     decided,
     later,
     paid,
+    query,
     second_plan,
     submitted,
     taken_back,
@@ -43,6 +44,7 @@ from counting_house import (
     digest,
     error,
 )
+from real_anvil import BOARD
 from signature_cases import Event
 
 from theriac.cover.messages import NONE, Claim, Line
@@ -288,6 +290,44 @@ def test_reverse__what_is_pended__lets_nothing_be_decided_of_it(covered: Covered
     assert told == [was_reversed(claim, 0), unused(claim)]
     refused = house.refusal("reviewer", "Claims", "review", claim.terms(), house.rows(claim), NONE, 0, True)
     assert refused == error("WrongStatus", claim=claim.id, status=REVERSED)
+
+
+def test_reverse__after_the_policy_was_ended(covered: Covered, panel: Settled) -> None:
+    # given
+    house = covered.house
+    house.send("adjuster", "Policies", "endPolicy", covered.plan, house.address("patient"))
+    # when
+    reverse(house, panel)
+    # then
+    assert house.used(covered.plan) == (NONE_USED, NONE_USED)
+    assert house.balance(covered.plan) == 10_000_000
+
+
+def test_reverse__by_a_suspended_member(covered: Covered, panel: Settled) -> None:
+    # given
+    house = covered.house
+    house.chain.send(BOARD, house.contracts.consortium.functions.suspend(HOSPITAL, 1))
+    # when
+    refused = refused_reversal(house, panel)
+    # then
+    assert refused == error("NoStanding", account=house.address("doctor"))
+
+
+@pytest.mark.parametrize("function", ["decide", "redecide", "undo"])
+def test_benefits__only_the_plans_adjudicator(covered: Covered, panel: Settled, function: str) -> None:
+    # given
+    house, claim = covered.house, panel.claim
+    benefits, asked = [PANEL.tuple], query(claim, house.chain.now())
+    arguments: dict[str, tuple[Any, ...]] = {
+        "decide": (house.rows(claim), asked),
+        "redecide": (benefits, [0], asked),
+        "undo": (benefits, list(panel.outcomes), asked),
+    }
+    # when
+    refused = house.refusal("adjuster", "Benefits", function, claim.terms(), *arguments[function])
+    # then
+    named = {"sender": house.address("adjuster"), "adjudicator": house.contract("Claims").address}
+    assert refused == error("NotTheAdjudicator", **named)
 
 
 # -- adjustment ------------------------------------------------------------------------------------------------------

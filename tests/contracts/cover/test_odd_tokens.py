@@ -448,7 +448,6 @@ def test_whatever_it_does__nobody_loses_what_others_have(odd: Odd, oddity: int, 
     for act in acts:
         if house.refusal(*act) is None:
             house.send(*act)
-        odd.sound()
 
     # then: a claim's money is where its status says
     states = [house.state(settled.id) for settled in (before, now)]
@@ -456,6 +455,7 @@ def test_whatever_it_does__nobody_loses_what_others_have(odd: Odd, oddity: int, 
     received = house.ask("Escrow", "accountOf", odd.plan, HOSPITAL)[0]
     assert received == shares + sum(state["paid"] for state in states)
     assert all(state["paid"] == (PRICE if state["status"] == DECIDED else 0) for state in states)
+    odd.sound()
 
 
 # -- calling back ----------------------------------------------------------------------------------------------------
@@ -605,4 +605,24 @@ def test_calling__for_more_of_the_same_while_something_leaves(caller: Odd, funct
 
     # then
     assert answer(caller) == (False, REENTERED)
+    caller.sound()
+
+
+def test_calling__with_the_claim_that_takes_the_place_of_another(caller: Odd) -> None:
+    # given: a share that was paid and spent, and is collected from the hospital's account where the claim is adjusted
+    caller.push()
+    house = caller.house
+    visit = Line(VISIT.service, FIRST, 1, SHARE)
+    settled = house.submit(house.claim(caller.plan, house.encounter("visit"), visit))
+    house.send(*pay_share(caller, settled))
+    right = house.claim(caller.plan, settled.claim.evidence, visit, salt=word(2))
+    calls(caller, "Claims", "submit", *house.submission(right))
+
+    # when
+    consent = house.signature(right, "patient")
+    house.send("doctor", "Claims", "adjust", settled.tuple, right.terms(), house.rows(right), 0, consent)
+
+    # then: it was written before any money moved
+    assert answer(caller) == (False, "0x" + keccak(text="WrongStatus(bytes32,uint8)")[:4].hex())
+    assert house.state(right.id)["share"] == SHARE
     caller.sound()
