@@ -99,6 +99,13 @@ class Policy:
     family: int = 0
     lifetime: int = 0
     ended: bool = False
+    former: tuple[int, int] = (0, 0)
+
+    def at(self, moment: int) -> tuple[int, int]:
+        """The seconds that are covered, [since, until), around a moment: those before it was taken up again, too."""
+        if moment < self.since and moment < self.former[1]:
+            return self.former
+        return self.since, self.until
 
 
 @dataclass
@@ -278,7 +285,10 @@ class Money:
             yield "NotReceived"
         account.received -= amount
         taken = self.from_credit(member, amount)
-        yield from self.collect(self.answerer(member), amount - taken)
+        if taken < amount and not self.payouts.get(member, Payout()).answers:
+            yield "NobodyAnswers"
+        else:
+            yield from self.collect(self.answerer(member), amount - taken)
 
     def refund(self, told: Told) -> Iterator[str]:
         for payer, amount in told.payments:
@@ -454,7 +464,7 @@ class Model:
         policy = self.policies[plan, who]
         found, waited = self._common(told, without), 0
         if told.is_goods:
-            waited = max(told.time - policy.since, 0) // DAY
+            waited = max(told.time - policy.at(told.time)[0], 0) // DAY
         else:
             if line.day < FIRST:
                 found |= Reason.BEFORE_COVER
@@ -494,17 +504,18 @@ class Model:
 
     def _common(self, told: Told, without: Told | None) -> Reason:
         policy, found = self.policies[told.scheme.name, told.who], NO_REASON
+        evident, filing = self.evident(told), told.scheme.terms.filing_days * DAY
+        since, until = policy.at(told.time if told.is_goods else evident)
         if told.is_goods:
-            if told.time < policy.since:
+            if told.time < since:
                 found |= Reason.BEFORE_COVER
-            if told.time >= policy.until:
+            if told.time >= until:
                 found |= Reason.AFTER_COVER
             return found
-        evident, filing = self.evident(told), told.scheme.terms.filing_days * DAY
-        ran_its_course = policy.until == policy.ends and not policy.ended
-        if evident < policy.since:
+        ran_its_course = until == policy.ends and not policy.ended
+        if evident < since:
             found |= Reason.BEFORE_COVER
-        if evident >= policy.until + (filing if ran_its_course else 0):
+        if evident >= until + (filing if ran_its_course else 0):
             found |= Reason.AFTER_COVER
         if told.time > evident + filing:
             found |= Reason.LATE
@@ -928,6 +939,11 @@ class Model:
             why.add("WrongFacts")
         if why:
             return frozenset(why)
+        if for_insurer:
+            # A provider that has nothing to give back cannot stop a ruling.
+            money = self.money.copied()
+            if not list(money.refund(told)):
+                self.money, told.payments = money, []
         self.money.conclude(told.scheme.name, told.claim.provider, told.paid, for_insurer=for_insurer)
         told.refutation = (UPHELD if for_insurer else REJECTED, self.now, told.refutation[2])
         told.status = Status.DECIDED
@@ -1010,7 +1026,7 @@ class Model:
         if self.now <= policy.until + scheme.terms.grace_days * DAY or self.now >= policy.ends:
             why.add("NotLapsed")
         if not why:
-            policy.since = self.now
+            policy.former, policy.since = (policy.since, policy.until), self.now
             policy.until = min(self.now + scheme.terms.premium_days * DAY, policy.ends)
         return frozenset(why)
 

@@ -147,7 +147,7 @@ class Lives(RuleBasedStateMachine):
         answer = self.stage.say(act.by, contract, function, *arguments, at=self.model.now)
         self.seen[function, answer.error or "done"] += 1
         note(f"{self.model.now}: {act}: {answer.error or 'done'}")
-        # property C26
+        # property C21
         if answer.error is None:
             assert not why, f"{act} was done, though {sorted(why)}"
         else:
@@ -164,7 +164,7 @@ class Lives(RuleBasedStateMachine):
         seen = self.stage.look(wanted)
         if seen != wanted:
             differ = {key: (seen[key], wanted[key]) for key in wanted if seen[key] != wanted[key]}
-            # property C26
+            # property C21
             raise AssertionError(f"after {after} the chain says, and the model: {differ}")
         return seen
 
@@ -639,7 +639,7 @@ class Lives(RuleBasedStateMachine):
         settled, shown = self._shown(dice, told)
         if dice.randint(0, 1):
             self.say(
-                Act("rule", by, frozenset({told.id}), facts=f"{told!r} {for_insurer}"),
+                Act("rule", by, frozenset({told.id}), self._parties(told), f"{told!r} {for_insurer}"),
                 *("Appeals", "rule", settled, openings, for_insurer),
                 reasons=lambda: self.model.rule(by, told, openings, for_insurer, shown=shown),
             )
@@ -655,7 +655,7 @@ class Lives(RuleBasedStateMachine):
             return frozenset(why) or self.model.rule(by, told, openings, for_insurer, shown=shown)
 
         self.say(
-            Act("ruleBySig", sender, frozenset({told.id}), facts=f"{told!r} {for_insurer}, signed by {signer}"),
+            Act("ruleBySig", sender, frozenset({told.id}), self._parties(told), f"{told!r} {for_insurer} by {signer}"),
             *("Appeals", "ruleBySig", settled, tuple(ruling.values().values()), self.stage.sign(ruling, signer)),
             reasons=reasons,
         )
