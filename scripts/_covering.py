@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from scripts._cli import Failure, check_out, plural, printable, write_file
 from scripts._site import Site
 from theriac.cover.claiming import Claimed, Cover, Missing, Quote, Status
-from theriac.cover.papers import Card, Consent, Request, Words, new_claim, open_opening, seal_opening
+from theriac.cover.messages import NONE
+from theriac.cover.papers import Card, Consent, Request, Words, new_claim, open_opening, seal_opening, until
 from theriac.cover.policies import plain, whole
 from theriac.cover.rules import Outcome, Reason
 from theriac.cover.schedule import Schedule
@@ -151,8 +152,9 @@ def requested(
     lines: Sequence["Line"],
     words: Sequence[Words],
     seconds: int,
+    primary: bytes = NONE,
 ) -> Request:
-    """A claim for the patient to consent to."""
+    """A claim for the patient to consent to; `primary` is an earlier payer's, if there is one."""
     claim = new_claim(
         card,
         provider=provider,
@@ -160,16 +162,18 @@ def requested(
         lines=lines,
         era=cover.era(card.pseudonym),
         deadline=cover.now() + seconds,
+        primary=primary,
     )
     return Request(claim, tuple(words), name)
 
 
-def consented(path: str, claim: "Claim") -> bytes:
-    """The signature in a consent, which has to be to this claim. Raises Failure."""
+def consented(path: str, claim: "Claim") -> tuple["Claim", bytes]:
+    """The claim that a consent is to, and the signature: this claim, as long as she lets it count. Raises Failure."""
     consent = Consent.decode(read(path))
-    if consent.claim != claim.id:
+    found = until(claim, consent.deadline)
+    if consent.claim != found.id:
         raise Failure(f"{path} is the consent to another claim; ask the patient for the one to this.", 3)
-    return consent.signature
+    return found, consent.signature
 
 
 def opening_digest(desk: "Desk", told: Mapping[str, Any], *, insurer: int) -> bytes:

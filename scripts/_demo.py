@@ -17,6 +17,7 @@ import click
 from ape.logging import LogLevel, logger
 from rich.console import Console
 
+from scripts._demo_cover import Insurance
 from scripts._demo_medicine import Goods
 from theriac.consortium import Join, Role
 from theriac.crypto.recipients import HybridIdentity
@@ -406,6 +407,9 @@ def _tell(story: Story, data: bytes) -> None:
     story.revoke()
     story.goods = Goods(story)
     story.goods.tell()
+    story.insurance = Insurance(story, story.goods)
+    story.insurance.tell()
+    story.goods.tell_end(story.insurance)
 
 
 class _Failed(click.ClickException):

@@ -31,6 +31,7 @@ from theriac.medicine.tree import BATCH, Shape, node_of
 
 if TYPE_CHECKING:
     from scripts._demo import Person, Story
+    from scripts._demo_cover import Insurance
 
 DAY = 24 * 3600
 
@@ -53,8 +54,11 @@ class Goods:
         self.scan()
         self.dispense()
         self.prescribe()
+
+    def tell_end(self, cover: "Insurance") -> None:
+        """What becomes of the packs in the end, once some were paid for."""
         self.expire()
-        self.recall()
+        self.recall(cover)
 
     # -- the steps ---------------------------------------------------------------------------------------------------
 
@@ -157,7 +161,7 @@ class Goods:
         with self.story.step("The clinic prescribes, and one pharmacy fills it, once") as step:
             request = fhir.parse(REQUEST.read_bytes())
             item = Item.of(request, allowed(request, Unsaid(self._today())))
-            clinic = self._prescriptions(self.story.clinic)
+            clinic = self.prescriptions(self.story.clinic)
             ticket, prescription = issue(self.story.clinic.address, [item], self.story.store)
             terms = prescription.terms(ticket.file)
             clinic.prescribe(terms)
@@ -170,7 +174,7 @@ class Goods:
             shown = clinic.word(Ticket.decode(code), terms, states, to=to, lines=[0], deadline=deadline)
             step.told.append("a phone shows a pass for the pharmacy; the chain to another: " + self._taken(shown))
 
-            here = self._prescriptions(self.people["pharmacy"])
+            here = self.prescriptions(self.people["pharmacy"])
             here.take(shown, prescription)
             verdict = self._read(self.pharmacy, self.labels[self._serial("AB", 2)], Cause.GENUINE)
             self._dispensed(self.pharmacy, verdict)
@@ -199,7 +203,7 @@ class Goods:
             step.told.append(f"scanned: {verdict.sentence}")
             step.told.append("the chain: " + self._refusal(self.pharmacy, verdict.pack))
 
-    def recall(self) -> None:
+    def recall(self, cover: "Insurance") -> None:
         with self.story.step("The maker recalls the batch") as step:
             receipt = self.maker.recall(self.batch, reason=1)
             self._sync()
@@ -212,6 +216,12 @@ class Goods:
                 step.told.append(f"{name}: {verdict.sentence}")
             step.told.append("the chain: " + self._refusal(self.other, verdict.pack))
             step.told.append(f"{receipt.gas_used:,} gas, whether the batch has ten packs or a million")
+            given = cover.touched(self.maker.chain, self.batch)
+            claimed = [claim for each in given for claim in each.claims]
+            step.told.append(
+                f"it touches {len(given)} packs that were dispensed, of them {len(claimed)} claimed under "
+                + ", ".join(claim.claim.pseudonym for claim in claimed)
+            )
 
     # -- what the steps are made of ----------------------------------------------------------------------------------
 
@@ -274,6 +284,14 @@ class Goods:
         receiver.accept(offer)
         self._sync()
 
+    def labelled(self, number: int) -> bytes:
+        """The label of a pack of the batch."""
+        return self.labels[self._serial("AB", number)]
+
+    def read(self, label: bytes, expected: Cause) -> Verdict:
+        """What the pharmacy's scanner says."""
+        return self._read(self.pharmacy, label, expected)
+
     def _read(self, depot: Depot, label: bytes, expected: Cause) -> Verdict:
         [text] = symbols.read_symbols(label)
         verdict = depot.scanner().scan(text, now=self._now())
@@ -285,7 +303,7 @@ class Goods:
         depot.write_dispense(verdict.pack, at=self._now())
         return depot.settle()
 
-    def _prescriptions(self, person: "Person") -> Prescriptions:
+    def prescriptions(self, person: "Person") -> Prescriptions:
         return Prescriptions(self.story.contracts, Node(self.story.web3), sender=person.sender)
 
     def _taken(self, shown: Pass) -> str:
@@ -306,7 +324,7 @@ class Goods:
 
     def _refused(self, depot: Depot, call: ContractFunction) -> str:
         try:
-            self._person(depot).sender.simulate(call)
+            self.story.contracts.call(call, sender=self._person(depot).signer.address)
         except Reverted as refused:
             return f"{refused.notice} ({refused.error})"
         except TheriacError as refused:

@@ -90,14 +90,16 @@ def _begun(site: Site, path: Path, depth: int | None) -> Deployment:
 
 
 def _compiled() -> dict[str, dict[str, Any]]:
-    """ABIs and creation code, as Ape compiles them."""
+    """ABIs and creation code of all contracts, as Ape compiles them."""
+    return {name: compiled(name) for name in ORDER}
+
+
+def compiled(name: str) -> dict[str, Any]:
+    """A contract's ABI and creation code, as Ape compiles it."""
     from ape import project
 
-    found = {}
-    for name in ORDER:
-        kind = getattr(project, name).contract_type
-        found[name] = {
-            "abi": [part.model_dump(by_alias=True) for part in kind.abi],
-            "code": kind.deployment_bytecode.bytecode,
-        }
-    return found
+    kind = getattr(project, name).contract_type
+    return {
+        "abi": [part.model_dump(by_alias=True) for part in kind.abi],
+        "code": kind.deployment_bytecode.bytecode,
+    }

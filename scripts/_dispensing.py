@@ -248,6 +248,12 @@ def undone(goods: Goods, judged_: Judged) -> None:
             f"{end:%Y-%m-%d %H:%M} UTC; it cannot come into stock any more.",
             3,
         )
+    contracts = goods.depot.chain.contracts
+    operator = contracts.call(contracts.Batches.functions.claimedBy(pack.batch, pack.index))
+    if int(operator, 16):
+        raise Failure(
+            f"{shown(verdict)} was dispensed for a claim; 'reverse' that claim, which gives back what was paid too.", 3
+        )
     state = goods.depot.state(pack.batch)
     if state.place(CAPACITY | pack.index, now=int(now.timestamp())).blocks != NO_BLOCK:
         raise Failure(f"{shown(verdict)} is blocked or recalled meanwhile; it cannot come into stock any more.", 3)

@@ -1,21 +1,39 @@
-"""What a pharmacy does with prescriptions: takes lines, fills them, dispenses packs for them."""
+"""What a pharmacy does with prescriptions: takes lines, fills them, dispenses packs for them, and claims for that."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
 
+from scripts._claiming import Provider, entry_called, provider_at
 from scripts._cli import Failure
+from scripts._covering import Money, as_shown, recipient_of, row_of, shown_rows, told_of
 from scripts._dispensing import Judged, dispensed
 from scripts._goods import Goods
 from scripts._member import Desk
 from scripts._prescribing import WORD, Shown, client, shown_by
 from scripts._scanning import Saying
+from theriac.cover.claiming import Claimed
+from theriac.cover.messages import NONE, Claim, evidence_of
+from theriac.cover.messages import Line as Claimable
+from theriac.cover.papers import Card, Request, seal_opening
+from theriac.cover.schedule import Entry
 from theriac.crypto import age
 from theriac.errors import TheriacError
+from theriac.fhir import codes_of
 from theriac.ledger.sender import Sender
 from theriac.medicine import medication
 from theriac.medicine.counter import Standing
-from theriac.medicine.prescribing import chosen
-from theriac.medicine.prescriptions import Pass
+from theriac.medicine.messages import Take
+from theriac.medicine.prescribing import chosen, mask_of
+from theriac.medicine.prescriptions import Item, Pass
+from theriac.medicine.shelf import KnownPack
+from theriac.medicine.tree import node_of
+
+DISPENSE_FOR, FILL_FOR = 1, 2
+"""What a contract may do for a pharmacy: bits of the mask at the consortium (contracts/types/Operations.sol)."""
 
 
 def desk_at(goods: Goods) -> Desk:
@@ -121,3 +139,197 @@ def dispensed_for(
             trouble.exit_code,
         ) from None
     saying.note(f"Filled: {units} of line {line + 1}.")
+
+
+# -- claims ----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def asked_for_goods(
+    goods: Goods,
+    card: Card,
+    *,
+    code: str,
+    numbers: Sequence[int],
+    units: int,
+    charge: str,
+    service: str | None,
+    authorization: str | None,
+    seconds: int,
+) -> Iterator[tuple[Provider, Request]]:
+    """The claim for a line of a prescription, for the patient to consent to. Raises Failure, WrongSelection."""
+    shown = shown_by(code, goods.site)
+    line = one_line(shown, numbers)
+    check_left(goods, shown, line, units)
+    entry = entry_called(card, service) if service else _entry_of(card, shown.prescription.items[line])
+    if not entry.service.goods:
+        raise Failure(f"{entry.service.display[:60]} is no medicine in this plan; a clinic claims for it.", 3)
+    charged = _charged(card, entry, units=units, charge=charge)
+    with provider_at(desk_at(goods)) as provider:
+        number = NONE
+        if authorization:
+            [number] = provider.authorized(card, [provider.authorization_named(authorization)]).values()
+        asked = Claimable(entry.benefit.service, 0, units, charged, number)
+        latest = min(seconds, shown.prescription.lines[line].latest - provider.cover.now())
+        request = provider.goods(card, entry, asked, prescription=shown.terms.id, number=line, seconds=latest)
+        yield provider, request
+
+
+def _entry_of(card: Card, item: Item) -> Entry:
+    """What a plan lists of something that was prescribed. Raises Failure."""
+    codes = codes_of(item.resource.value.get("medicationCodeableConcept"))
+    pairs = [(code.system, code.code) for code in codes if code.system and code.code]
+    found = {pair: entry for pair in pairs if (entry := card.schedule.find(*pair))}
+    if len(found) != 1:
+        many = "has codes of several services of the plan" if found else "has no code that the plan lists"
+        raise Failure(f"{item.name[:60]} {many}; name the service with --service.")
+    return next(iter(found.values()))
+
+
+def _charged(card: Card, entry: Entry, *, units: int, charge: str) -> int:
+    """What is asked for; of a sensitive medicine no more than is paid at most, or the charge would tell it."""
+    asked = Money(card.schedule.decimals, card.schedule.currency).whole(charge)
+    if not asked:
+        raise Failure("A claim charges something; say with --charge how much.")
+    return min(asked, entry.benefit.price * units) if entry.service.is_sensitive and entry.benefit.price else asked
+
+
+def let_claim(provider: Provider, *, forbids: bool) -> None:
+    """Lets the contract Claims dispense and fill for this pharmacy, or nothing any more."""
+    mask = 0 if forbids else DISPENSE_FOR | FILL_FOR
+    provider.cover.send("Consortium", "setOperator", provider.cover.contracts.Claims.address, mask)
+
+
+def check_may_claim(provider: Provider) -> None:
+    """Raises Failure where the pharmacy does not let Claims act for it."""
+    contracts = provider.cover.contracts
+    told = contracts.Consortium.functions.operatorOf(provider.member, contracts.Claims.address)
+    if int(contracts.call(told)) & (DISPENSE_FOR | FILL_FOR) != DISPENSE_FOR | FILL_FOR:
+        raise Failure("Claims may not dispense and fill for this pharmacy yet; run 'pharmacy let-claim' first.", 3)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A pack that is to be given for a line, and what is told of it."""
+
+    shown: Shown
+    line: int
+    pack: KnownPack
+    units: int
+
+
+def dispensed_by_claim(
+    goods: Goods,
+    packs: Sequence[Judged],
+    saying: Saying,
+    *,
+    papers: tuple[str, str, str],
+    least: str,
+    as_json: bool,
+) -> None:
+    """Dispenses a pack, fills its line and submits the claim for both, in one transaction.
+
+    `papers` are the prescription, what 'claim' wrote, and the consent. What was submitted already is only told of.
+    Raises Failure where one of it is refused; nothing is done then.
+    """
+    code, request, consent = papers
+    if len(packs) != 1:
+        raise Failure("A claim is for one pack; dispense each with a claim of its own.")
+    with provider_at(desk_at(goods)) as provider:
+        claim, signature = provider.consented(request, consent)
+        money = provider.money(claim)
+        lowest = money.whole(least)
+        provider.check_consent(claim)
+        check_may_claim(provider)
+        given = _given(goods, shown_by(code, goods.site), claim, packs[0].pack)
+        check_left(goods, given.shown, given.line, given.units)
+        rows = as_shown(shown_rows(provider.card(claim).schedule, claim.lines))
+        receipt = provider.cover.send(
+            "Claims", "dispense", claim.terms(), rows, _goods_of(goods, provider, claim, given), lowest, signature
+        )
+        goods.depot.note_dispense(given.pack, at=datetime.now(UTC), transaction=receipt.transaction)
+        found = provider.again(claim.id)
+        saying.verdict(packs[0].read, packs[0].verdict, online=goods.online, dispensed=True)
+        _say_claimed(saying, found, money, as_json=as_json)
+
+
+def _say_claimed(saying: Saying, found: Claimed, money: Money, *, as_json: bool) -> None:
+    saying.note(f"Filled: {found.claim.lines[0].units} of the line. {told_of(found, money)}")
+    if as_json:
+        from scripts._cli import print_json
+
+        print_json(row_of(found, money))
+
+
+def _given(goods: Goods, shown: Shown, claim: Claim, pack: KnownPack) -> _Given:
+    """The line that a claim is for. Raises Failure where it is of another prescription."""
+    for line in range(len(shown.prescription.lines)):
+        if claim.evidence == evidence_of(shown.terms.id, line):
+            return _Given(shown, line, pack, claim.lines[0].units)
+    raise Failure("This claim is for another prescription; show the one that it was made for.", 3)
+
+
+def _goods_of(goods: Goods, provider: Provider, claim: Claim, given: _Given) -> tuple[Any, ...]:
+    """`IClaims.Goods`: the pack with its proof, the bearer's word, and the filling with its sealed evidence."""
+    shown, prescription = given.shown, given.shown.prescription
+    take, word = _word(goods, given)
+    insurer = int(provider.cover.plan(claim.plan)["insurer"])
+    to = [recipient_of(provider.desk, insurer), provider.desk.identity.recipient]
+    evidence = goods.site.store.put(BytesIO(seal_opening(_opening(goods, given), to=to))).digest
+    opened = tuple(prescription.lines[given.line].values().values())
+    filling = (shown.terms.tuple, [each.hash for each in prescription.lines], given.line, opened, given.units, evidence)
+    known = goods.depot.shelf.batch(given.pack.batch)
+    commitment = known.key.committer(known.product).commitment(_serial(goods, given.pack))
+    siblings = goods.depot.shelf.proof(given.pack)
+    return (given.pack.batch, given.pack.index, commitment, siblings, take, word, filling)
+
+
+def _word(goods: Goods, given: _Given) -> tuple[tuple[Any, ...], bytes]:
+    """The bearer's word that the pharmacy may have a line; an empty one where it holds it. Raises Failure."""
+    shown, line = given.shown, given.line
+    prescriptions = client(goods.site)
+    states = prescriptions.states(shown.prescription, shown.terms)
+    if states[line].holder == goods.depot.member:
+        take = Take(shown.terms, mask_of([line]), 0, goods.depot.member, 0, 0)
+        return take.arguments()[0], b""
+    if isinstance(shown.key, Pass):
+        if shown.key.to != goods.depot.member or not shown.key.lines >> line & 1:
+            raise Failure(
+                "This pass is for another pharmacy or for other lines; have the patient make one for this.", 3
+            )
+        return shown.key.take(shown.prescription).arguments()[0], shown.key.signature
+    deadline = prescriptions.now() + WORD
+    word = prescriptions.word(shown.key, shown.terms, states, to=goods.depot.member, lines=[line], deadline=deadline)
+    return word.take(shown.prescription).arguments()[0], word.signature
+
+
+def _serial(goods: Goods, pack: KnownPack) -> str:
+    return goods.depot.shelf.serials(pack.batch, node_of(pack.index))[pack.index]
+
+
+def _opening(goods: Goods, given: _Given) -> dict[str, Any]:
+    """What is sealed to the insurer of a claim for goods: the dispense, what was prescribed, and which pack it is."""
+    item, serial = given.shown.prescription.items[given.line], _serial(goods, given.pack)
+    known = goods.depot.shelf.batch(given.pack.batch)
+    dispense = medication.dispensed(
+        item.resource.value,
+        prescription=given.shown.terms.id,
+        line=given.line + 1,
+        units=given.units,
+        at=datetime.now(UTC),
+        pharmacy=goods.name_of(goods.depot.member),
+        product=known.product.code,
+    )
+    return {
+        "dispense": dispense.decode(),
+        "item": {"request": item.request, "salt": item.salt.hex()},
+        "prescription": given.shown.terms.id.hex(),
+        "line": given.line,
+        "pack": {
+            "code": known.product.code,
+            "lot": known.product.lot,
+            "expiry": known.product.expiry.isoformat(),
+            "serial": serial,
+            "salt": known.key.salt(serial).hex(),
+        },
+    }

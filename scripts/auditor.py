@@ -259,3 +259,143 @@ def release(
         store=store,
         yes=yes,
     )
+
+
+@cli.command(
+    help=f"List what a recall touches: packs that were dispensed, and the claims for them by pseudonym.\n\n{_GOODS}",
+    epilog=example("auditor touched 3fa2b1c9", "auditor touched 3fa2b1c9/70880 --json"),
+)
+@click.argument("goods_", metavar="GOODS")
+@as_option("auditor")
+@account_option("Who works here")
+@network_options
+@json_option
+def touched(goods_: str, who: str, account: str | None, network: str, store: str | None, as_json: bool) -> None:
+    from scripts._covering import cover_of
+    from scripts._goods import goods_of
+    from theriac.cover.recalling import touched as dispensed
+
+    with (
+        goods_of(who, network=network, store=store, account=account) as goods,
+        cover_of(goods.site, goods.person.folder) as cover,
+    ):
+        piece = _piece(goods, goods_)
+        rows = [
+            {
+                "pack": each.index,
+                "member": each.member,
+                "name": goods.name_of(each.member),
+                "claims": [{"claim": claim.id.hex(), "pseudonym": claim.claim.pseudonym} for claim in each.claims],
+            }
+            for each in dispensed(goods.depot.chain, cover, piece.batch, piece.node)
+        ]
+    if as_json:
+        print_json(rows)
+        return
+    table(
+        [
+            (row["pack"], row["name"], ", ".join(claim["pseudonym"] for claim in row["claims"]) or "no claim")
+            for row in rows
+        ],
+        *("pack", "dispensed by", "claimed under"),
+        empty="Nothing of it was dispensed.",
+    )
+
+
+# -- claims ----------------------------------------------------------------------------------------------------------
+
+
+@cli.command(epilog=example("auditor claim 7be1 -o claim.json"))
+@click.argument("claim")
+@click.option("-o", "--out", required=True, type=click.Path(dir_okay=False), help="The file to write.")
+@as_option("auditor")
+@account_option("Who works here")
+@network_options
+def claim(claim: str, out: str, who: str, account: str | None, network: str, store: str | None) -> None:
+    """Write the dossier of a CLAIM: terms, consent, the decision step by step, and proofs that the chain keeps it.
+
+    Codes and names are not in it: it has what the chain has. Whoever gets it checks it with 'verify-claim', offline.
+    """
+    from scripts._cli import check_out, write_file
+    from scripts._judging import dossier
+    from scripts._member import desk_of
+
+    check_out(out)
+    with desk_of(who, network=network, store=store, account=account) as desk:
+        made, number = dossier(desk, claim)
+    write_file(out, made.encode())
+    click.echo(f"Wrote {out}, the dossier of claim {number.hex()}.")
+    if made.proof is not None:
+        click.echo(f"It stands under block {made.proof.number}, 0x{made.proof.block_hash.hex()}.")
+
+
+@cli.command("verify-claim", epilog=example("auditor verify-claim claim.json --claim 7be1... --block-hash 0x4f2c..."))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--claim", "number", required=True, help="The claim's number of 64 digits: what the dossier is to be about."
+)
+@click.option("--block-hash", default=None, help="The hash of its block, from a source that you trust.")
+def verify_claim(file: str, number: str, block_hash: str | None) -> None:
+    """Check a claim's dossier in FILE without a chain, step by step; exit code 5 where it does not hold."""
+    from scripts._covering import read
+    from scripts._prescribing import numbered
+    from theriac.cover.dossier import Dossier
+
+    dossier = Dossier.decode(read(file))
+    trusted = numbered(block_hash) if block_hash is not None else None
+    click.echo(dossier.verify(numbered(number), block_hash=trusted))
+    click.echo(f"Made and signed by {dossier.author}.")
+
+
+@cli.command(epilog=example("auditor refutations"))
+@as_option("auditor")
+@account_option("Who works here")
+@network_options
+@json_option
+def refutations(who: str, account: str | None, network: str, store: str | None, as_json: bool) -> None:
+    """List what insurers refuted whose plans name this member as their arbiter."""
+    from scripts._judging import refutations as refuted
+    from scripts._member import desk_of
+
+    with desk_of(who, network=network, store=store, account=account) as desk:
+        rows = [(each.id.hex(), each.state.provider, status.word) for each, status in refuted(desk)]
+    if as_json:
+        print_json([{"claim": number, "provider": provider, "stands": word} for number, provider, word in rows])
+        return
+    table(
+        [(number[:16], f"member {provider}", word) for number, provider, word in rows],
+        *("claim", "provider", "stands"),
+        empty="Nothing was refuted.",
+    )
+
+
+@cli.command("read-refutation", epilog=example("auditor read-refutation 7be1"))
+@click.argument("claim")
+@as_option("auditor")
+@account_option("Who works here")
+@network_options
+def read_refutation(claim: str, who: str, account: str | None, network: str, store: str | None) -> None:
+    """Print what an insurer sealed to this arbiter about a refuted CLAIM, as JSON."""
+    from scripts._judging import read_refutation as read_sealed
+    from scripts._member import desk_of
+
+    with desk_of(who, network=network, store=store, account=account) as desk:
+        print_json(read_sealed(desk, claim))
+
+
+@cli.command(epilog=example("auditor rule 7be1 --for insurer"))
+@click.argument("claim")
+@click.option("--for", "side", required=True, type=click.Choice(["insurer", "provider"]), help="Who is right.")
+@as_option("auditor")
+@account_option("Who rules")
+@network_options
+@yes_option
+def rule(claim: str, side: str, who: str, account: str | None, network: str, store: str | None, yes: bool) -> None:
+    """Rule about a refuted CLAIM: the amount that is withheld goes back to the plan, or to the provider."""
+    from scripts._judging import ruled
+    from scripts._member import desk_of
+
+    with desk_of(who, network=network, store=store, account=account) as desk:
+        confirmed(f"Rule for the {side}? It is final.", yes=yes)
+        ruled(desk, claim, for_insurer=side == "insurer")
+    click.echo(f"Ruled for the {side}.")

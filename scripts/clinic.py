@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from scripts._beginning import add_beginnings
+from scripts._claims import add_claims, add_services, resumed
 from scripts._cli import (
     Actor,
     Failure,
@@ -279,14 +280,21 @@ def seal(
         click.echo(f"In the most restrictive class: {piece.manifest.title} ({piece.classified.reason}).")
 
 
-@cli.command(epilog=example("clinic resume"))
+@cli.command(epilog=example("clinic resume", "clinic resume 7be1"))
+@click.argument("claim", required=False)
 @_WHO
 @network_options
-def resume(who: str, network: str, store: str | None) -> None:
-    """Seal what an interrupted run took in and did not finish."""
+def resume(claim: str | None, who: str, network: str, store: str | None) -> None:
+    """Seal what an interrupted run took in and did not finish; or have a pended CLAIM decided.
+
+    A claim is decided once what it waited for is there, such as its evidence or money in the insurer's escrow.
+    """
     from scripts._member import desk_of
     from scripts._progress import counted
 
+    if claim is not None:
+        resumed(claim, who=who, account=None, network=network, store=store)
+        return
     with desk_of(who, network=network, store=store) as desk:
         done = len(list(counted(desk.writer().resume(), "Sealing")))
     click.echo(f"Sealed {done} records that were left over." if done else "Nothing was left over.")
@@ -532,3 +540,9 @@ def open_(patient: str, record: str, out: str, purpose: str, who: str, network: 
         opened = reader.open(pseudonym, named.pop() if len(named) == 1 else record.lower(), purpose=why)
         write_out(opened, out)
     click.echo(f"{opened.manifest.title or opened.manifest.type}, {opened.manifest.size:,} bytes.", err=True)
+
+
+# -- cover -----------------------------------------------------------------------------------------------------------
+
+add_services(cli)
+add_claims(cli, "clinic", resumes=False)

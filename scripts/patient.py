@@ -19,6 +19,7 @@ from scripts._cli import (
     write_out,
     yes_option,
 )
+from scripts._policies import add_cover
 
 
 @click.group(
@@ -866,3 +867,8 @@ def cancel_prescription(
         confirmed(f"Cancel {len(lines)} lines? Nothing takes it back.", yes=yes)
         contract.cancel_by(shown.ticket, shown.terms, lines=lines, deadline=contract.now() + WORD)
     click.echo("Cancelled.")
+
+
+# -- cover -----------------------------------------------------------------------------------------------------------
+
+add_cover(cli)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scripts._beginning import add_beginnings
+from scripts._claims import add_claims, add_goods
 from scripts._cli import (
     Actor,
     Failure,
@@ -167,6 +168,7 @@ def _check_place(place: str) -> None:
         "pharmacy dispense photo.jpg",
         "pharmacy dispense --many -",
         "pharmacy dispense photo.jpg --prescription paper.jpg --line 1",
+        "pharmacy dispense photo.jpg --prescription paper.jpg --claim pack.request --consent pack.consent",
     )
 )
 @click.argument("codes", nargs=-1, required=True)
@@ -180,6 +182,17 @@ def _check_place(place: str) -> None:
 @click.option(
     "--units", type=click.IntRange(1, 65535), default=None, help="How many units these packs are; one each unless said."
 )
+@click.option(
+    "--claim",
+    "request",
+    type=click.Path(exists=True, dir_okay=False),
+    default=None,
+    help="What 'claim' wrote: dispensed, filled, decided and paid in one transaction.",
+)
+@click.option(
+    "--consent", type=click.Path(exists=True, dir_okay=False), default=None, help="The patient's consent to that claim."
+)
+@click.option("--least", default="0", help="Below this amount nothing is done, unless the claim pends.")
 @_WHO
 @_ACCOUNT
 @network_options
@@ -190,6 +203,9 @@ def dispense(
     paper: str | None,
     numbers: tuple[int, ...],
     units: int | None,
+    request: str | None,
+    consent: str | None,
+    least: str,
     who: str,
     account: str | None,
     network: str,
@@ -204,9 +220,12 @@ def dispense(
 
     With --prescription the line is taken first and filled last, so that nothing is dispensed that may not be filled.
     Whether the pack is what was prescribed is for the pharmacist to see.
+
+    With --claim and --consent, one pack is dispensed, its line filled, and the claim decided and paid in the same
+    transaction, or none of it. Where the claim pends or is denied, the pack and the line stand.
     """
     from scripts._dispensing import all_genuine, check_may_dispense, dispensed, dispensed_many, judged, mask_of
-    from scripts._filling import dispensed_for
+    from scripts._filling import dispensed_by_claim, dispensed_for
     from scripts._handing import at_work
     from scripts._scanning import Saying
 
@@ -214,6 +233,10 @@ def dispense(
         raise Failure("--line and --units are of a prescription; name it with --prescription.")
     if paper is not None and many:
         raise Failure("--many is for packs without a prescription; leave it out.")
+    if (request is None) != (consent is None):
+        raise Failure("--claim and --consent go together: what 'claim' wrote, and what the patient signed of it.")
+    if request is not None and (paper is None or numbers or units):
+        raise Failure("--claim says which line and how many; give --prescription with it, and not --line or --units.")
     saying = Saying(as_json)
     offline = not many and paper is None
     with at_work(who, network=network, store=store, account=account, offline=offline) as goods:
@@ -222,7 +245,10 @@ def dispense(
         if not all_genuine(packs, saying, online=goods.online):
             saying.note("Nothing was dispensed.")
             raise click.exceptions.Exit(saying.worst)
-        if paper is not None:
+        if paper is not None and request is not None and consent is not None:
+            papers = (paper, request, consent)
+            dispensed_by_claim(goods, packs, saying, papers=papers, least=least, as_json=as_json)
+        elif paper is not None:
             dispensed_for(goods, packs, saying, code=paper, numbers=numbers, units=units or len(packs))
         elif many:
             together, alone = mask_of(goods, packs)
@@ -541,3 +567,9 @@ def end(
 
         goods.depot.end(packs, End[kind.upper()])
     click.echo(f"Ended as {kind}: {plural(len(packs), 'pack')}.")
+
+
+# -- cover -----------------------------------------------------------------------------------------------------------
+
+add_goods(cli)
+add_claims(cli, "pharmacy")

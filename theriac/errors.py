@@ -1388,6 +1388,33 @@ class NotSubmitted(Refused):
         )
 
 
+class NotRecomputed(Refused):
+    """A claim's decision cannot be given back from what the chain's node still knows."""
+
+    def __init__(self, *, claim: str, fault: str) -> None:
+        self.claim = claim
+        self.fault = fault
+        super().__init__(f"There is no dossier of claim {claim[:16]}: {fault}; ask a node that keeps the history.")
+
+
+class BadProof(Tampered):
+    """A proof out of a block's state does not prove anything."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This proof does not hold: {fault}.")
+
+
+class BadDossier(Tampered):
+    """A claim's dossier does not hold; `step` is the numbered one that failed, zero where it cannot be read."""
+
+    def __init__(self, *, step: int, fault: str) -> None:
+        self.step = step
+        self.fault = fault
+        where = f" (step {step})" if step else ""
+        super().__init__(f"This dossier does not hold{where}: {fault}.")
+
+
 class WrongSelection(BadInput):
     """The lines of a prescription that were named do not go together, or are none."""
 

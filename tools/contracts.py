@@ -9,9 +9,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
+from eth_typing import ABIError
+from eth_utils.abi import abi_to_signature
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,6 +26,12 @@ PUBLISHED = (
 # EIP-170 and EIP-3860 bound the deployed code and the code that deploys it, in bytes.
 DEPLOYED_LIMIT = 24_576
 CREATION_LIMIT = 49_152
+
+# What the errors of libraries mean that a contract can meet, by their signatures: no comment of theirs says it.
+OF_LIBRARIES = {
+    "ReentrancyGuardReentrantCall()": "The token called back in the middle of a payment.",
+    "SafeERC20FailedOperation(address)": "The token did not move the money.",
+}
 
 OUTPUTS = ["abi", "devdoc", "userdoc", "evm.bytecode.object", "evm.deployedBytecode.object"]
 
@@ -45,7 +53,9 @@ class Compiled:
     def notices(self) -> dict[str, str]:
         """What each of its errors means, by the error's signature."""
         errors = self.output["userdoc"].get("errors", {})
-        return {signature: " ".join(each["notice"] for each in told) for signature, told in errors.items()}
+        own = {signature: " ".join(each["notice"] for each in told) for signature, told in errors.items()}
+        known = {abi_to_signature(cast(ABIError, entry)) for entry in self.abi if entry["type"] == "error"}
+        return own | {signature: meant for signature, meant in OF_LIBRARIES.items() if signature in known}
 
     @property
     def deployed_size(self) -> int:

@@ -19,6 +19,7 @@ from typing import Any
 from eth_utils.crypto import keccak
 
 import theriac.consortium
+import theriac.cover.messages
 import theriac.health.messages
 import theriac.medicine.messages
 from theriac.errors import TheriacError
@@ -112,6 +113,13 @@ INTENTS = {
     "Prescribe": "Prescribe",
     "Take": "Let a pharmacy prepare it",
     "Cancel": "Cancel what was prescribed",
+    "Enrol": "Agree on an insurance policy",
+    "EndPolicy": "End an insurance policy",
+    "Claim": "Let a claim go to your insurer",
+    "Appeal": "Appeal against a decision",
+    "Ruling": "Rule about a disputed claim",
+    "Agreement": "Agree to pay by outcome",
+    "Outcome": "Say what came of a treatment",
     "Inboxes": "Confirm your inboxes",
     "Backup": "Lock or open your backup",
 }
@@ -183,6 +191,40 @@ FIELDS = {
     "Take.to": Shown("To member number"),
     "Cancel.prescription": Shown("Prescription"),
     "Cancel.lines": Shown("Which lines (bits)"),
+    "plan": Shown("Insurance plan"),
+    "document": Shown("Digest of the paper"),
+    "salt": Shown("Salt", technical=True),
+    "Enrol.family": Shown("Family number", unless=0),
+    "Enrol.first": Shown("First day (number)"),
+    "Enrol.last": Shown("Last day (number)"),
+    "Enrol.ends": time("Policy ends"),
+    "Enrol.lifetime": Shown("Paid before, units"),
+    "Enrol.underwriter": account("Insurer's account"),
+    "Claim.provider": Shown("Who claims (member)"),
+    "Claim.evidence": Shown("Digest of evidence"),
+    "Claim.primary": Shown("Claim decided before"),
+    "Claim.lines.[].service": Shown("Service, sealed"),
+    "Claim.lines.[].day": Shown("Day (0: medicine)"),
+    "Claim.lines.[].units": Shown("How many"),
+    "Claim.lines.[].charged": Shown("Price, token units"),
+    "Claim.lines.[].authorization": Shown("Authorization"),
+    "Claim.deadline": time("Claimed until"),
+    "Appeal.claim": Shown("Claim"),
+    "Appeal.document": Shown("Digest of reasons"),
+    "Ruling.claim": Shown("Claim"),
+    "Ruling.openings": Shown("Digest of openings"),
+    "Ruling.forInsurer": Shown("Insurer is right"),
+    "Ruling.arbiter": account("Your account"),
+    "Agreement.provider": Shown("Who treats (member)"),
+    "Agreement.signer": account("Provider's account"),
+    "Agreement.assessor": Shown("Who assesses (memb.)"),
+    "Agreement.price": Shown("Price, token units"),
+    "Agreement.withheld": Shown("Of it by outcome"),
+    "Agreement.ends": time("Nothing paid from"),
+    "Outcome.episode": Shown("Treatment"),
+    "Outcome.observation": Shown("Observation's digest"),
+    "Outcome.achieved": Shown("Achieved (0.01 %)"),
+    "Outcome.assessor": account("Your account"),
     "Inboxes.N": Shown("Inbox, normal"),
     "Inboxes.R": Shown("Inbox, restricted"),
     "Inboxes.V": Shown("Inbox, very restr."),
@@ -235,7 +277,7 @@ OFF_CHAIN = {
 
 def messages() -> Iterator[type[Message]]:
     """Every message that a contract takes, in the order of their definition."""
-    for module in (theriac.consortium, theriac.health.messages, theriac.medicine.messages):
+    for module in (theriac.consortium, theriac.health.messages, theriac.medicine.messages, theriac.cover.messages):
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, Message) and value is not Message:
                 yield value
@@ -256,9 +298,25 @@ NOT_SIGNED = {
     *("Carrier.carryGroup", "Keys.setFrozen", "Keys.recover"),
     *("Batches.dispenseFor", "Batches.undoFor", "Batches.reportExcursion"),
     *("Prescriptions.takeFor", "Prescriptions.fillFor", "Prescriptions.unfillFor"),
+    *("Benefits.decide", "Benefits.redecide", "Benefits.undo"),
+    *("Claims.redecide", "Claims.withhold", "Claims.conclude", "Claims.settleShare"),
+    *("Escrow.pay", "Escrow.takeBack", "Escrow.refundShare", "Escrow.dispute", "Escrow.conclude"),
+    *("Escrow.hold", "Escrow.release", "Escrow.push"),
 }
 
 CALLS = {
+    "Appeals.answer": "Answer an appeal",
+    "Appeals.appeal": "Appeal against a decision",
+    "Appeals.appealBySig": "Carry: appeal",
+    "Appeals.lapse": "End a dispute after its time",
+    "Appeals.refute": "Refute a claim",
+    "Appeals.rule": "Rule about a disputed claim",
+    "Appeals.ruleBySig": "Carry: an arbiter's ruling",
+    "Authorizations.approve": "Authorize a treatment",
+    "Authorizations.complete": "Bring what was missing",
+    "Authorizations.pend": "Say that something is missing",
+    "Authorizations.refuse": "Refuse an authorization",
+    "Authorizations.request": "Ask for an authorization",
     "Batches.accept": "Take over goods",
     "Batches.acceptBySig": "Take over goods by a signature",
     "Batches.anchorEvents": "Anchor EPCIS events",
@@ -277,6 +335,15 @@ CALLS = {
     "Batches.withdraw": "Withdraw offers of goods",
     "Carrier.carry": "Carry signed messages",
     "Carrier.carryEach": "Carry groups of messages",
+    "Claims.adjust": "Put another claim in its place",
+    "Claims.consent": "Let a claim go to your insurer",
+    "Claims.coordinate": "Claim from a second payer",
+    "Claims.dispense": "Dispense a pack and claim",
+    "Claims.receiveShare": "Say that the share was paid",
+    "Claims.resume": "Decide a claim that waited",
+    "Claims.reverse": "Take a claim back",
+    "Claims.review": "Decide about a claim",
+    "Claims.submit": "Claim from an insurer",
     "ColdChain.log": "Report a logger's readings",
     "ColdChain.logBySig": "Carry: a logger's readings",
     "ColdChain.setLimit": "Say what a batch bears",
@@ -295,6 +362,16 @@ CALLS = {
     "Consortium.replaceAccount": "Replace a member's account",
     "Consortium.setOperator": "Let a contract act for you",
     "Consortium.suspend": "Suspend a member",
+    "Episodes.assess": "Say what came of a treatment",
+    "Episodes.assessBySig": "Carry: what came of it",
+    "Episodes.deliver": "Say that you have treated",
+    "Episodes.expire": "End a treatment's time",
+    "Episodes.open": "Pay for a treatment by outcome",
+    "Escrow.deposit": "Put money aside for a plan",
+    "Escrow.drain": "Take a plan's money out",
+    "Escrow.payShare": "Pay a patient's share",
+    "Escrow.setPayout": "Say where money is paid to",
+    "Escrow.withdraw": "Withdraw your money",
     "Grants.grant": "Let someone read records",
     "Grants.grantBySig": "Carry: let someone read",
     "Grants.narrow": "Let someone read less",
@@ -314,6 +391,14 @@ CALLS = {
     "Keys.setPublisherBySig": "Carry: change the publisher",
     "Letters.send": "Send a sealed letter",
     "Letters.sendBySig": "Carry: send a sealed letter",
+    "Policies.close": "Take nobody into a plan",
+    "Policies.endPolicy": "End an insurance policy",
+    "Policies.endPolicyBySig": "Carry: end a policy",
+    "Policies.enrol": "Take out an insurance policy",
+    "Policies.enrolBySig": "Carry: an insurance policy",
+    "Policies.payPremium": "Pay an insurance premium",
+    "Policies.publish": "Publish an insurance plan",
+    "Policies.reinstate": "Take a lapsed policy up again",
     "Prescriptions.cancel": "Cancel what was prescribed",
     "Prescriptions.cancelBySig": "Carry: cancel a prescription",
     "Prescriptions.fill": "Fill a prescription's line",
@@ -336,8 +421,35 @@ CALLS = {
     "Records.supersede": "Supersede a record",
 }
 
+# What a plan's schedule says of a service, what was decided about a line, and the proof that a row is in the schedule:
+# the chain holds all of it to a hash that is known before, so nothing in it is for whoever signs to choose.
+SCHEDULED = {
+    "service": "Service, sealed",
+    "bundle": "Bundle, sealed",
+    "kind": "Covered (0: yes)",
+    "price": "Allowed, token units",
+    "copay": "Copay, token units",
+    "coinsurance": "Coinsurance (0.01 %)",
+    "deductible": "Deductible first",
+    "authorization": "To be authorized",
+    "review": "To be reviewed",
+    "waitingDays": "Waiting days",
+    "mostUnits": "Most of a line",
+    "yearlyUnits": "Most of a year",
+    "grade": "Least tier",
+}
+OUTCOME = {
+    "reasons": "Reasons (bits)",
+    "allowed": "Allowed, token units",
+    "deductible": "Deductible, units",
+    "copay": "Copay, token units",
+    "coinsurance": "Coinsurance, units",
+    "over": "Not paid, units",
+    "paid": "Paid, token units",
+}
+
 # The words of each argument, by its name; where a function or a contract needs others, by that and the name; where a
-# name stands for two things in one call, by the contract and the whole path.
+# name stands for two things in one call, by the contract and the whole path, or by the struct that it is in.
 ARGUMENTS = {
     **{name: shown for name, shown in FIELDS.items() if "." not in name},
     "pseudonym": account("Account"),
@@ -373,6 +485,89 @@ ARGUMENTS = {
     "signature": SIGNATURE,
     "signatures": SIGNATURE,
     "acceptance": SIGNATURE,
+    "underwriting": SIGNATURE,
+    "amount": Shown("Amount, token units"),
+    "authorization": Shown("Authorization"),
+    "batch": Shown("Batch"),
+    "index": Shown("Place of the pack"),
+    "claim": Shown("Claim"),
+    "insurer": Shown("Insurer (member)"),
+    "service": Shown("Service, sealed"),
+    "token": account("Token"),
+    "units": Shown("How many"),
+    "proof": Shown("Proof", technical=True),
+    **{f"claim.{name}": FIELDS[f"Claim.{name}"] for name in ("provider", "evidence", "primary", "deadline")},
+    **{f"lines.{name}": FIELDS[f"Claim.lines.[].{name}"] for name in ("service", "day", "units", "charged")},
+    "lines.authorization": FIELDS["Claim.lines.[].authorization"],
+    **{
+        f"{of}.{name}": Shown(words, technical=True)
+        for of in ("benefit", "benefits")
+        for name, words in SCHEDULED.items()
+    },
+    **{f"outcomes.{name}": Shown(words, technical=True) for name, words in OUTCOME.items()},
+    **{f"Policies.{name}": FIELDS[f"Enrol.{name}"] for name in ("family", "first", "last", "ends", "underwriter")},
+    "Policies.terms.lifetime": FIELDS["Enrol.lifetime"],
+    "Policies.periods": Shown("How many periods"),
+    "Policies.adjudicator": account("Who decides claims"),
+    "Policies.appeals": account("Who hears appeals"),
+    "Policies.arbiter": Shown("Arbiter (member)"),
+    "Policies.premium": Shown("Premium, token units"),
+    "Policies.premiumDays": Shown("Days of a premium"),
+    "Policies.graceDays": Shown("Days of grace"),
+    "Policies.filingDays": Shown("Days to claim"),
+    "Policies.refuteDays": Shown("Days to refute"),
+    "Policies.appealDays": Shown("Days to appeal"),
+    "Policies.reversalDays": Shown("Days to take back"),
+    "Policies.schedule": Shown("Root of the schedule"),
+    "limits.deductible": Shown("Deductible, units"),
+    "limits.familyDeductible": Shown("Family's deductible"),
+    "limits.outOfPocket": Shown("Most out of pocket"),
+    "limits.familyOutOfPocket": Shown("Family out of pocket"),
+    "limits.annual": Shown("Most a year, units"),
+    "limits.familyAnnual": Shown("Most a family a year"),
+    "limits.lifetime": Shown("Most ever, units"),
+    "Claims.least": Shown("Least, token units"),
+    "Claims.agreed": Shown("Agreed"),
+    "Claims.content": Shown("Claim's content"),
+    "Claims.pack": Shown("Pack, sealed"),
+    "Claims.siblings": Shown("Proof", technical=True),
+    "Claims.word": SIGNATURE,
+    "Claims.reverse.prescription": Shown("Prescription undone"),
+    "Claims.line": Shown("Line (0: the first)"),
+    "Claims.hashes": Shown("Digest of each line", technical=True),
+    "Claims.take.lines": Shown("Which lines (bits)"),
+    "Claims.take.from": Shown("From member number", unless=0),
+    "Claims.terms.lines": Shown("Digest of all lines"),
+    "Claims.filling.units": Shown("Units given"),
+    "Claims.filling.evidence": Shown("Digest of evidence"),
+    **{f"Claims.{name}": FIELDS[f"Prescribe.{name}"] for name in ("prescriber", "bearer", "file")},
+    **{
+        f"Claims.opened.{name}": FIELDS[f"Prescribe.lines.[].{name}"]
+        for name in ("item", "quantity", "refills", "interval", "earliest", "latest")
+    },
+    "Appeals.document": FIELDS["Appeal.document"],
+    "Appeals.openings": FIELDS["Ruling.openings"],
+    "Appeals.forInsurer": FIELDS["Ruling.forInsurer"],
+    "Appeals.arbiter": account("Arbiter"),
+    "Appeals.ground": Shown("Ground (code)"),
+    "Appeals.granted": Shown("Appeal is granted"),
+    "Appeals.waived": Shown("Set aside (bits)"),
+    "Authorizations.amount": Shown("Most, token units"),
+    "Authorizations.expiry": time("Counts until"),
+    "Escrow.content": Shown("Claim's content"),
+    "Escrow.most": Shown("Most, token units"),
+    "Escrow.payee": account("Where to (0: member)"),
+    "Escrow.push_": Shown("Sent at once"),
+    **{
+        f"Episodes.terms.{name}": FIELDS[f"Agreement.{name}"]
+        for name in ("provider", "signer", "price", "withheld", "ends")
+    },
+    **{f"Episodes.{name}": FIELDS[f"Outcome.{name}"] for name in ("episode", "observation", "achieved")},
+    "Episodes.open.assessor": FIELDS["Agreement.assessor"],
+    "Episodes.assessBySig.assessor": account("Who assessed"),
+    "Episodes.evidence": Shown("Digest of evidence"),
+    "Episodes.provider": SIGNATURE,
+    "Episodes.patient": SIGNATURE,
     "Batches.batch": Shown("Batch"),
     "Batches.node": Shown("Part of the batch"),
     "Batches.to": Shown("To member number"),
@@ -481,8 +676,10 @@ class Function:
         }
 
     def _words_of(self, path: str) -> Shown:
-        last = path.removesuffix(".[]").rpartition(".")[2]
-        for key in (f"{self.name}.{last}", f"{self.contract}.{path}", f"{self.contract}.{last}", last):
+        *outer, last = path.replace(".[]", "").split(".")
+        within = f"{outer[-1]}.{last}" if outer else last
+        keys = (f"{self.name}.{last}", f"{self.contract}.{path}", f"{self.contract}.{within}", within)
+        for key in (*keys, f"{self.contract}.{last}", last):
             if key in ARGUMENTS:
                 return self._within(ARGUMENTS[key], path)
         sys.exit(f"tools/descriptors.py has no words for the argument {path} of {self.name}: add them to ARGUMENTS.")
@@ -532,9 +729,10 @@ def descriptors(deployment: Deployment | None = None) -> dict[str, Json]:
         taken = (message for message in messages() if contract == message.CONTRACT)
         signed = [Signed(message.TYPE, message.FIELDS, message.NESTED) for message in taken]
         calls = {function.fragment(): function.format() for function in functions(contract)}
-        found[f"calldata-{contract.lower()}.json"] = _descriptor(
-            {"$id": name, "contract": deployments}, name, calls, enums=ENUMS.get(contract)
-        )
+        if calls:
+            found[f"calldata-{contract.lower()}.json"] = _descriptor(
+                {"$id": name, "contract": deployments}, name, calls, enums=ENUMS.get(contract)
+            )
         if signed:
             domain = {"domain": {"name": name, "version": VERSION}}
             formats = {each.encoded(): each.format() for each in signed}

@@ -8,6 +8,7 @@ from typing import Any
 import ape
 from ape.api import TestAccountAPI
 from ape.contracts import ContractInstance
+from authorisation_cover import insure
 from contracts_world import DAY, LICENCES, MEMBERS, PEOPLE, TIER, ZERO, World, digest, sign
 from eth_abi import decode
 from eth_tester.exceptions import TransactionFailed
@@ -107,14 +108,23 @@ WRITERS = frozenset(
 OF_MEDICINE = Role.MAKER | Role.DISTRIBUTOR | Role.PHARMACIST | Role.REGULATOR | Role.DEVICE | Role.PRESCRIBER
 """Every role that goods and prescriptions have to do with; who fell out of standing had them all."""
 
+OF_COVER = Role.CLINICIAN | Role.PHARMACIST | Role.LABORATORY | Role.INSURER | Role.REGULATOR | Role.AUDITOR
+"""Every role that cover has to do with; who fell out of standing had them all as well."""
+
 HANDLERS = Role.MAKER | Role.DISTRIBUTOR | Role.PHARMACIST
 
 ROLES_OF = {
-    "hospital": Role.DEVICE | Role.PRESCRIBER,
-    "doctor": Role.PRESCRIBER,
-    "clinic": Role.PHARMACIST,
-    "authority": Role.REGULATOR,
-    "account that replaced it": OF_MEDICINE,
+    "hospital": Role.DEVICE | Role.PRESCRIBER | Role.CLINICIAN | Role.LABORATORY,
+    "doctor": Role.PRESCRIBER | Role.CLINICIAN,
+    "nurse": Role.CLINICIAN,
+    "technician": Role.LABORATORY,
+    "clinic": Role.PHARMACIST | Role.CLINICIAN,
+    "colleague": Role.CLINICIAN,
+    "insurer": Role.INSURER,
+    "adjuster": Role.INSURER,
+    "authority": Role.REGULATOR | Role.AUDITOR,
+    "auditor": Role.AUDITOR,
+    "account that replaced it": OF_MEDICINE | OF_COVER,
     "maker": Role.MAKER,
     "wholesaler": Role.DISTRIBUTOR,
     "pharmacy": Role.PHARMACIST | Role.DEVICE,
@@ -162,10 +172,11 @@ ACCEPTED = Outcome()
 
 @dataclass(frozen=True)
 class Cast:
-    """Everyone by kind, and the world in which each is what its kind says."""
+    """Everyone by kind, and the world in which each is what its kind says; and what plans pay in."""
 
     world: World
     accounts: dict[str, TestAccountAPI]
+    coin: ContractInstance
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -227,12 +238,13 @@ def gathered(world: World, accounts: Any) -> Cast:
     """Makes each account what its kind says."""
     everyone = {KNOWN_AS.get(name, name): account for name, account in world.people.items()}
     everyone |= {name: accounts[len(PEOPLE) + index] for index, name in enumerate(MORE_PEOPLE)}
-    cast = Cast(world, everyone)
+    cast = Cast(world, everyone, ape.project.Coin.deploy(6, sender=everyone["relayer"]))
 
     _let_members_fall(cast)
     _pass_the_seat_around(cast)
     _move_a_pseudonym(cast)
     _write_and_grant(cast)
+    insure(cast)
     _admit_who_handles_goods(cast)
     _move_goods(cast)
     _fill_a_prescription(cast)
@@ -241,7 +253,7 @@ def gathered(world: World, accounts: Any) -> Cast:
 
 def _let_members_fall(cast: Cast) -> None:
     world, account, board = cast.world, cast.accounts, cast.accounts["board"]
-    consortium, licence = world.consortium, Role.CLINICIAN | Role.LABORATORY | OF_MEDICINE
+    consortium, licence = world.consortium, OF_COVER | OF_MEDICINE
     lasting, short = world.licence_expiry, world.clock.now + SHORT_LICENCE
     for name, expiry in (
         ("suspended member", lasting),
@@ -303,7 +315,8 @@ def _admit_who_handles_goods(cast: Cast) -> None:
     for name in ("pharmacist", "logger"):
         join = Join(account[name].address, PHARMACY, ROLES_OF[name], 0, world.clock.soon())
         world.send(join, cast.sign(join, name), sender=account["pharmacy"])
-    world.consortium.setOperator(world.carrier, LETS_EVERYTHING, sender=account["pharmacy"])
+    for operator in (world.carrier, world.claims):
+        world.consortium.setOperator(operator, LETS_EVERYTHING, sender=account["pharmacy"])
 
 
 def _move_goods(cast: Cast) -> None:

@@ -1,6 +1,6 @@
 """Who may call what: a row for each external function that changes state, and more where it depends on what about."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -53,6 +53,7 @@ from contracts_world import DAY, MEMBERS, NOTHING, ZERO, digest
 from pack_tree import above
 
 from theriac.consortium import Join, Leave, Role
+from theriac.cover.messages import Claim
 from theriac.health import messages
 from theriac.health.messages import Freshness, Resealing
 from theriac.health.scope import Purpose
@@ -113,6 +114,11 @@ class SignedRow:
         return f"{self.type.CONTRACT}.{self.type.FUNCTION} {self.type.TYPE}" + (
             f" ({', '.join(about)})" if about else ""
         )
+
+    def refusal(self, cast: Cast) -> Outcome:
+        """What says that somebody else signed; a claim is refused for want of its consent."""
+        error = "NoConsent" if issubclass(self.type, Claim) else "WrongSignature"
+        return Outcome(error, (cast.address(self.signers[self.place]),))
 
     def arguments(self, cast: Cast, *, signer: str = "") -> tuple[Any, ...]:
         """What the function is called with, where `signer` signs in the row's place."""
@@ -657,9 +663,9 @@ def prescription_rows() -> Iterator[Row]:
     yield row("cancel", cancels, id_, 1 << FREE)
 
 
-def carried_rows() -> Iterator[Row]:
+def carried_rows(rows: Iterable[SignedRow]) -> Iterator[Row]:
     """What is signed may be sent by anyone; taking on staff is the member's own act, and has a row above."""
-    for signed in SIGNED:
+    for signed in rows:
         if signed.sender == "relayer" and not signed.about and signed.place == 0:
             yield Row(signed.type.CONTRACT, signed.type.FUNCTION, "", signed.arguments, anyone, SENDERS)
 
@@ -671,5 +677,5 @@ ROWS = (
     *other_rows(),
     *goods_rows(),
     *prescription_rows(),
-    *carried_rows(),
+    *carried_rows(SIGNED),
 )

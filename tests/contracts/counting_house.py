@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from eth_abi import encode
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
-from pack_tree import Tree, pack
+from pack_tree import PACKS, Tree, pack
 from real_anvil import BOARD, GAS, Chain, Contracts, anvil, encoded, person
 from signature_cases import Event
 from signature_stage import Refusal, event_of, refusal_in
@@ -432,15 +432,24 @@ class House:
     def batch(self) -> bytes:
         return keccak(NUMBERS["maker"].to_bytes(32, "big") + self.tree.root)
 
-    def stock(self) -> None:
-        """A batch of four packs that the maker handed to the pharmacy."""
+    def stock(self, *, case_bits: int = 0) -> None:
+        """A batch of four packs that the maker handed to the pharmacy, in cases of 2^case_bits."""
         expiry = self.chain.now() // DAY * DAY + 1000 * DAY
         facts = [digest(name) for name in ("product", "lot", "tag")]
-        terms = (self.tree.root, *facts, self.ask("Consortium", "keyNumber"), digest("manifest"), expiry, 0, 0)
+        terms = (
+            self.tree.root,
+            *facts,
+            self.ask("Consortium", "keyNumber"),
+            digest("manifest"),
+            expiry,
+            case_bits,
+            case_bits,
+        )
         self.send("maker", "Batches", "commission", terms)
-        offer = (self.batch, 1, NUMBERS["pharmacy"], self.chain.now() + DAY, digest("sheet"))
+        whole = PACKS >> max(case_bits, 2) if case_bits else 1
+        offer = (self.batch, whole, NUMBERS["pharmacy"], self.chain.now() + DAY, digest("sheet"))
         self.send("maker", "Batches", "offer", *offer)
-        self.send("pharmacist", "Batches", "accept", self.batch, 1, [])
+        self.send("pharmacist", "Batches", "accept", self.batch, whole, [])
 
     def prescribed(self, quantity: int = 3) -> tuple[Prescribed, ...]:
         midnight = self.chain.now() // DAY * DAY
@@ -493,6 +502,9 @@ class Covered:
         return self.terms.id
 
 
+Kind = TypeVar("Kind", bound=House)
+
+
 def _said(told: Sequence[Event], *names: str) -> set[tuple[Any, ...]]:
     """What events that have all these arguments say of them."""
     having = [event.arguments for event in told if set(names) <= set(event.arguments)]
@@ -504,11 +516,11 @@ def _values(told: Any) -> Sequence[Any]:
 
 
 @contextmanager
-def open_house() -> Iterator[House]:
+def open_house(kind: type[Kind]) -> Iterator[Kind]:
     """Members with their staff; nothing is published yet."""
     with anvil(hardfork="cancun") as chain:
         contracts = Contracts.deploy(chain)
-        house = House(chain, contracts, chain.deploy("Coin", 6))
+        house = kind(chain, contracts, chain.deploy("Coin", 6))
         house.others["Coin"] = house.coin
         expiry = chain.now() // DAY * DAY + 2000 * DAY
         for name, roles in LICENCES.items():

@@ -4,17 +4,15 @@ The table knows nothing of a chain. Whoever uses it deploys the contracts, admit
 its order, and then has every message of the table ready at once: each counts, whichever of the others was sent or not.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-from eth_utils import keccak
+from signature_cast import DAY, NOBODY, Case, Cast, Event, Signed, digest
+from signature_cover import LINE_FOR_GOODS, Objection, cover_cases, cover_preparation, for_goods
 
 from theriac.consortium import Join, Leave, Role
 from theriac.health.messages import (
     CORRECT,
     Amend,
-    Freshness,
     Grant,
     HandOver,
     Letter,
@@ -31,10 +29,7 @@ from theriac.health.messages import (
 )
 from theriac.health.scope import Category, KeyClass, Level, Purpose, mask_of
 from theriac.ledger.typed import Message
-from theriac.medicine.messages import Cancel, Goods, Handoff, Line, Prescribe, Readings, Take
-
-DAY = 24 * 3600
-WINDOW = 1800
+from theriac.medicine.messages import Cancel, Goods, Handoff, Prescribe, Readings, Take
 
 TREATMENT = Purpose.parse("TREAT")
 FAMILY = Purpose.parse("FAMRQT")
@@ -44,10 +39,7 @@ WIDE = mask_of(KeyClass(category, Level.N) for category in (Category.LABORATORY,
 # The status of a record that was put right, as the chain numbers it.
 CORRECTED = 3
 
-ZERO = f"0x{0:040x}"
-
-# The root of a batch that the maker holds, and two of its pallets.
-ROOT = keccak(text="theriac test: root of a batch")
+# The sizes of the maker's pallets and cases, and two of its pallets.
 PALLET_BITS, CASE_BITS = 6, 3
 PALLET, NEXT_PALLET = 1 << 14, 1 << 14 | 1
 
@@ -59,100 +51,6 @@ MINUTES, KINETIC, EXCURSION, TOO_LONG = 61, 512, 8, 1
 BOTH_LINES = 0b11
 
 
-def digest(name: str) -> bytes:
-    """The digest of a document or a file in a test."""
-    return keccak(text=f"theriac test: {name}")
-
-
-@dataclass(frozen=True)
-class Cast:
-    """Who is who, by address, and when: `now` is the time of the preparation, in seconds since 1970.
-
-    :param controller: who signs for the pseudonym.
-    :param joiner: who is about to join the member.
-    :param leaver: who has joined it, no more and no less than once, and is about to leave.
-    :param giver: who has joined the maker, to give goods.
-    :param logger: a device of the maker's.
-    :param prescriber: who has joined the member, to prescribe.
-    :param bearer: for whom it was prescribed.
-    :param appointments: how often the pseudonym's publisher was set when the table's messages count.
-    """
-
-    pseudonym: str
-    controller: str
-    publisher: str
-    successor: str
-    reader: str
-    daughter: str
-    joiner: str
-    leaver: str
-    giver: str
-    logger: str
-    prescriber: str
-    bearer: str
-    member: int
-    now: int
-    appointments: int = 1
-    maker: int = 3
-    receiver: int = 4
-    pharmacy: int = 5
-
-    @property
-    def deadline(self) -> int:
-        return self.now + WINDOW
-
-    @property
-    def batch(self) -> bytes:
-        """The batch that the maker holds."""
-        return keccak(self.maker.to_bytes(32, "big") + ROOT)
-
-    def midnight(self, days: int) -> int:
-        """The UTC midnight that many days ahead; one day ahead is the next."""
-        return (self.now // DAY + days) * DAY
-
-    def prescribing(self, what: str) -> Prescribe:
-        """A prescription of two lines: one that is given once, and one that is given again every four weeks."""
-        until = self.midnight(90)
-        lines = [
-            Line(digest(f"{what}, antibiotic"), 20, 0, 0, self.now, until),
-            Line(digest(f"{what}, insulin"), 5, 2, 28, self.now, until),
-        ]
-        return Prescribe(self.prescriber, self.bearer, lines, digest(f"{what}, sealed"), self.deadline)
-
-    def fresh(self, nonce: int) -> Freshness:
-        return Freshness(nonce, 0, self.deadline)
-
-
-@dataclass(frozen=True)
-class Signed:
-    """A message and who signs it, by the names of the cast."""
-
-    message: Message
-    signers: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Event:
-    """What a contract tells: the event's name and its arguments. The table says when a hold ends in seconds from its
-    beginning.
-    """
-
-    name: str
-    arguments: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Case(Signed):
-    """A message that is ready to be sent, and what the contract tells when it counts."""
-
-    events: Sequence[Event]
-
-    @property
-    def signer(self) -> str:
-        """Whose signature the contract asks for first."""
-        return self.signers[0]
-
-
 def preparation(cast: Cast) -> list[Signed]:
     """What must have been carried before the table's messages count; then a writer anchors `digest("record")`."""
     pseudonym, deadline = cast.pseudonym, cast.deadline
@@ -162,7 +60,9 @@ def preparation(cast: Cast) -> list[Signed]:
         Signed(Rotate(pseudonym, 1, digest("bundle 1"), cast.publisher, 0, 0, deadline), ("controller",)),
         Signed(Report(pseudonym, own, 1, cast.midnight(1), 0, deadline), ("controller",)),
         Signed(grant, ("controller",)),
-        *(Signed(prescription, ("prescriber",)) for prescription in prescriptions(cast)),
+        *(Signed(prescription, ("prescriber",)) for prescription in [*prescriptions(cast), for_goods(cast)]),
+        Signed(Take(for_goods(cast).terms, 1 << LINE_FOR_GOODS, 0, cast.pharmacy, 0, deadline), ("bearer",)),
+        *cover_preparation(cast),
     ]
 
 
@@ -324,13 +224,16 @@ def cases(cast: Cast) -> dict[str, Case]:
         Event("Cancelled", {"prescription": cancelled.id, "member": 0, "lines": BOTH_LINES}),
         signers=("bearer",),
     )
-    return found
+    return found | cover_cases(cast)
 
 
 def of_account(message: Message, address: str) -> Message:
     """The same message, but of another account, which never joined a member and for which nothing was prescribed."""
     if isinstance(message, Take | Cancel):
         return replace(message, terms=replace(message.terms, bearer=address))
+    if isinstance(message, Objection):
+        shown = replace(message.shown, pseudonym=address)
+        return replace(message, pseudonym=address, claim=shown.id, shown=shown)
     fields = {
         "Join": "account",
         "Leave": "account",
@@ -338,30 +241,14 @@ def of_account(message: Message, address: str) -> Message:
         "Handoff": "by",
         "Readings": "logger",
         "Prescribe": "prescriber",
+        "Ruling": "arbiter",
+        "Agreement": "signer",
+        "Outcome": "assessor",
     }
     field = fields.get(message.TYPE, "pseudonym")
     other = replace(message, **{field: address})
     return replace(other, nonce=0) if isinstance(other, Leave) else other
 
 
-NAMES = tuple(
-    cases(
-        Cast(
-            pseudonym=ZERO,
-            controller=ZERO,
-            publisher=ZERO,
-            successor=ZERO,
-            reader=ZERO,
-            daughter=ZERO,
-            joiner=ZERO,
-            leaver=ZERO,
-            giver=ZERO,
-            logger=ZERO,
-            prescriber=ZERO,
-            bearer=ZERO,
-            member=1,
-            now=0,
-        )
-    )
-)
+NAMES = tuple(cases(NOBODY))
 """The names of the table's rows, for tests that are made from them."""

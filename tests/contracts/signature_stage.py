@@ -14,26 +14,33 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import to_checksum_address
 from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic, function_abi_to_4byte_selector
 from real_anvil import BOARD, GAS, RELAYER, START, Chain, Contracts, anvil, encoded, person
-from signature_cases import (
-    CASE_BITS,
-    LIMIT,
-    PALLET_BITS,
-    ROOT,
-    Case,
-    Cast,
-    Event,
-    cases,
-    digest,
-    preparation,
-    prescriptions,
+from signature_cases import CASE_BITS, LIMIT, PALLET_BITS, cases, preparation, prescriptions
+from signature_cast import ROOT, Case, Cast, Event, Signed, digest
+from signature_cover import (
+    OBSERVATION,
+    PLANS,
+    STOCK,
+    agreement,
+    claim,
+    claims_before,
+    encounters,
+    episode,
+    plan,
+    settled,
+    stock,
+    terms_of_plan,
 )
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 from web3.types import TxReceipt
 
 from theriac.consortium import Join, Role
+from theriac.cover.messages import Agreement, Claim
 from theriac.ledger.typed import Domain, Message
 from theriac.medicine.messages import Handoff, Take
+
+# The node of a whole batch.
+WHOLE = 1
 
 LICENCE = Role.CLINICIAN | Role.PRESCRIBER | Role.LABORATORY | Role.DEVICE | Role.GATEWAY
 HOSPITAL = person("hospital")
@@ -45,12 +52,25 @@ PHARMACY, PHARMACIST = person("pharmacy"), person("pharmacist")
 
 # The members, in the order in which the board admits them.
 HOSPITAL_NUMBER, CLINIC_NUMBER, MAKER_NUMBER, WHOLESALER_NUMBER, PHARMACY_NUMBER = 1, 2, 3, 4, 5
-CLINIC = person("clinic")
+INSURER_NUMBER, AUTHORITY_NUMBER = 6, 7
+CLINIC, INSURER, AUTHORITY = person("clinic"), person("insurer"), person("authority")
 
-EMPLOYERS = {HOSPITAL_NUMBER: HOSPITAL, MAKER_NUMBER: MAKER, PHARMACY_NUMBER: PHARMACY}
+EMPLOYERS = {
+    HOSPITAL_NUMBER: HOSPITAL,
+    CLINIC_NUMBER: CLINIC,
+    MAKER_NUMBER: MAKER,
+    WHOLESALER_NUMBER: WHOLESALER,
+    PHARMACY_NUMBER: PHARMACY,
+    INSURER_NUMBER: INSURER,
+    AUTHORITY_NUMBER: AUTHORITY,
+}
+"""The members' own accounts."""
 
-# What the maker lets the cold chain do for it.
-REPORT_EXCURSION_FOR = 4
+# What members let contracts do for them: report excursions, dispense and fill, hold money.
+REPORT_EXCURSION_FOR, DISPENSE_AND_FILL_FOR, HOLD_FOR = 4, 1 | 2, 8
+
+# What the insurer puts aside for each plan.
+FUNDS = 10**12
 
 SIGNERS = {
     "controller": person("patient"),
@@ -62,6 +82,10 @@ SIGNERS = {
     "logger": person("logger"),
     "prescriber": person("prescriber"),
     "bearer": person("bearer"),
+    "therapist": person("therapist"),
+    "underwriter": person("underwriter"),
+    "arbiter": person("arbiter"),
+    "assessor": person("assessor"),
 }
 """Whose keys sign for the names of the cast."""
 
@@ -74,7 +98,10 @@ class Refusal:
     facts: Mapping[str, Any]
 
 
-def wrong_signature(signer: str) -> Refusal:
+def wrong_signature(signer: str, *, to: Message | None = None) -> Refusal:
+    """What says that this account did not sign; a claim is refused for want of its consent."""
+    if isinstance(to, Claim):
+        return Refusal("NoConsent", {"controller": signer})
     return Refusal("WrongSignature", {"signer": signer})
 
 
@@ -129,8 +156,8 @@ class Stage:
         return refusal_in(call.contract_abi, answer["error"]) if "error" in answer else None
 
     def carry(self, message: Message, *signatures: bytes, sender: LocalAccount | None = None) -> TxReceipt:
-        """Sends a message that must count. Members take on staff and take over goods themselves, and a pharmacist takes
-        prescriptions; anyone carries the rest.
+        """Sends a message that must count. Members take on staff and take over goods themselves, a pharmacist takes
+        prescriptions, providers claim and an insurer opens episodes; anyone carries the rest.
         """
         call = self.contract(message).functions[message.FUNCTION](*message.arguments(*signatures))
         return self.chain.send(sender or self.sender(message), call)
@@ -152,12 +179,23 @@ class Stage:
                 return WHOLESALER
             case Take():
                 return PHARMACIST
+            case Claim(provider=member):
+                return PHARMACIST if member == PHARMACY_NUMBER else DOCTOR
+            case Agreement():
+                return INSURER
         return RELAYER
 
-    def who(self, name: str, place: int = 0) -> str:
-        """Whose signature the contract finds wrong: for a publication always the controller's."""
-        signer = "controller" if name.startswith("Publish") else self.table[name].signers[place]
+    def who(self, name: str, place: int | None = None) -> str:
+        """Whose signature the contract finds wrong: for a publication always the controller's. Where no place is named
+        it is the first that the contract looks at.
+        """
+        case = self.table[name]
+        signer = "controller" if name.startswith("Publish") else case.signers[case.first if place is None else place]
         return str(getattr(self.cast, signer))
+
+    def wrong(self, name: str, place: int | None = None) -> Refusal:
+        """By which error the contract says so."""
+        return wrong_signature(self.who(name, place), to=self.table[name].message)
 
     def played_by(self, cast: Cast, signers: Mapping[str, LocalAccount], *, prepared: bool = True) -> "Stage":
         """The same stage with another cast; unless it is prepared already, the preparation is carried for it."""
@@ -173,13 +211,32 @@ class Stage:
             ("giver", self.cast.maker, Role.MAKER),
             ("logger", self.cast.maker, Role.DEVICE),
             ("prescriber", self.cast.member, Role.PRESCRIBER),
+            ("therapist", self.cast.member, Role.CLINICIAN),
+            ("underwriter", self.cast.insurer, Role.INSURER),
+            ("arbiter", self.cast.authority, Role.REGULATOR),
+            ("assessor", self.cast.clinic, Role.CLINICIAN),
         ):
             employ = Join(getattr(self.cast, name), member, role, 0, self.cast.deadline)
             self.carry(employ, *self.sign(employ, self.signers[name]))
-        for signed in preparation(self.cast):
+        self._carry_signed(preparation(self.cast))
+        self.anchor(DOCTOR, digest("record"), *encounters(self.cast))
+        self.anchor(CLINIC, OBSERVATION)
+        self._carry_signed(claims_before(self.cast))
+
+        refuted, delivered = claim(self.cast, "refuted"), episode(agreement(self.cast, "delivered"))
+        refute = self.contracts.appeals.functions.refute(settled(refuted), 1, digest("openings"))
+        self.chain.send(INSURER, refute)
+        deliver = self.contracts.episodes.functions.deliver(delivered, digest("encounter, delivered"))
+        self.chain.send(DOCTOR, deliver)
+
+    def _carry_signed(self, messages: Sequence[Signed]) -> None:
+        for signed in messages:
             self.carry(signed.message, *self.sign(signed.message, *(self.signers[each] for each in signed.signers)))
-        record = (self.cast.pseudonym, digest("record"), 1, self.cast.midnight(1))
-        self.chain.send(DOCTOR, self.contracts.records.functions.anchor(*record))
+
+    def anchor(self, writer: LocalAccount, *digests: bytes) -> None:
+        """Has a writer anchor records under the pseudonym."""
+        terms = (self.cast.pseudonym, list(digests), 1, self.cast.midnight(1))
+        self.chain.send(writer, self.contracts.records.functions.anchorMany(*terms))
 
     def prescribe_for(self, bearer: str) -> None:
         """Has the prescriber prescribe for another bearer what the table's bearer may take and cancel."""
@@ -199,6 +256,7 @@ def open_stage(*, hardfork: str = "prague") -> Iterator[Stage]:
 
 def found(chain: Chain, contracts: Contracts) -> Stage:
     """Admits the members, takes on the doctor and prepares the table for people with keys."""
+    coin = chain.deploy("Coin", 6)
     people = {name: account.address for name, account in SIGNERS.items()}
     cast = Cast(
         pseudonym=SIGNERS["controller"].address,
@@ -206,36 +264,67 @@ def found(chain: Chain, contracts: Contracts) -> Stage:
         daughter=person("daughter").address,
         member=HOSPITAL_NUMBER,
         now=START,
+        accounts={member: account.address for member, account in EMPLOYERS.items()},
+        contracts={name: each.address for name, each in contracts.by_name.items()} | {"Coin": coin.address},
         **people,
     )
-    domains = {name: Domain.of(contract) for name, contract in contracts.by_name.items() if name != "Carrier"}
+    domains = {name: Domain.of(each) for name, each in contracts.by_name.items() if takes_signatures(each)}
     stage = Stage(chain, contracts, domains, cast, cases(cast), SIGNERS)
 
     admit = contracts.consortium.functions.admit
-    chain.send(BOARD, admit(HOSPITAL.address, int(LICENCE), 3, cast.midnight(365)))
-    chain.send(BOARD, admit(CLINIC.address, int(Role.CLINICIAN), 3, cast.midnight(365)))
-    chain.send(BOARD, admit(MAKER.address, int(Role.MAKER | Role.DEVICE), 3, cast.midnight(365)))
-    chain.send(BOARD, admit(WHOLESALER.address, int(Role.DISTRIBUTOR), 3, cast.midnight(365)))
-    chain.send(BOARD, admit(PHARMACY.address, int(Role.PHARMACIST), 3, cast.midnight(365)))
-    commission(chain, contracts, cast)
-    for account, member, role in (
+    for member, roles in (
+        (HOSPITAL, LICENCE),
+        (CLINIC, Role.CLINICIAN),
+        (MAKER, Role.MAKER | Role.DEVICE),
+        (WHOLESALER, Role.DISTRIBUTOR),
+        (PHARMACY, Role.PHARMACIST),
+        (INSURER, Role.INSURER),
+        (AUTHORITY, Role.REGULATOR),
+    ):
+        chain.send(BOARD, admit(member.address, int(roles), 3, cast.midnight(365)))
+    for account, number, role in (
         (DOCTOR, HOSPITAL_NUMBER, Role.CLINICIAN),
         (PHARMACIST, PHARMACY_NUMBER, Role.PHARMACIST),
     ):
-        employ = Join(account.address, member, role, 0, cast.deadline)
+        employ = Join(account.address, number, role, 0, cast.deadline)
         stage.carry(employ, *stage.sign(employ, account))
+    commission(chain, contracts, cast)
+    insure(chain, contracts, cast, coin)
     stage.prepare()
     return stage
 
 
+def takes_signatures(contract: Contract) -> bool:
+    """Whether the contract has a domain (ERC-5267)."""
+    return any(entry.get("name") == "eip712Domain" for entry in contract.abi)
+
+
 def commission(chain: Chain, contracts: Contracts, cast: Cast) -> None:
-    """Has the maker commission a batch, say what it bears, and let the cold chain block for it."""
+    """Has the maker commission two batches, of which the pharmacy gets one, say what the other bears, and let the cold
+    chain block for it.
+    """
     words = (digest("product"), digest("lot"), digest("tag"))
-    terms = (ROOT, *words, 0, digest("manifest"), cast.midnight(700), PALLET_BITS, CASE_BITS)
-    coldchain = contracts.coldchain
-    chain.send(MAKER, contracts.batches.functions.commission(terms))
+    coldchain, batches, consortium = contracts.coldchain, contracts.batches, contracts.consortium
+    for root in (ROOT, STOCK.root):
+        terms = (root, *words, 0, digest("manifest"), cast.midnight(700), PALLET_BITS, CASE_BITS)
+        chain.send(MAKER, batches.functions.commission(terms))
+    offer = batches.functions.offer(stock(cast), WHOLE, cast.pharmacy, cast.midnight(1), digest("sheet"))
+    chain.send(MAKER, offer)
+    chain.send(PHARMACIST, batches.functions.accept(stock(cast), WHOLE, []))
     chain.send(MAKER, coldchain.functions.setLimit(cast.batch, LIMIT))
-    chain.send(MAKER, contracts.consortium.functions.setOperator(coldchain.address, REPORT_EXCURSION_FOR))
+    chain.send(MAKER, consortium.functions.setOperator(coldchain.address, REPORT_EXCURSION_FOR))
+
+
+def insure(chain: Chain, contracts: Contracts, cast: Cast, coin: Contract) -> None:
+    """Has the insurer publish its plans and put money aside for them, and lets the contracts act for their members."""
+    escrow, consortium = contracts.escrow, contracts.consortium
+    chain.send(INSURER, coin.functions.mint(INSURER.address, len(PLANS) * FUNDS))
+    chain.send(INSURER, coin.functions.approve(escrow.address, len(PLANS) * FUNDS))
+    for name in PLANS:
+        chain.send(INSURER, contracts.policies.functions.publish(terms_of_plan(cast, name)))
+        chain.send(INSURER, escrow.functions.deposit(plan(cast, name), FUNDS))
+    chain.send(INSURER, consortium.functions.setOperator(contracts.episodes.address, HOLD_FOR))
+    chain.send(PHARMACY, consortium.functions.setOperator(contracts.claims.address, DISPENSE_AND_FILL_FOR))
 
 
 def refusal_in(abi: Sequence[Any], answer: Mapping[str, Any]) -> Refusal:

@@ -1,15 +1,23 @@
 """For each function that changes state, every kind of account that must be refused is refused, with the named error.
 
-The rows are in `authorisation_rows.py`, the kinds of accounts in `authorisation_cast.py`. A new external function
-without a row fails here.
+The rows are in `authorisation_rows.py` and `authorisation_cover_rows.py`, the kinds of accounts in
+`authorisation_cast.py`. A new external function without a row fails here.
 """
 
 from pathlib import Path
 
 import ape
+import authorisation_cover_rows as cover
+import authorisation_rows
 import pytest
-from authorisation_cast import ACCEPTED, Cast, Outcome, gathered
-from authorisation_rows import ROWS, SIGNED, SIGNERS, Row, SignedRow
+from authorisation_cast import ACCEPTED, Cast, gathered
+from authorisation_rows import SIGNERS, Row, SignedRow
+
+ROWS = (*authorisation_rows.ROWS, *cover.ROWS)
+SIGNED = (*authorisation_rows.SIGNED, *cover.SIGNED)
+
+# What a function calls the signatures that it takes; some are named after who signed.
+NAMES = ("signature", "underwriting", "provider", "patient")
 
 NOT_DEPLOYED = ("contracts/interfaces/", "contracts/libraries/", "contracts/types/", "contracts/test/")
 
@@ -40,7 +48,7 @@ def test_signed_rows__every_function_that_takes_a_signature_has_one(world):
         (contract, function.name)
         for contract in {contract for contract, _ in functions()}
         for function in world.contract(contract).contract_type.mutable_methods
-        if any(given.name == "signature" for given in function.inputs)
+        if any(given.name in NAMES and given.canonical_type == "bytes" for given in function.inputs)
     }
 
     assert {(row.type.CONTRACT, row.type.FUNCTION) for row in SIGNED} == signed
@@ -66,5 +74,4 @@ def test_authorisation__each_kind_of_signer(cast: Cast, row: SignedRow):
         kind: cast.outcome(contract, function, row.arguments(cast, signer=kind), row.sender) for kind in signers
     }
 
-    refusal = Outcome("WrongSignature", (cast.address(right),))
-    assert outcomes == {kind: ACCEPTED if kind in (right, row.also) else refusal for kind in signers}
+    assert outcomes == {kind: ACCEPTED if kind in (right, row.also) else row.refusal(cast) for kind in signers}

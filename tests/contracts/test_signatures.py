@@ -7,23 +7,15 @@ from typing import Any
 import pytest
 from eth_utils import to_checksum_address
 from real_anvil import RELAYER, encoded, person
-from signature_cases import (
-    BOTH_LINES,
-    FAMILY,
-    NAMES,
-    NEXT_PALLET,
-    PALLET,
-    ZERO,
-    Case,
-    Cast,
-    cases,
-    digest,
-    of_account,
-)
+from signature_cases import BOTH_LINES, FAMILY, NAMES, NEXT_PALLET, PALLET, cases, of_account
+from signature_cast import NOBODY, ZERO, Accompanied, Case, Cast, digest
+from signature_cover import claim, episode, plan
 from signature_stage import (
     CLINIC,
     CLINIC_NUMBER,
     HOSPITAL,
+    HOSPITAL_NUMBER,
+    INSURER_NUMBER,
     LICENCE,
     MAKER_NUMBER,
     PHARMACIST,
@@ -38,6 +30,7 @@ from signature_stage import (
 )
 
 from theriac.consortium import Role
+from theriac.cover.messages import Agreement, Claim
 from theriac.health.messages import CORRECT, DISOWN, SUPERSEDE, Resealing
 from theriac.health.scope import PURPOSES, Purpose
 from theriac.ledger.contracts import abi
@@ -47,6 +40,9 @@ from tools.contracts import PUBLISHED
 
 HOUR, DAY = 3600, 24 * 3600
 
+# Where claims, appeals, episodes and refutations stand, as the chain numbers it.
+DECIDED, OPEN, REJECTED, SETTLED = 2, 1, 3, 3
+
 # What a pharmacy lets a contract do that takes and fills for it.
 FILL_FOR = 2
 
@@ -54,10 +50,12 @@ FILL_FOR = 2
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 # Every row of the table with the place of each of its signatures, for what can be wrong with one of them.
-PLACES = [(name, 0) for name in NAMES] + [(name, 1) for name in NAMES if name.startswith("HandOver")]
+PLACES = [(name, place) for name, case in cases(NOBODY).items() for place in range(len(case.signers))]
 BEARERS_OWN = {"Take", "Cancel"}
-WITHOUT_PSEUDONYM = {"Join", "Leave", "Handoff", "Readings", "Prescribe"} | BEARERS_OWN
+WITHOUT_PSEUDONYM = {"Join", "Leave", "Handoff", "Readings", "Prescribe", "Ruling", "Outcome"} | BEARERS_OWN
 WITH_DEADLINE = [name for name in NAMES if name != "Readings"]
+# How far ahead a claim's deadline may lie is for the patient to say.
+WITH_WINDOW = [name for name in WITH_DEADLINE if not name.startswith("Claim")]
 BY_PSEUDONYM = [name for name in NAMES if name not in WITHOUT_PSEUDONYM]
 STILL_THE_FORMER_S = [name for name in BY_PSEUDONYM if name != "Publish by the publisher"]
 
@@ -87,20 +85,22 @@ def test_signature__counts(acting: Stage, name: str) -> None:
 
 
 def test_signature__every_function_that_takes_one_is_in_the_table(stage: Stage) -> None:
-    # given the functions of every contract that take a signature
+    # given the functions of every contract that take a signature, which some name after who signed
+    names = {"signature", "signatures", "acceptance", "underwriting", "provider", "patient"}
     taking = {
         (contract, entry["name"])
         for contract in PUBLISHED
         for entry in abi(contract)
         if entry["type"] == "function"
-        if {part["name"] for part in entry["inputs"]} & {"signature", "signatures", "acceptance"}
+        if any(part["name"] in names and part["type"] in ("bytes", "bytes[]") for part in entry["inputs"])
     }
 
     # when
     missing = taking - {(case.message.CONTRACT, case.message.FUNCTION) for case in stage.table.values()}
 
-    # then there are only the one that takes many of the same, and the one by which a contract brings the same
-    assert missing == {("Consortium", "joinMany"), ("Prescriptions", "takeFor")}
+    # then there are only the one that takes many of the same, the one by which a contract brings the same, and the one
+    # by which the patient brings herself what the insurer signed
+    assert missing == {("Consortium", "joinMany"), ("Prescriptions", "takeFor"), ("Policies", "enrol")}
 
 
 def test_signature__to_join__counts_among_many(acting: Stage) -> None:
@@ -145,6 +145,112 @@ def test_signature__to_take__counts_through_a_contract(acting: Stage) -> None:
     assert acting.told(receipt) == list(case.events)
 
 
+def test_signature__of_the_underwriter__counts_where_the_patient_sends(acting: Stage) -> None:
+    # given
+    case, signers = acting.table["Enrol"], acting.signers
+    underwriting, _ = acting.signatures("Enrol")
+    terms, *_ = case.message.arguments()
+
+    # when
+    enrol = acting.contracts.policies.functions.enrol(terms, underwriting)
+    receipt = acting.chain.send(signers["controller"], enrol)
+
+    # then
+    assert acting.told(receipt) == list(case.events)
+
+
+@pytest.mark.parametrize("signer", ["a stranger", "the patient", "another domain", "nobody"])
+def test_signature__of_the_underwriter__wrong_where_the_patient_sends(stage: Stage, signer: str) -> None:
+    # given
+    message, elsewhere = stage.table["Enrol"].message, ELSEWHERE["another contract"](stage.domains["Policies"])
+    underwriting = {
+        "a stranger": stage.sign(message, STRANGER),
+        "the patient": stage.sign(message, stage.signers["controller"]),
+        "another domain": stage.sign(message, stage.signers["underwriter"], domain=elsewhere),
+        "nobody": (b"",),
+    }[signer]
+    terms, *_ = message.arguments()
+
+    # when
+    enrol = stage.contracts.policies.functions.enrol(terms, *underwriting)
+    refusal = stage.refusal_of_call(enrol, sender=stage.signers["controller"])
+
+    # then
+    assert refusal == wrong_signature(stage.cast.underwriter)
+
+
+def test_signature__of_the_underwriter__brought_by_another_than_the_patient(stage: Stage) -> None:
+    # given
+    underwriting, _ = stage.signatures("Enrol")
+    terms, *_ = stage.table["Enrol"].message.arguments()
+
+    # when
+    refusal = stage.refusal_of_call(stage.contracts.policies.functions.enrol(terms, underwriting), sender=STRANGER)
+
+    # then
+    facts = {"sender": STRANGER.address, "controller": stage.cast.controller}
+    assert refusal == Refusal("NotTheController", facts)
+
+
+def test_signature__to_enrol__in_each_other_s_place(stage: Stage) -> None:
+    # given
+    underwriting, signature = stage.signatures("Enrol")
+
+    # when
+    refusal = stage.refusal("Enrol", signature, underwriting)
+
+    # then
+    assert refusal == wrong_signature(stage.cast.controller)
+
+
+def test_signature__to_an_agreement__in_each_other_s_place(stage: Stage) -> None:
+    # given
+    provider, patient = stage.signatures("Agreement")
+
+    # when
+    refusal = stage.refusal("Agreement", patient, provider)
+
+    # then
+    assert refusal == wrong_signature(stage.cast.therapist)
+
+
+def test_signature__to_a_claim__counts_where_the_consent_was_sent(acting: Stage) -> None:
+    # given
+    made = acting.table["Claim"].message
+    consent = acting.contracts.claims.functions.consent(made.terms())
+    acting.chain.send(acting.signers["controller"], consent)
+
+    # when
+    told = acting.send("Claim", b"")
+
+    # then
+    assert told == list(acting.table["Claim"].events)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("Claim")])
+def test_signature__to_a_claim__for_another_claim(stage: Stage, name: str) -> None:
+    # given consent to the same claim with another salt
+    message = stage.table[name].message
+    signatures = stage.signatures(name, message=replace(message, salt=digest("another salt")))
+
+    # when
+    refusal = stage.refusal(name, *signatures)
+
+    # then
+    assert refusal == stage.wrong(name)
+
+
+def test_signature__to_a_claim__sent_by_another_provider(stage: Stage) -> None:
+    # given
+    message = stage.table["Claim"].message
+
+    # when
+    refusal = stage.refusal_of(message, *message.arguments(*stage.signatures("Claim")), sender=CLINIC)
+
+    # then
+    assert refusal == Refusal("NotTheProvider", {"member": CLINIC_NUMBER, "provider": HOSPITAL_NUMBER})
+
+
 # -- replays ---------------------------------------------------------------------------------------------------------
 
 
@@ -152,6 +258,10 @@ def refusal_of_replay(name: str, cast: Cast) -> Refusal:
     """By which error the same message is refused the second time."""
     own, new, diary = digest("own record"), digest("record, sealed anew"), digest("diary, Monday")
     of_patient = {"pseudonym": cast.pseudonym, "author": 0}
+    ended = {"plan": plan(cast, "ending cover"), "pseudonym": cast.pseudonym}
+    row = {each: case.message for each, case in cases(cast).items()}
+    made = {each: message.id for each, message in row.items() if isinstance(message, Claim)}
+    appealed, refuted = claim(cast, "appealed").id, claim(cast, "refuted").id
     return {
         "Publish": Refusal("WrongVersion", {"version": 2, "current": 2}),
         "Publish by the publisher": Refusal("WrongVersion", {"version": 2, "current": 2}),
@@ -180,6 +290,13 @@ def refusal_of_replay(name: str, cast: Cast) -> Refusal:
         "Prescribe": Refusal("AlreadyPrescribed", {"prescription": cast.prescribing("new").terms.id}),
         "Take": Refusal("WrongNonce", {"nonce": 0, "current": 1}),
         "Cancel": Refusal("WrongLines", {"lines": BOTH_LINES, "cancelled": BOTH_LINES}),
+        "Enrol": Refusal("AlreadyEnrolled", {"plan": plan(cast, "new cover"), "pseudonym": cast.pseudonym}),
+        "EndPolicy": Refusal("NothingDue", ended),
+        **{each: Refusal("WrongStatus", {"claim": id_, "status": DECIDED}) for each, id_ in made.items()},
+        "Appeal": Refusal("WrongStatus", {"claim": appealed, "status": OPEN}),
+        "Ruling": Refusal("WrongRefutation", {"claim": refuted, "status": REJECTED}),
+        "Agreement": Refusal("WrongStatus", {"episode": episode(row["Agreement"]), "status": OPEN}),
+        "Outcome": Refusal("WrongStatus", {"episode": row["Outcome"].episode, "status": SETTLED}),
     }[name]
 
 
@@ -251,7 +368,7 @@ def test_signature__of_who_handed_over(acting: Stage, name: str) -> None:
     refusal = acting.refusal(name)
 
     # then
-    assert refusal == wrong_signature(acting.cast.successor)
+    assert refusal == wrong_signature(acting.cast.successor, to=acting.table[name].message)
 
 
 # -- made for something else -----------------------------------------------------------------------------------------
@@ -276,7 +393,7 @@ def test_signature__for_another_domain(stage: Stage, name: str, place: int, wher
     refusal = stage.refusal(name, *signatures)
 
     # then
-    assert refusal == wrong_signature(stage.who(name, place))
+    assert refusal == stage.wrong(name, place)
 
 
 @pytest.mark.parametrize("name", BY_PSEUDONYM)
@@ -289,7 +406,7 @@ def test_signature__for_another_kind_of_message(stage: Stage, name: str) -> None
     refusal = stage.refusal(name, *signatures)
 
     # then
-    assert refusal == wrong_signature(stage.who(name))
+    assert refusal == stage.wrong(name)
 
 
 def sibling_of(message: Message) -> Message:
@@ -348,20 +465,20 @@ def test_signature__of_a_stranger(stage: Stage, name: str, place: int) -> None:
     refusal = stage.refusal(name, *signatures)
 
     # then
-    assert refusal == wrong_signature(stage.who(name, place))
+    assert refusal == stage.wrong(name, place)
 
 
 @pytest.mark.parametrize("name", [name for name in BY_PSEUDONYM if not name.startswith("Publish")])
 def test_signature__of_the_publisher_for_what_it_may_not(stage: Stage, name: str) -> None:
     # given
-    signatures = list(stage.signatures(name))
-    (signatures[0],) = stage.sign(stage.table[name].message, stage.signers["publisher"])
+    signatures, place = list(stage.signatures(name)), stage.table[name].signers.index("controller")
+    (signatures[place],) = stage.sign(stage.table[name].message, stage.signers["publisher"])
 
     # when
     refusal = stage.refusal(name, *signatures)
 
     # then
-    assert refusal == wrong_signature(stage.cast.controller)
+    assert refusal == stage.wrong(name, place)
 
 
 def test_signature__to_hand_over__in_each_other_s_place(stage: Stage) -> None:
@@ -409,8 +526,7 @@ def with_freshness(message: Message, **facts: int) -> Message:
     return replace(message, **facts)
 
 
-EMPTY_CAST = Cast(*[ZERO] * 12, member=1, now=30 * DAY)
-WITH_NONCE = [name for name, case in cases(EMPTY_CAST).items() if with_nonce(case.message, 0) is not None]
+WITH_NONCE = [name for name, case in cases(NOBODY).items() if with_nonce(case.message, 0) is not None]
 
 
 @pytest.mark.parametrize("step", [-1, 1])
@@ -459,7 +575,9 @@ def test_signature__from_before_everything_was_revoked(acting: Stage, name: str)
 
 def longest(name: str) -> int:
     """How far ahead a deadline may lie."""
-    return {"Join": 7 * DAY, "Leave": 7 * DAY, "Handoff": 30 * DAY}.get(name, HOUR)
+    week, month = 7 * DAY, 31 * DAY
+    of_staff = {"Join": week, "Leave": week, "Handoff": 30 * DAY, "Ruling": week, "Outcome": week}
+    return (of_staff | {"Enrol": month, "Agreement": month}).get(name, HOUR)
 
 
 @pytest.mark.parametrize("name", WITH_DEADLINE)
@@ -471,10 +589,11 @@ def test_signature__past_its_deadline(stage: Stage, name: str) -> None:
     refusal = stage.refusal(name, message=with_freshness(stage.table[name].message, deadline=past))
 
     # then
-    assert refusal == Refusal("SignatureExpired", {"deadline": past})
+    error = "ConsentExpired" if name.startswith("Claim") else "SignatureExpired"
+    assert refusal == Refusal(error, {"deadline": past})
 
 
-@pytest.mark.parametrize("name", WITH_DEADLINE)
+@pytest.mark.parametrize("name", WITH_WINDOW)
 def test_signature__with_a_deadline_too_far_ahead(stage: Stage, name: str) -> None:
     # given
     latest = stage.chain.now() + longest(name)
@@ -559,7 +678,7 @@ def test_signature__malformed(stage: Stage, name: str, place: int, fault: str) -
     refusal = stage.refusal(name, *signatures)
 
     # then
-    assert refusal == wrong_signature(stage.who(name, place))
+    assert refusal == stage.wrong(name, place)
 
 
 @pytest.mark.parametrize("signature", [b"", bytes(65)], ids=["empty", "zeros"])
@@ -582,10 +701,14 @@ def test_signature__of_an_account_that_nobody_holds(acting: Stage, name: str, nu
 
 
 def refusal_of_nobody(message: Message, address: str) -> Refusal:
-    """Nothing can be prescribed for the zero address, so that a word of its is about nothing."""
+    """Nothing can be prescribed for the zero address, so that a word of its is about nothing; and nobody asks for the
+    signature of a provider that belongs to no member.
+    """
     if isinstance(message, Take | Cancel) and address == ZERO:
         return no_such(message.terms)
-    return wrong_signature(address)
+    if isinstance(message, Agreement):
+        return Refusal("NoStanding", {"account": address})
+    return wrong_signature(address, to=message)
 
 
 def no_such(terms: Terms) -> Refusal:
@@ -611,11 +734,16 @@ def leaves(declared: Any, value: Any, path: Path, words: str) -> Iterator[tuple[
 
 
 def fields_of(case: Case) -> list[tuple[Path, str]]:
-    """Every value in the call that carries a message, but for the signatures."""
+    """Every value in the call that carries a message, but for the signatures and for what is shown beside it."""
     (declared,) = (entry for entry in abi(case.message.CONTRACT) if entry.get("name") == case.message.FUNCTION)
     arguments = case.message.arguments(*[b""] * len(case.signers))
     told = list(zip(declared["inputs"], arguments, strict=True))[: -len(case.signers)]
-    return [leaf for index, (part, value) in enumerate(told) for leaf in leaves(part, value, (index,), part["name"])]
+    return [
+        leaf
+        for index, (part, value) in enumerate(told)
+        if not isinstance(case.message, Accompanied) or part["name"] == case.message.SIGNED
+        for leaf in leaves(part, value, (index,), part["name"])
+    ]
 
 
 def value_at(value: Any, path: Path) -> Any:
@@ -644,7 +772,7 @@ def with_flip(value: Any, path: Path) -> Any:
 
 FIELDS = [
     pytest.param(name, path, words, id=f"{name}-{words}")
-    for name, case in cases(EMPTY_CAST).items()
+    for name, case in cases(NOBODY).items()
     for path, words in fields_of(case)
 ]
 
@@ -652,6 +780,8 @@ FIELDS = [
 def refusal_of_flip(name: str, words: str, arguments: tuple[Any, ...], flip: Any, stage: Stage) -> Refusal:
     """By which error the message is refused whose field of these words was changed."""
     field = words.rpartition(".")[2]
+    if name in COVER:
+        return refusal_of_flip_in_cover(name, field, arguments, flip, stage)
     if name in BEARERS_OWN and words.startswith("terms.terms."):
         return no_such(Terms(*arguments[0][0]))
     if (name, field) == ("Take", "from"):
@@ -676,6 +806,41 @@ def refusal_of_flip(name: str, words: str, arguments: tuple[Any, ...], flip: Any
     if (name, field) == ("Narrow", "by"):
         return Refusal("WrongParent", {"by": 1, "expiry": stage.cast.midnight(10)})
     return wrong_signature(stage.who(name))
+
+
+COVER = {
+    name for name in NAMES if cases(NOBODY)[name].message.CONTRACT in ("Policies", "Claims", "Appeals", "Episodes")
+}
+
+
+def refusal_of_flip_in_cover(name: str, field: str, arguments: tuple[Any, ...], flip: Any, stage: Stage) -> Refusal:
+    """The same for a row about cover."""
+    message = stage.table[name].message
+    match name, field:
+        case "Appeal", "pseudonym":
+            return Refusal("WrongClaim", {"claim": message.claim, "shown": message.claim})
+        case (("Appeal" | "Ruling"), "claim"):
+            return Refusal("WrongClaim", {"claim": flip, "shown": message.claim})
+        case "Agreement", "plan":
+            changed = episode(Agreement(*arguments[0]))
+            return Refusal("NotAParty", {"episode": changed, "member": INSURER_NUMBER})
+        case "Agreement", "pseudonym":
+            return Refusal("NotCovered", {"plan": message.plan, "pseudonym": flip})
+        case "Agreement", "provider":
+            return Refusal("WrongAgreement", {"episode": episode(Agreement(*arguments[0]))})
+        case "Agreement", "signer":
+            return Refusal("NoStanding", {"account": flip})
+        case "Agreement", "era":
+            return wrong_signature(stage.cast.therapist)
+        case _, "provider":
+            return Refusal("NotTheProvider", {"member": message.provider, "provider": flip})
+        case _, "era":
+            return Refusal("WrongEra", {"era": flip, "current": 0})
+        case _, "pseudonym":
+            return wrong_signature(flip, to=message)
+        case ("Ruling", "arbiter") | ("Outcome", "assessor"):
+            return wrong_signature(flip)
+    return stage.wrong(name)
 
 
 @pytest.mark.parametrize(("name", "path", "words"), FIELDS)

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 import pytest
 from eth_account.signers.local import LocalAccount
 from real_anvil import CHAIN_ID, RELAYER, Chain, person
-from signature_cases import NAMES, ZERO
-from signature_stage import HOSPITAL, SIGNERS, STRANGER, Refusal, Stage, open_stage, wrong_signature
+from signature_cases import NAMES
+from signature_cast import ZERO
+from signature_stage import HOSPITAL, SIGNERS, STRANGER, Refusal, Stage, open_stage
 
 # What stands where an account's code would: the mark of a delegation, and whose code it borrows.
 DELEGATION = bytes.fromhex("ef0100")
@@ -95,7 +96,7 @@ def test_delegated__what_a_stranger_signed_is_refused(stage: Stage, name: str) -
     refusal = stage.refusal(name, *stage.sign(case.message, *[STRANGER] * len(case.signers)))
 
     # then
-    assert refusal == wrong_signature(stage.who(name))
+    assert refusal == stage.wrong(name)
 
 
 @pytest.mark.parametrize("kind", ["RevertingWallet", "GasBurningWallet"])
@@ -111,7 +112,10 @@ def test_delegated__to_code_that_misbehaves__its_key_still_counts(acting: Stage,
     assert told == list(acting.table[name].events)
 
 
-SOME = ["Publish", "HandOver", "Grant", "Report", "Letter", "Join", "Leave", "Prescribe", "Take", "Cancel"]
+SOME = [
+    *("Publish", "HandOver", "Grant", "Report", "Letter", "Join", "Leave", "Prescribe", "Take", "Cancel"),
+    *("Enrol", "Claim", "Ruling", "Agreement"),
+]
 
 
 @pytest.mark.parametrize("name", SOME)
@@ -126,7 +130,7 @@ def test_delegated__no_more__only_its_key_counts(acting: Stage, name: str) -> No
     of_key = acting.refusal(name)
 
     # then
-    assert of_code == wrong_signature(acting.who(name))
+    assert of_code == acting.wrong(name)
     assert of_key is None
 
 

@@ -1,16 +1,19 @@
 """Accounts that are contracts (ERC-1271): a wallet's word counts as a key does, and no wallet can harm who asks it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from eth_account.signers.local import LocalAccount
-from real_anvil import RELAYER, encoded, person
+from real_anvil import BOARD, RELAYER, encoded, person
 from signature_cases import NAMES, of_account
-from signature_stage import SIGNERS, STRANGER, Stage, open_stage, wrong_signature
+from signature_stage import SIGNERS, STRANGER, Refusal, Stage, open_stage, wrong_signature
 
+from theriac.consortium import Role
+from theriac.cover.messages import Agreement
 from theriac.health.messages import HandOver, Publish
+from theriac.ledger.typed import Message
 
 # Who holds the keys of the wallets: everyone but the publisher, which must be a key.
 OWNERS: Mapping[str, LocalAccount] = {
@@ -49,6 +52,14 @@ TAKEN: dict[str, tuple[str, tuple[Any, ...]]] = {
 MOST_GAS = 300_000
 
 
+@dataclass(frozen=True)
+class Provider:
+    """An account that acts for a member."""
+
+    account: str
+    member: int
+
+
 @pytest.fixture(scope="module")
 def keys_stage() -> Iterator[Stage]:
     """The table with keys only, and everything else that the tests of this file deploy."""
@@ -73,6 +84,32 @@ def strange(keys_stage: Stage) -> dict[str, str]:
     return found
 
 
+@pytest.fixture(scope="module")
+def treating(keys_stage: Stage) -> dict[str, Provider]:
+    """More such wallets, each of which acts for a member that treats patients: the board asks no account whether it
+    wants to.
+    """
+    chain, consortium, found = keys_stage.chain, keys_stage.contracts.consortium, {}
+    for does, (kind, facts) in REFUSED.items():
+        wallet = str(chain.deploy(kind, *facts).address)
+        chain.send(BOARD, consortium.functions.admit(wallet, int(Role.CLINICIAN), 3, keys_stage.cast.midnight(365)))
+        member, *_ = consortium.functions.affiliationOf(wallet).call()
+        found[does] = Provider(wallet, member)
+    return found
+
+
+def of_wallet(message: Message, wallet: str, provider: Provider) -> Message:
+    """The same message, but of a wallet; an agreement of the one that acts for a provider."""
+    if isinstance(message, Agreement):
+        return replace(message, signer=provider.account, provider=provider.member)
+    return of_account(message, wallet)
+
+
+def refusal_of_wallet(message: Message, wallet: str) -> Refusal:
+    """By which error it is refused."""
+    return wrong_signature(message.signer if isinstance(message, Agreement) else wallet, to=message)
+
+
 def from_the_start(stage: Stage, wallets: dict[str, str]) -> Stage:
     """Pseudonyms whose very accounts are contracts."""
     cast = replace(stage.cast, pseudonym=wallets["controller"], **wallets)
@@ -87,6 +124,10 @@ def after_a_hand_over(stage: Stage, wallets: dict[str, str]) -> Stage:
         "giver": person("second packer"),
         "logger": person("second logger"),
         "prescriber": person("second prescriber"),
+        "therapist": person("second therapist"),
+        "underwriter": person("second underwriter"),
+        "arbiter": person("second arbiter"),
+        "assessor": person("second assessor"),
     }
     bearer = {"bearer": person("second bearer")}
     patient = {"controller": person("second patient")}
@@ -109,7 +150,11 @@ WAYS: dict[str, Callable[[Stage, dict[str, str]], Stage]] = {
 
 @pytest.fixture(scope="module", params=WAYS)
 def stage(
-    request: pytest.FixtureRequest, keys_stage: Stage, wallets: dict[str, str], strange: dict[str, str]
+    request: pytest.FixtureRequest,
+    keys_stage: Stage,
+    wallets: dict[str, str],
+    strange: dict[str, str],
+    treating: dict[str, Provider],
 ) -> Iterator[Stage]:
     """The table, ready, for people whose accounts are wallets. All that the file deploys stands before: it stays."""
     with keys_stage.chain.undone():
@@ -142,7 +187,7 @@ def test_wallet__what_a_stranger_signed_is_refused(stage: Stage, name: str) -> N
     refusal = stage.refusal(name, *signatures)
 
     # then
-    assert refusal == wrong_signature(stage.who(name))
+    assert refusal == stage.wrong(name)
 
 
 def test_wallet__as_a_publisher__cannot_sign(acting: Stage, wallets: dict[str, str]) -> None:
@@ -165,17 +210,19 @@ def test_wallet__as_a_publisher__cannot_sign(acting: Stage, wallets: dict[str, s
 
 @pytest.mark.parametrize("does", REFUSED)
 @pytest.mark.parametrize("name", NAMES)
-def test_wallet__that_misbehaves__is_refused(keys_stage: Stage, strange: dict[str, str], name: str, does: str) -> None:
+def test_wallet__that_misbehaves__is_refused(
+    keys_stage: Stage, strange: dict[str, str], treating: dict[str, Provider], name: str, does: str
+) -> None:
     # given a message of an account whose wallet does this
     stage, wallet = keys_stage, strange[does]
-    message = of_account(stage.table[name].message, wallet)
+    message = of_wallet(stage.table[name].message, wallet, treating[does])
     signatures = stage.sign(message, *[STRANGER] * len(stage.table[name].signers))
 
     # when
     refusal = stage.refusal(name, *signatures, message=message)
 
     # then
-    assert refusal == wrong_signature(wallet)
+    assert refusal == refusal_of_wallet(message, wallet)
 
 
 @pytest.mark.parametrize("does", REFUSED)
@@ -195,11 +242,11 @@ def test_wallet__that_misbehaves__cannot_be_handed_to(keys_stage: Stage, strange
 @pytest.mark.parametrize("does", ["burns its gas", "answers with 10 MB", "reverts with 10 MB", "reverts with 290 kB"])
 @pytest.mark.parametrize("name", NAMES)
 def test_wallet__that_is_costly__costs_the_sender_little(
-    keys_stage: Stage, strange: dict[str, str], name: str, does: str
+    keys_stage: Stage, strange: dict[str, str], treating: dict[str, Provider], name: str, does: str
 ) -> None:
     # given
     stage, chain = keys_stage, keys_stage.chain
-    message = of_account(stage.table[name].message, strange[does])
+    message = of_wallet(stage.table[name].message, strange[does], treating[does])
     signatures = stage.sign(message, *[STRANGER] * len(stage.table[name].signers))
     call = stage.contract(message).functions[message.FUNCTION](*message.arguments(*signatures))
 

@@ -79,16 +79,22 @@ def _words(*values: Any) -> bytes:
 
 
 def _simpler(value: Any, blank: Any) -> Iterator[Any]:
-    """The value with one field as in `blank`, or a number nearer to zero, far steps first."""
+    """The value with one field as in `blank`, a reason less, or a number nearer to zero, far steps first."""
     for field in fields(value):
         now, then = getattr(value, field.name), getattr(blank, field.name)
         if now == then:
             continue
         yield replace(value, **{field.name: then})
+        if isinstance(now, Reason):
+            yield from (replace(value, **{field.name: now ^ bit}) for bit in _bits(now))
         step = now if type(now) is int else 0
         while step:
             yield replace(value, **{field.name: now - step})
             step //= 2
+
+
+def _bits(number: int) -> list[int]:
+    return [1 << place for place in range(number.bit_length()) if number >> place & 1]
 
 
 def _told(value: Any) -> str:

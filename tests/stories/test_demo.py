@@ -19,7 +19,7 @@ from rich.console import Console
 from trie import HexaryTrie
 from trie.iter import NodeIterator
 
-from scripts import _demo, _demo_medicine
+from scripts import _demo, _demo_cover, _demo_medicine
 from theriac import fhir
 from theriac.health.chain import FOLLOWED
 from theriac.health.vault import Vault
@@ -70,7 +70,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
 
 def test_story__every_step_cost_what_the_chain_says(told: Told) -> None:
     assert [step.title for step in told.story.steps if not step.told] == []
-    assert len(told.story.steps) == 21
+    assert len(told.story.steps) == 29
     assert sum(len(step.gas) for step in told.story.steps) == len(told.transactions)
 
 
@@ -150,9 +150,23 @@ def test_storage__tells_no_product_lot_serial_or_size(told: Told) -> None:
 def test_store__tells_no_product_lot_or_serial(told: Told) -> None:
     texts = [text.encode() for text in _medicine_texts(told.story.goods)]
     for path in told.store.rglob("*"):
-        if path.is_file():
-            content = path.read_bytes()
+        if path.is_file() and not _is_public(content := path.read_bytes()):
             assert [text for text in texts if text in content] == [], path.name
+
+
+def test_chain__tells_no_service_of_the_plan(told: Told) -> None:
+    services = {entry.service for entry in told.story.insurance.schedule.entries}
+    texts = {text for each in services for text in (each.display, each.system, each.canonical)}
+    texts |= {each.code for each in services if len(each.code) >= 5}
+    haystack = b"\n".join([*on_chain(told), *_storage(told)]).lower()
+    assert len(texts) > 60
+    assert [text for text in texts if text.lower().encode() in haystack] == []
+    assert _guessable_hashes(texts) & _aligned_words(b"".join(on_chain(told))) == set()
+
+
+def _is_public(content: bytes) -> bool:
+    """A plan says what its insurer covers, and of nobody what was done; a profile says who its own member is."""
+    return content == _demo_cover.PLAN.read_bytes() or b'"kind":"profile"' in content
 
 
 def _medicine_texts(goods: _demo_medicine.Goods) -> Iterator[str]:
@@ -226,8 +240,7 @@ def test_store__holds_no_name_id_code_or_date(told: Told) -> None:
     assert len(files) > 170
     for path in files:
         content = path.read_bytes() + str(path.relative_to(told.store)).encode()
-        # Profiles are public, and they say who their own member is.
-        if b'"kind":"profile"' not in content:
+        if not _is_public(path.read_bytes()):
             assert [text for text in texts if text in content] == [], path.name
 
 
@@ -245,7 +258,9 @@ def test_pseudonyms__each_has_one_counterparty(told: Told) -> None:
                 for role in ("author", "reader", "to"):
                     if arguments.get(role):
                         seen[pseudonym].add(arguments[role])
-    ours = {pseudonym: seen[pseudonym] for pseudonym in told.vault.accounts}
+    # All that treat her under a policy claim under its pseudonym, which is for that policy year alone.
+    policy = told.story.insurance.account.pseudonym
+    ours = {pseudonym: seen[pseudonym] for pseudonym in told.vault.accounts if pseudonym != policy}
     assert {pseudonym: others for pseudonym, others in ours.items() if len(others) > 1} == {}
     assert sum(1 for others in ours.values() if others) == 3
 
@@ -282,7 +297,9 @@ def test_pseudonyms__a_deadline_does_not_tell_when_it_was_signed(told: Told) -> 
 def test_pseudonyms__nothing_in_clear_in_their_bundles_is_equal(told: Told) -> None:
     under: dict[str, set[str]] = {}
     constant = {"bundle"}
-    for pseudonym in told.vault.accounts:
+    for pseudonym, account in told.vault.accounts.items():
+        if not account.publications:
+            continue
         document, _ = told.story.patient.chain.document(pseudonym, told.story.store)
         under[pseudonym] = {text for text in _strings(json.loads(document)) if text} - constant
     _assert_disjoint(under)

@@ -25,6 +25,7 @@ from theriac.ledger.index import Handler, Index, Progress
 from theriac.ledger.node import Node
 from theriac.ledger.sender import Sender
 from theriac.ledger.typed import Domain, Message
+from theriac.medicine.messages import Terms
 
 FOLLOWED: Mapping[str, tuple[str, ...]] = {
     "Policies": ("PlanPublished", "PlanClosed", "Enrolled", "PremiumPaid", "Reinstated", "PolicyEnded"),
@@ -289,6 +290,44 @@ class Cover:
         wanted = {(row["block"], row["log_index"]) for row in rows}
         return [event for event in self.index.events() if (event.block, event.index) in wanted]
 
+    def assessed(self, claim: bytes) -> Event | None:
+        """The last decision about a claim's lines; None before the first."""
+        found = self.index.events("Benefits", "Assessed", where={"claim": claim}, newest_first=True, limit=1)
+        return next(found, None)
+
+    def controller(self, pseudonym: str) -> str:
+        return str(self._call("Keys", "authorityOf", pseudonym)["controller"])
+
+    def most(self, claimed: Claimed) -> int:
+        """The most that a claim may be paid: what an earlier payer had left when it was submitted."""
+        if claimed.claim.primary == NONE:
+            return NO_LIMIT
+        state = self.contracts.Claims.functions.stateOf(claimed.claim.primary)
+        return int(self.contracts.call(state, block=claimed.submitted.block - 1)["share"])
+
+    def items(self, claimed: Claimed) -> tuple[Item, ...]:
+        """The lines with what the chain knew of them when they were first decided about."""
+        first = next(self.index.events("Benefits", "Assessed", where={"claim": claimed.id}, limit=1))
+        query = (claimed.id, claimed.state.time, claimed.is_goods, False, False, NO_LIMIT, 0)
+        quote = self.contracts.Benefits.functions.quote(claimed.claim.terms(), claimed.shown, query)
+        told = self.contracts.call(quote, block=first.block - 1)
+        return tuple(_item(each) for each in told["items"])
+
+    def filling(self, claimed: Claimed) -> bytes:
+        """The digest of what a pharmacy sealed when it filled the line of a claim for goods. Raises NotSubmitted."""
+        return bytes(self._filling(claimed)["evidence"])
+
+    def filled_line(self, claimed: Claimed) -> tuple[bytes, int]:
+        """The prescription that a claim for goods filled, and which line of it, from zero. Raises NotSubmitted."""
+        told = self._filling(claimed)
+        return Terms(*told["terms"].values()).id, int(told["line"])
+
+    def _filling(self, claimed: Claimed) -> Mapping[str, Any]:
+        told = self._submission(claimed.submitted)
+        if "goods" not in told:
+            raise NotSubmitted(claim=claimed.id.hex())
+        return dict(told["goods"]["filling"])
+
     def quote(self, claim: Claim, rows: Sequence[tuple[Benefit, Sequence[bytes]]], *, is_goods: bool) -> Quote:
         """What a claim would come to if it were submitted now."""
         shown = [(benefit.as_tuple(), list(proof)) for benefit, proof in rows]
@@ -304,7 +343,7 @@ class Cover:
         told = self._submission(event)
         number = bytes(event.arguments["claim"])
         outcomes: tuple[Outcome, ...] = ()
-        for assessed in self.index.events("Benefits", "Assessed", where={"claim": number}, newest_first=True, limit=1):
+        if assessed := self.assessed(number):
             outcomes = tuple(_outcome(each) for each in assessed.arguments["outcomes"])
         return Claimed(
             claim=claim_from(told["claim"]),

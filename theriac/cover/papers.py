@@ -189,22 +189,37 @@ class Request:
         return found
 
 
+def words_of(lines: Sequence[Line], schedule: Schedule, year: Year) -> tuple[Words, ...]:
+    """What lines are by a plan's schedule, and on which day; goods have none. Raises BadDocument."""
+    found = []
+    for line in lines:
+        entry = schedule.entry(line.service)
+        if entry is None:
+            raise BadDocument(kind="claim request", fault="a line of it is of no service of this plan")
+        day = year.day(line.day).isoformat() if line.day else ""
+        found.append(Words(entry.service.code, entry.service.display, day))
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class Consent:
-    """The patient's signature that a claim may be made."""
+    """The patient's signature that a claim may be made; `deadline` is the last second at which it counts."""
 
     claim: bytes
+    deadline: int
     signature: bytes
 
     def encode(self) -> bytes:
-        return documents.encode("claim consent", {"claim": self.claim.hex(), "signature": self.signature.hex()})
+        told = {"claim": self.claim.hex(), "deadline": self.deadline, "signature": self.signature.hex()}
+        return documents.encode("claim consent", told)
 
     @classmethod
     def decode(cls, data: bytes) -> "Consent":
         """Raises BadDocument."""
         told = _decoded("claim consent", data)
         try:
-            return cls(_word(told["claim"]), bytes.fromhex(told["signature"]))
+            deadline = _value("uint40", told["deadline"])
+            return cls(_word(told["claim"]), deadline, bytes.fromhex(told["signature"]))
         except (KeyError, TypeError, ValueError):
             raise _broken("claim consent") from None
 

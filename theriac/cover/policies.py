@@ -39,8 +39,8 @@ Value = TypeVar("Value")
 class Service:
     """A service as a plan lists it, by the code people know.
 
-    `bundle` is the name of a group of which one service is paid a day; amounts are in the token's smallest unit, the
-    coinsurance in hundredths of a percent.
+    `goods` tells what a pharmacy gives from what a clinic does; `bundle` is the name of a group of which one service is
+    paid a day; amounts are in the token's smallest unit, the coinsurance in hundredths of a percent.
     """
 
     system: str
@@ -48,6 +48,7 @@ class Service:
     display: str
     level: Level
     category: Category | None = None
+    goods: bool = False
     kind: Kind = Kind.COVERED
     price: int = 0
     copay: int = 0
@@ -284,6 +285,7 @@ def _service(told: Node, number: int, decimals: int, systems: Mapping[str, str])
             display=service.text("display"),
             level=service.choice("sensitivity", _LEVELS),
             category=service.choice("category", _CATEGORIES, absent=None),
+            goods=service.flag("goods"),
             kind=kind,
             price=service.amount("price", decimals) if is_covered else service.amount("price", decimals, absent=0),
             copay=service.amount("copay", decimals, absent=0),
@@ -388,7 +390,7 @@ class _Section:
 
 @dataclass(frozen=True)
 class Group:
-    """Services of which the chain shows the same but for service and bundle: `shown`."""
+    """Services of which the chain shows the same but for service and bundle: `shown`, and that a claim is for goods."""
 
     shown: Benefit
     services: tuple[Service, ...]
@@ -416,14 +418,15 @@ class Report:
 
     def __str__(self) -> str:
         counts = [
-            f"{len(group.services):4} services, of them {len(group.sensitive)} sensitive: {self._told(group.shown)}"
+            f"{len(group.services):4} services, of them {len(group.sensitive)} sensitive: {self._told(group)}"
             for group in self.groups
         ]
         warnings = [f"Warning: {each}." for each in self.warnings]
         refusals = [f"Refused: {each}." for each in self.refusals]
         return "\n".join(counts + warnings + refusals)
 
-    def _told(self, shown: Benefit) -> str:
+    def _told(self, group: Group) -> str:
+        shown = group.shown
         flags = [name for name in ("deductible", "authorization", "review") if getattr(shown, name)]
         counts = {
             "waiting days": shown.waiting_days,
@@ -437,6 +440,7 @@ class Report:
                 f"price {self.plan.shown(shown.price)}",
                 f"copay {self.plan.shown(shown.copay)}",
                 f"coinsurance {shown.coinsurance / 100:g} %",
+                *(["goods"] if group.services[0].goods else []),
                 *flags,
                 *(f"{count} {name}" for name, count in counts.items() if count),
             ]
@@ -446,20 +450,20 @@ class Report:
 def validate(plan: Plan) -> Report:
     """What a plan gives away, and what else would keep it from being published.
 
-    Who watches the chain has the plan's file and sees, with every claim, the terms of its lines' services and which of
-    them share a bundle. So of the sensitive services of like terms
+    Who watches the chain has the plan's file and sees, with every claim, whether it is for goods, the terms of its
+    lines' services and which of them share a bundle. So of the sensitive services of like terms, goods or not,
     1. there are at least five, told apart by their display and not only by their code;
     2. they are of more than one category, or the terms would tell the category;
     3. the same holds of those that share a bundle too, or are in none: the bundle is seen.
     """
-    groups = _grouped(plan.services, lambda service: service.benefit())
-    together = _grouped(plan.services, lambda service: (service.benefit(), service.bundle))
+    groups = _grouped(plan.services, lambda service: (service.goods, service.benefit()))
+    together = _grouped(plan.services, lambda service: (service.goods, service.benefit(), service.bundle))
     alone = [fault for fault in (_too_few(group) for group in groups) if fault]
-    bundled = [fault for fault in (_too_few(group) for group in together) if fault]
+    bundled = [fault for fault in (_too_few(group, "price, terms and bundle") for group in together) if fault]
     return Report(
         plan=plan,
         groups=tuple(Group(group[0].benefit(), group) for group in groups),
-        refusals=(*_unusable(plan), *(alone or [f"{fault} within the bundles" for fault in bundled])),
+        refusals=(*_unusable(plan), *(alone or bundled)),
         warnings=tuple(_doubtful(plan)),
     )
 
@@ -472,7 +476,7 @@ def _grouped(services: Sequence[Service], key: Callable[[Service], object]) -> l
     return sorted(map(tuple, found.values()), key=len, reverse=True)
 
 
-def _too_few(group: Sequence[Service]) -> str | None:
+def _too_few(group: Sequence[Service], shared: str = "price and terms") -> str | None:
     """What gives the sensitive services of a group away."""
     sensitive = [service for service in group if service.is_sensitive]
     if not sensitive:
@@ -481,7 +485,7 @@ def _too_few(group: Sequence[Service]) -> str | None:
     kinds = {service.display.casefold() for service in sensitive}
     if len(kinds) < FEWEST_ALIKE:
         return (
-            f"only {len(kinds)} sensitive services ({listed}) share their price and terms, and "
+            f"only {len(kinds)} sensitive services ({listed}) share their {shared}, and "
             f"{FEWEST_ALIKE} are needed so that none can be told"
         )
     categories = {service.category for service in sensitive}
@@ -489,7 +493,7 @@ def _too_few(group: Sequence[Service]) -> str | None:
         category = sensitive[0].category
         return (
             f"the sensitive services {listed} are all of the category {category.value if category else 'none'}, which "
-            "their price and terms would tell"
+            f"their {shared} would tell"
         )
     return None
 
@@ -526,6 +530,8 @@ def _doubtful(plan: Plan) -> Iterator[str]:
     for service in plan.services:
         if service.is_sensitive and service.bundle and len(mixed[service.bundle]) == 2:
             yield f"service {service} is sensitive and shares the bundle {service.bundle} with services that are not"
+        if service.goods and service.bundle:
+            yield f"service {service} is goods, which have no day, so its bundle {service.bundle} does nothing"
         if service.kind is Kind.COVERED and service.price == 0:
             yield f"the price of service {service} is 0, so nothing is ever paid for it"
         if service.kind is Kind.COVERED and 0 < service.price <= service.copay:

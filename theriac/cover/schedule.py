@@ -214,6 +214,7 @@ def _service(told: Mapping[str, Any]) -> Service:
         display=str(told["display"]),
         level=Level[told["level"]],
         category=Category(told["category"]) if told["category"] else None,
+        goods=_flag(told["goods"]),
         kind=Kind(told["kind"]),
         bundle=str(told["bundle"]),
         price=_amount(told["price"]),

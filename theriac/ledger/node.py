@@ -228,7 +228,7 @@ class Node:
     def call(self, transaction: Mapping[str, Any], *, block: str = "latest") -> bytes:
         """What the call returns. Raises CallFailed."""
         if self.embedded:
-            transaction = self._with_fees(transaction)
+            transaction = self._with_fees(transaction, block=block)
         return self.data(self.request("eth_call", [dict(transaction), block]), what="returned data")
 
     def estimate(self, transaction: Mapping[str, Any], *, block: str | None = None) -> int:
@@ -367,9 +367,10 @@ class Node:
             self.lied("its block time is thousands of years away")
         return datetime.fromtimestamp(seconds, UTC)
 
-    def _with_fees(self, transaction: Mapping[str, Any]) -> dict[str, Any]:
+    def _with_fees(self, transaction: Mapping[str, Any], *, block: str = "latest") -> dict[str, Any]:
         """The embedded chain charges calls as well, and its default fee can be below its own base fee."""
-        fee = 2 * (self.head().base_fee or 0)
+        header = self.header(int(block, 16)) if block.startswith("0x") else self.head()
+        fee = 2 * ((header.base_fee if header else 0) or 0)
         return {"from": self._payer, "maxFeePerGas": hex(fee), "maxPriorityFeePerGas": "0x0", **transaction}
 
     @cached_property

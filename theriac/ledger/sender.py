@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
 
-import rlp  # type: ignore[import-untyped]
+import rlp
 from eth_account import Account
 from eth_typing import ChecksumAddress, HexStr
 from eth_utils.crypto import keccak

@@ -205,21 +205,35 @@ class Counter:
         """Writes a dispense down, signed; it is on the disk when this returns. Raises AlreadyQueued."""
         if self.is_waiting(pack):
             raise AlreadyQueued(label=label)
-        at = at.astimezone(UTC).replace(microsecond=0)
-        account, mark = str(signer.address), secrets.token_bytes(_MARK_SIZE)
-        signature = signer.sign_message(_signable(pack, label, at, mark, account))
+        row = _row(pack, commitment, siblings, label, at, signer)
         with self._database.transaction():
             if self.is_waiting(pack):
                 raise AlreadyQueued(label=label)
-            self._database.run(
-                "INSERT INTO dispenses (batch, place, commitment, siblings, label, at, mark, account, signature, "
-                "handed, standing, refusal, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', 'waiting', '', '')",
-                (
-                    *(pack.batch, pack.index, commitment, b"".join(siblings), label, at.isoformat()),
-                    *(mark, account, signature),
-                ),
-            )
-            [[number]] = self._database.rows("SELECT last_insert_rowid()")
+            return self._insert(row, Standing.WAITING, "")
+
+    def note(
+        self,
+        pack: KnownPack,
+        *,
+        commitment: bytes,
+        siblings: list[bytes],
+        label: str,
+        at: datetime,
+        signer: Signer,
+        transaction: str,
+    ) -> Dispense:
+        """Writes a dispense down, signed, that a contract has done for the pharmacy in a transaction."""
+        row = _row(pack, commitment, siblings, label, at, signer)
+        with self._database.transaction():
+            return self._insert(row, Standing.SETTLED, transaction)
+
+    def _insert(self, row: tuple[Any, ...], standing: Standing, detail: str) -> Dispense:
+        self._database.run(
+            "INSERT INTO dispenses (batch, place, commitment, siblings, label, at, mark, account, signature, "
+            "handed, standing, refusal, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, '', ?)",
+            (*row, standing.value, detail),
+        )
+        [[number]] = self._database.rows("SELECT last_insert_rowid()")
         return self[number]
 
     def is_waiting(self, pack: KnownPack) -> bool:
@@ -371,6 +385,15 @@ def _call(contracts: Contracts, dispense: Dispense) -> Any:
 def _intent(dispense: Dispense) -> str:
     """A name that is the same after a restart, and another for every other dispense, of another file too."""
     return f"dispense {sha256(dispense.signature).hexdigest()[:24]}"
+
+
+def _row(
+    pack: KnownPack, commitment: bytes, siblings: list[bytes], label: str, at: datetime, signer: Signer
+) -> tuple[Any, ...]:
+    """A dispense as it is written down, signed."""
+    at, account, mark = at.astimezone(UTC).replace(microsecond=0), str(signer.address), secrets.token_bytes(_MARK_SIZE)
+    signature = signer.sign_message(_signable(pack, label, at, mark, account))
+    return (pack.batch, pack.index, commitment, b"".join(siblings), label, at.isoformat(), mark, account, signature)
 
 
 def _signable(pack: KnownPack, label: str, at: datetime, mark: bytes, account: str) -> SignableMessage:

@@ -387,16 +387,23 @@ class Depot:
 
     def write_dispense(self, pack: KnownPack, *, at: datetime) -> Dispense:
         """Writes a dispense down, to be settled; the caller has made the verdict. Raises AlreadyQueued."""
+        return self.counter.write(pack, at=at, signer=self.signer, **self._proof(pack))
+
+    def note_dispense(self, pack: KnownPack, *, at: datetime, transaction: str) -> Dispense:
+        """Writes down a dispense that a contract did for this member, and follows the chain to it."""
+        with suppress(Unavailable):
+            self.chain.sync()
+        return self.counter.note(pack, at=at, signer=self.signer, transaction=transaction, **self._proof(pack))
+
+    def _proof(self, pack: KnownPack) -> dict[str, Any]:
+        """What a counter writes down of a pack beside its place."""
         known = self.shelf.batch(pack.batch)
         serial = self.shelf.serials(pack.batch, node_of(pack.index))[pack.index]
-        return self.counter.write(
-            pack,
-            commitment=known.key.committer(known.product).commitment(serial),
-            siblings=self.shelf.proof(pack),
-            label=f"{known.product.code} {serial}",
-            at=at,
-            signer=self.signer,
-        )
+        return {
+            "commitment": known.key.committer(known.product).commitment(serial),
+            "siblings": self.shelf.proof(pack),
+            "label": f"{known.product.code} {serial}",
+        }
 
     def settle(self, *, report: Callable[[Dispense], None] = lambda dispense: None) -> Settlement:
         """Sends the dispenses that wait. Raises ChainSilent where the chain is out of reach; nothing is lost."""

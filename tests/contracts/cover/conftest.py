@@ -9,7 +9,7 @@ from counting_house import Covered, House, open_house
 
 @pytest.fixture(scope="session")
 def _house() -> Iterator[House]:
-    with open_house() as house:
+    with open_house(House) as house:
         yield house
 
 
@@ -20,10 +20,20 @@ def house(_house: House) -> Iterator[House]:
         yield replace(_house, others=dict(_house.others))
 
 
+@pytest.fixture(scope="session")
+def _covered() -> Iterator[Covered]:
+    """On a chain of its own, so that it need not be set up for each test."""
+    with open_house() as house:
+        plan = house.plan()
+        house.publish(plan)
+        house.fund(plan.id, 10_000_000)
+        house.enrol(plan.id)
+        yield Covered(house, plan)
+
+
 @pytest.fixture
-def covered(house: House) -> Covered:
-    plan = house.plan()
-    house.publish(plan)
-    house.fund(plan.id, 10_000_000)
-    house.enrol(plan.id)
-    return Covered(house, plan)
+def covered(_covered: Covered) -> Iterator[Covered]:
+    """The members, a plan with money, and the patient in it; what a test does is undone after it."""
+    house = _covered.house
+    with house.chain.undone():
+        yield replace(_covered, house=replace(house, others=dict(house.others)))

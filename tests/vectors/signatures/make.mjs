@@ -18,7 +18,10 @@ const DAY = 86400;
 const midnight = (days) => (Math.floor(START / DAY) + days) * DAY;
 
 // In the order of their deployment, each under the name that its domain has.
-const CONTRACTS = ["Consortium", "Keys", "Records", "Grants", "Letters", "Carrier", "Batches", "ColdChain", "Prescriptions"];
+const CONTRACTS = [
+  ...["Consortium", "Keys", "Records", "Grants", "Letters", "Carrier", "Batches", "ColdChain", "Prescriptions"],
+  ...["Policies", "Rules", "Authorizations", "Escrow", "Benefits", "Claims", "Appeals", "Episodes", "Coin"],
+];
 
 const DOMAIN_TYPE = [
   { name: "name", type: "string" },
@@ -78,10 +81,32 @@ const TYPES = {
   },
   Take: { Take: "bytes32 prescription,uint32 lines,uint32 from,uint32 to,uint32 nonce,uint40 deadline" },
   Cancel: { Cancel: "bytes32 prescription,uint32 lines,uint32 nonce,uint40 deadline" },
+  Enrol: {
+    Enrol:
+      "address pseudonym,bytes32 plan,uint96 family,uint16 first,uint16 last,uint40 ends,uint64 lifetime," +
+      "address underwriter,uint32 era,uint40 deadline",
+  },
+  EndPolicy: { EndPolicy: "address pseudonym,bytes32 plan,uint32 era,uint40 deadline" },
+  Claim: {
+    Claim:
+      "address pseudonym,bytes32 plan,uint32 provider,bytes32 evidence,bytes32 primary,Line[] lines,bytes32 salt," +
+      "uint32 era,uint40 deadline",
+    Line: "bytes32 service,uint16 day,uint16 units,uint64 charged,bytes32 authorization",
+  },
+  Appeal: { Appeal: "address pseudonym,bytes32 claim,bytes32 document,uint32 era,uint40 deadline" },
+  Ruling: { Ruling: "bytes32 claim,bytes32 openings,bool forInsurer,address arbiter,uint40 deadline" },
+  Agreement: {
+    Agreement:
+      "bytes32 plan,address pseudonym,uint32 provider,address signer,uint32 assessor,uint64 price,uint64 withheld," +
+      "uint40 ends,bytes32 document,uint32 era,uint40 deadline",
+  },
+  Outcome: { Outcome: "bytes32 episode,bytes32 observation,uint16 achieved,address assessor,uint40 deadline" },
 };
 
+const NONE = "0x" + "00".repeat(32);
+
 /** The messages by name: the contract, what is signed, and whose keys sign. */
-function messages(address, digest, { pair, struct, encoded }) {
+function messages(address, digest, deployed, { pair, hashed, struct, encoded }) {
   const pseudonym = address("patient");
   const fresh = { era: 0, deadline: DEADLINE };
   const publication = { pseudonym, version: 2, bundle: digest("bundle 2"), ...fresh };
@@ -107,6 +132,57 @@ function messages(address, digest, { pair, struct, encoded }) {
     const hashes = lines.map((line) => struct("Line", { Line: fields(TYPES.Prescribe.Line) }, line));
     return encoded(["address", "address", "bytes32", "bytes32"], [prescriber, bearer, pair(...hashes), file]);
   };
+  const structOf = (name, value) =>
+    struct(name, Object.fromEntries(Object.entries(TYPES[name]).map(([type, text]) => [type, fields(text)])), value);
+
+  // A plan's number is the hash of its terms. Its schedule has one row, and a row's leaf is hashed twice.
+  const [cent, service, unlimited] = [10000, digest("service"), (2n ** 64n - 1n).toString()];
+  const row = [service, NONE, 0, 50 * cent, 0, 2000, false, false, false, 0, 0, 0, 0];
+  const rowTypes = "bytes32 bytes32 uint8 uint64 uint64 uint16 bool bool bool uint16 uint16 uint16 uint8".split(" ");
+  const schedule = hashed(encoded(rowTypes, row));
+  const planTypes =
+    "address uint32 uint16 uint16 uint16 uint16 address uint32 uint16 uint16 address uint64 bytes32 bytes32".split(" ");
+  const plan = (what) => {
+    const parties = [deployed("Claims"), 6, 0, 0, 90, 30, deployed("Coin"), 7, 30, 30, deployed("Appeals")];
+    const terms = [...parties, 0, schedule, digest(what), ...Array(7).fill(unlimited)];
+    return encoded([...planTypes, ...Array(7).fill("uint64")], terms);
+  };
+  const enrol = {
+    pseudonym,
+    plan: plan("new cover"),
+    family: Number("0x" + pseudonym.slice(-8)),
+    first: 1,
+    last: 365,
+    ends: midnight(365),
+    lifetime: 0,
+    underwriter: address("underwriter"),
+    ...fresh,
+  };
+  const claim = (what, day, changes = {}) => ({
+    pseudonym,
+    plan: plan("cover"),
+    provider: 1,
+    evidence: digest(`encounter, ${what}`),
+    primary: NONE,
+    lines: [{ service, day, units: 2, charged: 100 * cent, authorization: NONE }],
+    salt: digest(`salt, ${what}`),
+    ...fresh,
+    ...changes,
+  });
+  const claimNumber = (claimed) => pair(claimed.plan, structOf("Claim", claimed));
+  const filled = encoded(["bytes32", "uint8"], [number(prescribed("dispensed")), 0]);
+  const agreement = (what) => ({
+    plan: plan("cover"),
+    pseudonym,
+    provider: 1,
+    signer: address("therapist"),
+    assessor: 2,
+    price: 500 * cent,
+    withheld: 200 * cent,
+    ends: midnight(200),
+    document: digest(`agreement, ${what}`),
+    ...fresh,
+  });
 
   return {
     Publish: ["Keys", publication, ["patient"]],
@@ -229,17 +305,62 @@ function messages(address, digest, { pair, struct, encoded }) {
       { prescription: number(prescribed("cancelled")), lines: 3, nonce: 0, deadline: DEADLINE },
       ["bearer"],
     ],
+    Enrol: ["Policies", enrol, ["underwriter", "patient"]],
+    EndPolicy: ["Policies", { pseudonym, plan: plan("ending cover"), ...fresh }, ["patient"]],
+    Claim: ["Claims", claim("new", 10), ["patient"]],
+    "Claim for goods": ["Claims", claim("goods", 0, { provider: 5, evidence: filled }), ["patient"]],
+    "Claim to a second payer": [
+      "Claims",
+      claim("coordinated", 11, { plan: plan("second cover"), primary: claimNumber(claim("coordinated", 11)) }),
+      ["patient"],
+    ],
+    "Claim in another's place": [
+      "Claims",
+      claim("adjusted", 12, {
+        lines: [{ service, day: 12, units: 4, charged: 200 * cent, authorization: NONE }],
+      }),
+      ["patient"],
+    ],
+    Appeal: [
+      "Appeals",
+      { pseudonym, claim: claimNumber(claim("appealed", 13)), document: digest("reasons"), ...fresh },
+      ["patient"],
+    ],
+    Ruling: [
+      "Appeals",
+      {
+        claim: claimNumber(claim("refuted", 14)),
+        openings: digest("openings"),
+        forInsurer: false,
+        arbiter: address("arbiter"),
+        deadline: DEADLINE,
+      },
+      ["arbiter"],
+    ],
+    Agreement: ["Episodes", agreement("new"), ["therapist", "patient"]],
+    Outcome: [
+      "Episodes",
+      {
+        episode: structOf("Agreement", agreement("delivered")),
+        observation: digest("observation"),
+        achieved: 7500,
+        assessor: address("assessor"),
+        deadline: DEADLINE,
+      },
+      ["assessor"],
+    ],
   };
 }
 
 /**
- * What each library is asked for: the hash of a text, of digests side by side, of a struct, and of values as the chain
- * encodes them; a key's address, where a deployment goes, a digest, a signature.
+ * What each library is asked for: the hash of a text, of digests side by side, of a digest, of a struct, and of values
+ * as the chain encodes them; a key's address, where a deployment goes, a digest, a signature.
  */
 const LIBRARIES = {
   viem: {
     hash: (text) => viem.keccak256(viem.toBytes(text)),
     pair: (...digests) => viem.keccak256(viem.concat(digests)),
+    hashed: (digest) => viem.keccak256(digest),
     struct: (primaryType, types, data) => viem.hashStruct({ primaryType, types, data }),
     encoded: (types, values) => viem.keccak256(viem.encodeAbiParameters(types.map((type) => ({ type })), values)),
     address: (key) => privateKeyToAccount(key).address,
@@ -250,6 +371,7 @@ const LIBRARIES = {
   ethers: {
     hash: (text) => ethers.keccak256(ethers.toUtf8Bytes(text)),
     pair: (...digests) => ethers.keccak256(ethers.concat(digests)),
+    hashed: (digest) => ethers.keccak256(digest),
     struct: (name, types, value) => ethers.TypedDataEncoder.hashStruct(name, types, value),
     encoded: (types, values) => ethers.keccak256(ethers.AbiCoder.defaultAbiCoder().encode(types, values)),
     address: (key) => new ethers.Wallet(key).address,
@@ -263,16 +385,17 @@ async function vectors(library) {
   const digest = (name) => library.hash(`theriac test: ${name}`);
   const key = digest;
   const address = (name) => library.address(key(name));
+  const deployed = (contract) => library.deployed(address("deployer"), CONTRACTS.indexOf(contract));
 
   const made = {};
-  for (const [name, [contract, message, signers]] of Object.entries(messages(address, digest, library))) {
+  for (const [name, [contract, message, signers]] of Object.entries(messages(address, digest, deployed, library))) {
     const primaryType = name.split(" ")[0];
     const types = Object.fromEntries(Object.entries(TYPES[primaryType]).map(([type, text]) => [type, fields(text)]));
     const domain = {
       name: `Theriac ${contract}`,
       version: "1",
       chainId: CHAIN_ID,
-      verifyingContract: library.deployed(address("deployer"), CONTRACTS.indexOf(contract)),
+      verifyingContract: deployed(contract),
     };
     const typed = { domain, types, primaryType, message };
 
