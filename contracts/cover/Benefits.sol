@@ -186,7 +186,7 @@ contract Benefits is IBenefits {
     ) private {
         bytes32 policy = _policyOf(claim.plan, claim.pseudonym);
         if (!query.isGoods) {
-            _isClaimed[_payerOf(claim, cover)][claim.evidence] = false;
+            if (!query.refused) _isClaimed[_payerOf(claim, cover)][claim.evidence] = false;
             _daysOf[policy][_keyOf(benefit)][line.day >> 8] &= ~(1 << (line.day & 0xff));
         }
         if (benefit.yearlyUnits != 0) _unitsOf[policy][benefit.service] -= line.units;
@@ -259,8 +259,8 @@ contract Benefits is IBenefits {
             if (benefit.yearlyUnits != 0) item.usedUnits = uint32(_unitsOf[policy][line.service]);
             if (benefit.authorization && usedBy[line.authorization] == 0) _authorize(claim, item, query.time);
             if (benefit.review && query.refused) item.found = item.found | REVIEWED;
-            if (!query.isGoods) _place(item, policy, cover.policy);
-            else if (query.time > cover.policy.since) item.waited = uint32((query.time - cover.policy.since) / 1 days);
+            if (query.isGoods) item.waited = _waited(query.time, cover.policy.since);
+            else _place(item, policy, cover.policy);
         }
     }
 
@@ -292,12 +292,14 @@ contract Benefits is IBenefits {
     ) private view returns (Reasons found) {
         IPolicies.Policy memory policy = cover.policy;
         if (query.isGoods) {
+            _recall(claim, policy, query.time);
             if (query.time < policy.since) found = found | BEFORE_COVER;
             if (query.time >= policy.until) found = found | AFTER_COVER;
             return found;
         }
 
         uint256 evident = _evident(claim);
+        _recall(claim, policy, evident);
         uint256 filing = uint256(cover.filingDays) * 1 days;
         bool ranItsCourse = policy.until == policy.ends && !policy.ended;
         uint256 until = ranItsCourse ? policy.until + filing : policy.until;
@@ -317,6 +319,14 @@ contract Benefits is IBenefits {
     ) private view returns (bool) {
         return
             _isClaimed[_policyOf(plan, pseudonym)][evidence] || _isClaimed[_firstOf(adjudicator, pseudonym)][evidence];
+    }
+
+    /// @dev What fell into the time before a policy was taken up again is covered as it was then.
+    function _recall(Claim calldata claim, IPolicies.Policy memory policy, uint256 moment) private view {
+        if (moment >= policy.since) return;
+
+        (uint40 since, uint40 until) = _policies.formerOf(claim.plan, claim.pseudonym);
+        if (moment < until) (policy.since, policy.until) = (since, until);
     }
 
     /// @dev A record that the provider itself wrote under the pseudonym and stands by; what a patient reports is none.
@@ -370,6 +380,10 @@ contract Benefits is IBenefits {
         used.deductible -= outcome.deductible;
         used.outOfPocket -= outcome.copay + outcome.deductible + outcome.coinsurance;
         used.paid -= outcome.paid;
+    }
+
+    function _waited(uint40 time, uint40 since) private pure returns (uint32) {
+        return time < since ? 0 : uint32((time - since) / 1 days);
     }
 
     function _keyOf(IRules.Benefit memory benefit) private pure returns (bytes32) {

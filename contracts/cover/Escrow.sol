@@ -163,7 +163,8 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
         Account storage account = _checkReceived(plan, member, amount);
 
         account.disputed += amount;
-        uint64 kept = _fromCredit(token, _answererFor(member), account.disputed - account.withheld);
+        (address answerer, ) = _answererFor(member);
+        uint64 kept = _fromCredit(token, answerer, account.disputed - account.withheld);
         account.withheld += kept;
 
         emit Disputed(plan, member, amount, kept);
@@ -277,9 +278,12 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
         Account storage account = _checkReceived(plan, member, amount);
 
         account.received -= amount;
-        address answerer = _answererFor(member);
+        (address answerer, bool agreed) = _answererFor(member);
         uint64 credited = _fromCredit(token, answerer, amount);
-        if (amount != credited) _collect(token, answerer, amount - credited);
+        if (amount == credited) return;
+
+        if (!agreed) revert NobodyAnswers(member);
+        _collect(token, answerer, amount - credited);
     }
 
     function _fromCredit(address token, address account, uint64 most) private returns (uint64 taken) {
@@ -311,10 +315,11 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
         if (left != amount) revert WrongTransfer(token, left, amount);
     }
 
-    /// @dev Whose money is taken for a member: never that of an account which the member has only named.
-    function _answererFor(uint32 member) private view returns (address) {
+    /// @dev Whose money is taken for a member. Its account too may be one that never agreed: a member names it alone.
+    function _answererFor(uint32 member) private view returns (address answerer, bool agreed) {
         Payout memory payout = _payoutOf[member];
-        return payout.answers ? payout.payee : _consortium.memberOf(member).account;
+        agreed = payout.answers;
+        answerer = agreed ? payout.payee : _consortium.memberOf(member).account;
     }
 
     /// @dev What is disputed is the arbiter's to give or to take, and is not taken twice.

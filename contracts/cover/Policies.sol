@@ -33,7 +33,16 @@ contract Policies is IPolicies, ByPseudonym {
     /// @dev So that the amounts of a policy year fit 64 bits, four a slot.
     uint8 private constant MOST_DECIMALS = 6;
 
+    /// @dev Seconds that were covered.
+    struct Span {
+        uint40 since;
+        uint40 until;
+    }
+
     IConsortium private immutable _consortium;
+
+    /// @inheritdoc IPolicies
+    mapping(bytes32 plan => mapping(address pseudonym => Span)) public formerOf;
 
     /// @inheritdoc IPolicies
     mapping(bytes32 plan => bool) public isClosed;
@@ -176,6 +185,7 @@ contract Policies is IPolicies, ByPseudonym {
         if (!lapsed || block.timestamp >= policy.ends) revert NotLapsed(plan, pseudonym, policy.until);
 
         uint256 until = block.timestamp + uint256(terms.premiumDays) * 1 days;
+        formerOf[plan][pseudonym] = Span(policy.since, policy.until);
         policy.since = uint40(block.timestamp);
         policy.until = until > policy.ends ? policy.ends : uint40(until);
         _policyOf[plan][pseudonym] = policy;

@@ -204,6 +204,7 @@ class House:
     coin: Contract
     schedule: Schedule = field(default_factory=lambda: Schedule(SERVICES))
     others: dict[str, Contract] = field(default_factory=dict)
+    domains: dict[str, Domain] = field(default_factory=dict)
 
     # -- saying something --------------------------------------------------------------------------------------------
 
@@ -244,8 +245,10 @@ class House:
         return self.contract(contract).functions[function](*arguments).call()
 
     def signature(self, message: Message, by: str) -> bytes:
-        domain = Domain.of(self.contracts.by_name[message.CONTRACT])
-        return bytes(self.account(by).sign_message(message.signable(domain)).signature)
+        if message.CONTRACT not in self.domains:
+            self.domains[message.CONTRACT] = Domain.of(self.contracts.by_name[message.CONTRACT])
+        signable = message.signable(self.domains[message.CONTRACT])
+        return bytes(self.account(by).sign_message(signable).signature)
 
     @property
     def soon(self) -> int:

@@ -10,7 +10,7 @@ interface IEscrow {
     /// @param payee The account; zero for the account that acts for the member.
     /// @param push Whether it is sent at once; else it is credited, and the payee withdraws it.
     /// @param answers Whether the payee agreed that what the member has to give back is taken from it; else it is taken
-    /// from the account that acts for the member.
+    /// from what the account that acts for the member has coming, and from nobody's own money.
     struct Payout {
         address payee;
         bool push;
@@ -91,6 +91,9 @@ interface IEscrow {
     /// @notice Another account is the member's payee.
     error NotThePayee(address sender, address payee);
 
+    /// @notice The member has not enough coming, and no payee of it agreed to answer for the rest.
+    error NobodyAnswers(uint32 member);
+
     /// @notice The insurer does not let this contract hold money for it.
     error NotAnOperator(address sender, uint32 member);
 
@@ -139,7 +142,8 @@ interface IEscrow {
     /// @notice Takes money out of a plan's escrow. Only the account that acts for the insurer.
     function drain(bytes32 plan, uint256 amount, address to) external;
 
-    /// @notice Says where the sender's member wants its money. Only the account that acts for it.
+    /// @notice Says where the sender's member wants its money. Only the account that acts for it; where it names itself, it
+    /// agrees to answer for what the member has to give back.
     function setPayout(uint32 member, address payee, bool push) external;
 
     /// @notice Says whether what a member has to give back may be taken from the sender. Only the member's payee.
@@ -156,8 +160,8 @@ interface IEscrow {
     /// @notice Pays a provider out of a plan's escrow. Only the plan's adjudicator.
     function pay(bytes32 plan, uint32 member, uint64 amount) external;
 
-    /// @notice Takes back from a provider what it got: from what it has coming, and else from its account, or its payee's
-    /// where that agreed. Only the plan's adjudicator.
+    /// @notice Takes back from a provider what it got: from what it has coming, and else from its payee where that agreed.
+    /// Only the plan's adjudicator.
     function takeBack(bytes32 plan, uint32 member, uint64 amount) external;
 
     /// @notice Takes what was paid of a share back from the provider, and credits it to who paid it. Only the adjudicator.

@@ -1,5 +1,6 @@
 """Who moves what of a plan's money: in, out, to providers and back, patients' shares, and what others hold."""
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -66,6 +67,12 @@ def where(house: House, who: str) -> str:
 
 def credited(house: House, to: str, amount: int, failed: bool = False) -> Event:
     return Event("Credited", {"token": house.coin.address, "to": house.address(to), "amount": amount, "failed": failed})
+
+
+def answer(house: House) -> None:
+    """The hospital's account agrees to give back what is reversed, and lets the escrow take it."""
+    house.mint("hospital", 0)
+    house.send("hospital", "Escrow", "setPayout", HOSPITAL, house.address("hospital"), False)
 
 
 def account(covered: Covered, member: int = HOSPITAL) -> tuple[int, ...]:
@@ -336,7 +343,7 @@ def test_reversed__from_its_account_what_it_has_withdrawn(covered: Covered) -> N
     house.send(*pay_share(first))
     assert house.credit("hospital") == PRICE + SHARE
     house.send("hospital", "Escrow", "withdraw", house.coin.address, house.address("hospital"))
-    house.mint("hospital", 0)
+    answer(house)
 
     # when
     house.send(*reverse(first))
@@ -348,8 +355,9 @@ def test_reversed__from_its_account_what_it_has_withdrawn(covered: Covered) -> N
 
 
 def test_reversed__by_a_provider_that_lets_nothing_be_taken(covered: Covered) -> None:
-    # given
+    # given: it agreed to answer, and gives no leave
     house = covered.house
+    house.send("hospital", "Escrow", "setPayout", HOSPITAL, house.address("hospital"), False)
     settled = paid(covered)
     house.send("hospital", "Escrow", "withdraw", house.coin.address, house.address("hospital"))
 
@@ -359,6 +367,34 @@ def test_reversed__by_a_provider_that_lets_nothing_be_taken(covered: Covered) ->
     # then
     escrow = house.contracts.escrow.address
     assert refused == error("ERC20InsufficientAllowance", spender=escrow, allowance=0, needed=PRICE)
+
+
+def test_reversed__where_nobody_answers(covered: Covered) -> None:
+    # given: leave alone is not enough
+    house = covered.house
+    settled = paid(covered)
+    house.mint("hospital", PRICE)
+    house.send("hospital", "Escrow", "withdraw", house.coin.address, house.address("hospital"))
+
+    # when
+    refused = house.refusal(*reverse(settled))
+
+    # then
+    assert refused == error("NobodyAnswers", member=HOSPITAL)
+
+
+def test_reversed__never_from_who_was_made_the_member_s_account(covered: Covered) -> None:
+    # given: who lets the escrow take shares that it pays, and did not agree to act for anybody
+    house = covered.house
+    house.mint("friend", 50_000)
+    settled = paid(covered)
+    house.send("hospital", "Escrow", "withdraw", house.coin.address, house.address("accomplice"))
+
+    # when
+    house.send("hospital", "Consortium", "replaceAccount", HOSPITAL, house.address("friend"))
+
+    # then
+    assert house.refusal(*reverse(settled)) == error("NobodyAnswers", member=HOSPITAL)
 
 
 def test_reversed__never_from_an_account_that_the_provider_has_only_named(covered: Covered) -> None:
@@ -380,10 +416,8 @@ def test_reversed__never_from_an_account_that_the_provider_has_only_named(covere
     house.send("hospital", "Escrow", "setPayout", HOSPITAL, friend, False)
 
     # then
-    refused = house.refusal(*reverse(settled))
-    escrow = house.contracts.escrow.address
-    assert refused == error("ERC20InsufficientAllowance", spender=escrow, allowance=0, needed=PRICE)
-    house.mint("hospital", 0)
+    assert house.refusal(*reverse(settled)) == error("NobodyAnswers", member=HOSPITAL)
+    answer(house)
     house.send(*reverse(settled))
     assert (house.coins("friend"), house.credit("friend")) == (50_000, PRICE)
     house.solvent()
@@ -432,10 +466,7 @@ def test_answer__no_more(covered: Covered, end: str) -> None:
 
     # then
     assert house.ask("Escrow", "payoutOf", HOSPITAL) == (treasury, False, False)
-    settled = paid(covered)
-    refused = house.refusal(*reverse(settled))
-    assert refused is not None
-    assert refused.error == "ERC20InsufficientAllowance"
+    assert house.refusal(*reverse(paid(covered))) == error("NobodyAnswers", member=HOSPITAL)
 
 
 # -- the patient's share ---------------------------------------------------------------------------------------------
@@ -644,6 +675,7 @@ def test_loose__takes_back_what_it_has_paid_and_no_more(loose: Covered, covered:
     house = loose.house
     paid(covered)
     house.mint("hospital", 50_000)
+    answer(house)
     house.send(*act(loose, "pay", HOSPITAL, 100))
 
     # then
@@ -678,6 +710,7 @@ def test_loose__whatever_it_does_the_provider_keeps_what_others_paid(loose: Cove
     house = loose.house
     paid(covered)
     house.mint("hospital", 50_000)
+    answer(house)
     house.send(*act(loose, "pay", HOSPITAL, 100))
     acts = [("dispute", HOSPITAL, 100), ("takeBack", HOSPITAL, 100), ("conclude", HOSPITAL, 100, True)]
 
@@ -703,8 +736,7 @@ def test_loose__never_takes_from_an_account_that_a_provider_has_named(loose: Cov
     refused = house.refusal(*act(loose, "takeBack", CLINIC, 1_000))
 
     # then
-    escrow = house.contracts.escrow.address
-    assert refused == error("ERC20InsufficientAllowance", spender=escrow, allowance=0, needed=1_000)
+    assert refused == error("NobodyAnswers", member=CLINIC)
     assert house.coins("insurer") == 5_000
 
 
@@ -739,6 +771,49 @@ def test_loose__refunds_a_share_once_and_not_from_who_got_nothing(loose: Covered
     house.send(*act(loose, "refundShare", loose.plan, digest("claim"), CLINIC))
     house.send(*act(loose, "refundShare", loose.plan, digest("claim"), CLINIC))
     assert (house.credit("friend"), house.credit("clinic")) == (300, 0)
+    house.solvent()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_loose__no_way_at_all_to_what_others_paid(loose: Covered, covered: Covered, seed: int) -> None:
+    # given: 6,000 of a claim, 50,000 of its own, and leave to take them
+    house, chance = loose.house, Random(seed)
+    paid(covered)
+    house.mint("hospital", 50_000)
+    answer(house)
+    house.mint("friend", 5_000)
+    house.let("mutual", "Loose", HOLD_FOR)
+    treasury, coin = house.address("treasury"), house.coin.address
+
+    def some_act() -> tuple[Any, ...]:
+        amount = chance.choice((1, 40, 100, 101, 300))
+        return chance.choice(
+            [
+                act(loose, "pay", HOSPITAL, amount),
+                act(loose, "takeBack", HOSPITAL, amount),
+                act(loose, "dispute", HOSPITAL, amount),
+                act(loose, "conclude", HOSPITAL, amount, chance.random() < 0.5),
+                act(loose, "refundShare", loose.plan, digest("claim"), HOSPITAL),
+                act(loose, "hold", amount),
+                act(loose, "release", chance.choice((0, HOSPITAL)), amount),
+                ("stranger", "Loose", "setShare", digest("claim"), HOSPITAL, amount),
+                ("friend", "Escrow", "payShare", loose.plan, digest("content"), 100),
+                ("hospital", "Escrow", "withdraw", coin, house.address("hospital")),
+                ("hospital", "Escrow", "setPayout", HOSPITAL, chance.choice((ZERO, treasury)), chance.random() < 0.5),
+                ("treasury", "Escrow", "answerFor", HOSPITAL, True),
+            ]
+        )
+
+    # when
+    for _ in range(40):
+        step = some_act()
+        if house.refusal(*step) is None:
+            house.send(*step)
+
+    # then
+    has = sum(house.coins(who) + house.credit(who) for who in ("hospital", "treasury"))
+    assert has >= 50_000 + PRICE
+    assert house.balance(covered.plan) == FUNDS - PRICE
     house.solvent()
 
 

@@ -448,7 +448,6 @@ def test_whatever_it_does__nobody_loses_what_others_have(odd: Odd, oddity: int, 
     for act in acts:
         if house.refusal(*act) is None:
             house.send(*act)
-        odd.sound()
 
     # then: a claim's money is where its status says
     states = [house.state(settled.id) for settled in (before, now)]
@@ -456,6 +455,7 @@ def test_whatever_it_does__nobody_loses_what_others_have(odd: Odd, oddity: int, 
     received = house.ask("Escrow", "accountOf", odd.plan, HOSPITAL)[0]
     assert received == shares + sum(state["paid"] for state in states)
     assert all(state["paid"] == (PRICE if state["status"] == DECIDED else 0) for state in states)
+    odd.sound()
 
 
 # -- calling back ----------------------------------------------------------------------------------------------------

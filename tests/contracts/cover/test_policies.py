@@ -516,6 +516,44 @@ def test_reinstate__begins_anew_as_far_as_a_premium_reaches(monthly: Covered) ->
     assert reasons(monthly, "afterwards") == 0
 
 
+def test_reinstate__what_was_covered_stays_covered(monthly: Covered) -> None:
+    # given: an encounter before it lapsed, which is claimed for within its 90 days
+    house, patient = monthly.house, monthly.house.address("patient")
+    house.send(*premium(monthly))
+    house.encounter("covered")
+    policy = house.ask("Policies", "policyOf", monthly.plan, patient)
+    house.chain.at(until(monthly) + 11 * DAY)
+
+    # when
+    house.send("adjuster", "Policies", "reinstate", monthly.plan, patient)
+
+    # then
+    assert house.ask("Policies", "formerOf", monthly.plan, patient) == [policy[1], policy[2]]
+    claim = house.claim(monthly.plan, digest("covered"), Line(SHOT.service, FIRST, 1, 100))
+    assert house.submit(claim).outcomes[0][0] == 0
+
+
+def test_reinstate__goods_that_were_given_before_it_lapsed(monthly: Covered) -> None:
+    # given
+    house, patient = monthly.house, monthly.house.address("patient")
+    house.send(*premium(monthly))
+    house.chain.at(until(monthly) - 5 * DAY)
+    house.stock()
+    lines = house.prescribed()
+    terms = house.prescribe(lines)
+    settled = house.dispense(house.claim_for(monthly.plan, terms, charged=2_000), house.goods(terms, lines, 0))
+    house.chain.at(until(monthly) + 11 * DAY)
+    house.send("adjuster", "Policies", "reinstate", monthly.plan, patient)
+
+    # when: what it charged too little for is adjusted
+    more = house.claim_for(monthly.plan, terms, salt=digest("more"))
+    adjusted = (settled.tuple, more.terms(), house.rows(more), 0, house.signature(more, "patient"))
+    told = house.send("pharmacist", "Claims", "adjust", *adjusted)
+
+    # then
+    assert house.settled(more, told).outcomes == ((0, 3_000, 0, 500, 0, 0, 2_500),)
+
+
 def test_reinstate__for_a_year(house: House) -> None:
     # given: more days than a product of small numbers holds
     plan = house.plan(premium=500, premium_days=365)
