@@ -51,7 +51,7 @@ add_beginnings(cli, "insurer", name="Harbour Insurance", roles="insurer", meets=
 def validate(file: str, as_json: bool) -> None:
     """Check a plan's FILE without a chain: how many services share what the chain shows, and what tells too much.
 
-    Exit code 3 where the plan must not be published.
+    Exit code 2 where the plan must not be published.
     """
     from scripts._covering import read
     from theriac.cover import policies

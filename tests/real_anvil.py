@@ -30,7 +30,7 @@ from requests import Session
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
-from web3.types import TxReceipt
+from web3.types import RPCEndpoint, TxReceipt
 
 ROOT = Path(__file__).resolve().parent.parent
 ANVIL = ROOT / "node_modules" / ".bin" / "anvil"
@@ -222,9 +222,15 @@ def anvil(*, hardfork: str) -> Iterator[Chain]:
             start_new_session=True,
         )
         try:
-            chain = Chain(
-                Web3(HTTPProvider(_url_of(process, printed), {"timeout": ANSWERED_WITHIN}, session=_session()))
+            # web3 asks for the chain's number at every call; it never changes.
+            provider = HTTPProvider(
+                _url_of(process, printed),
+                {"timeout": ANSWERED_WITHIN},
+                session=_session(),
+                cache_allowed_requests=True,
+                cacheable_requests={RPCEndpoint("eth_chainId")},
             )
+            chain = Chain(Web3(provider))
             chain.ask("anvil_setBlockTimestampInterval", 1)
             yield chain
         finally:

@@ -25,7 +25,7 @@ contract Benefits is IBenefits {
 
     mapping(bytes32 policy => IRules.Used) private _personOf;
     mapping(bytes32 plan => mapping(uint96 family => IRules.Used)) private _familyOf;
-    mapping(bytes32 policy => mapping(bytes32 evidence => bool)) private _isClaimed;
+    mapping(bytes32 payer => mapping(bytes32 evidence => bool)) private _isClaimed;
     mapping(bytes32 policy => mapping(bytes32 service => uint256)) private _unitsOf;
     mapping(bytes32 policy => mapping(bytes32 key => mapping(uint256 word => uint256))) private _daysOf;
 
@@ -53,7 +53,8 @@ contract Benefits is IBenefits {
 
     /// @inheritdoc IBenefits
     function isClaimed(bytes32 plan, address pseudonym, bytes32 evidence) external view returns (bool) {
-        return _isClaimed[_policyOf(plan, pseudonym)][evidence];
+        (, address adjudicator, ) = _policies.moneyOf(plan);
+        return _isTaken(plan, pseudonym, adjudicator, evidence);
     }
 
     /// @inheritdoc IBenefits
@@ -123,18 +124,10 @@ contract Benefits is IBenefits {
     ) external {
         IPolicies.Cover memory cover = _coverFor(claim);
         (IRules.Used memory person, IRules.Used memory family) = _usedOf(claim.plan, claim.pseudonym, cover);
-        bytes32 policy = _policyOf(claim.plan, claim.pseudonym);
         for (uint256 i = 0; i < outcomes.length; ++i) {
             if (outcomes[i].reasons.denies()) continue;
 
-            Line calldata line = claim.lines[i];
-            if (!query.isGoods) {
-                bytes32 key = benefits[i].bundle == 0 ? line.service : benefits[i].bundle;
-                _daysOf[policy][key][line.day >> 8] &= ~(1 << (line.day & 0xff));
-                _isClaimed[policy][claim.evidence] = false;
-            }
-            if (benefits[i].yearlyUnits != 0) _unitsOf[policy][line.service] -= line.units;
-            if (usedBy[line.authorization] == query.id) usedBy[line.authorization] = 0;
+            _unuse(claim, claim.lines[i], benefits[i], query, cover);
             _giveBack(person, outcomes[i]);
             if (cover.policy.family != 0) _giveBack(family, outcomes[i]);
             person.lifetime -= outcomes[i].paid;
@@ -157,7 +150,7 @@ contract Benefits is IBenefits {
         IRules.Benefit[] memory benefits = new IRules.Benefit[](items.length);
         for (uint256 i = 0; i < items.length; ++i) {
             benefits[i] = items[i].benefit;
-            if (!decision.outcomes[i].reasons.denies()) _use(claim, items[i], query);
+            if (!decision.outcomes[i].reasons.denies()) _use(claim, items[i], query, cover);
         }
         _store(claim, cover, decision.person, decision.family);
         verdict.paid = decision.paid;
@@ -168,15 +161,50 @@ contract Benefits is IBenefits {
     }
 
     /// @dev What is paid once: the evidence, a service or a bundle on a day, an authorization; and the units of a year.
-    function _use(Claim calldata claim, IRules.Item memory item, Query calldata query) private {
+    function _use(
+        Claim calldata claim,
+        IRules.Item memory item,
+        Query calldata query,
+        IPolicies.Cover memory cover
+    ) private {
         bytes32 policy = _policyOf(claim.plan, claim.pseudonym);
         IRules.Benefit memory benefit = item.benefit;
         if (!query.isGoods) {
-            _isClaimed[policy][claim.evidence] = true;
+            _isClaimed[_payerOf(claim, cover)][claim.evidence] = true;
             _daysOf[policy][_keyOf(benefit)][item.day >> 8] |= 1 << (item.day & 0xff);
         }
         if (benefit.yearlyUnits != 0) _unitsOf[policy][benefit.service] += item.units;
         if (item.authorizedUnits != 0) usedBy[item.authorization] = query.id;
+    }
+
+    function _unuse(
+        Claim calldata claim,
+        Line calldata line,
+        IRules.Benefit calldata benefit,
+        Query calldata query,
+        IPolicies.Cover memory cover
+    ) private {
+        bytes32 policy = _policyOf(claim.plan, claim.pseudonym);
+        if (!query.isGoods) {
+            _isClaimed[_payerOf(claim, cover)][claim.evidence] = false;
+            _daysOf[policy][_keyOf(benefit)][line.day >> 8] &= ~(1 << (line.day & 0xff));
+        }
+        if (benefit.yearlyUnits != 0) _unitsOf[policy][benefit.service] -= line.units;
+        if (usedBy[line.authorization] == query.id) _free(claim, line);
+    }
+
+    /// @dev Only what was for this line: an adjudicator may name another plan's claim.
+    function _free(Claim calldata claim, Line calldata line) private {
+        bytes32 authorization = line.authorization;
+        (uint16 units, ) = _authorizations.allowanceOf(
+            authorization,
+            claim.plan,
+            claim.pseudonym,
+            claim.provider,
+            line.service,
+            0
+        );
+        if (units != 0) usedBy[authorization] = 0;
     }
 
     function _store(
@@ -231,7 +259,7 @@ contract Benefits is IBenefits {
             if (benefit.yearlyUnits != 0) item.usedUnits = uint32(_unitsOf[policy][line.service]);
             if (benefit.authorization && usedBy[line.authorization] == 0) _authorize(claim, item, query.time);
             if (benefit.review && query.refused) item.found = item.found | REVIEWED;
-            if (query.isGoods) item.waited = uint32((query.time - cover.policy.since) / 1 days);
+            if (query.isGoods) item.waited = _waited(query.time, cover.policy.since);
             else _place(item, policy, cover.policy);
         }
     }
@@ -264,19 +292,41 @@ contract Benefits is IBenefits {
     ) private view returns (Reasons found) {
         IPolicies.Policy memory policy = cover.policy;
         if (query.isGoods) {
+            _recall(claim, policy, query.time);
             if (query.time < policy.since) found = found | BEFORE_COVER;
             if (query.time >= policy.until) found = found | AFTER_COVER;
             return found;
         }
 
         uint256 evident = _evident(claim);
+        _recall(claim, policy, evident);
         uint256 filing = uint256(cover.filingDays) * 1 days;
         bool ranItsCourse = policy.until == policy.ends && !policy.ended;
         uint256 until = ranItsCourse ? policy.until + filing : policy.until;
         if (evident < policy.since) found = found | BEFORE_COVER;
         if (evident >= until) found = found | AFTER_COVER;
         if (query.time > evident + filing) found = found | LATE;
-        if (_isClaimed[_policyOf(claim.plan, claim.pseudonym)][claim.evidence]) found = found | DUPLICATE;
+        bool isTaken = _isClaimed[_payerOf(claim, cover)][claim.evidence];
+        if (claim.primary == 0) isTaken = _isTaken(claim.plan, claim.pseudonym, cover.adjudicator, claim.evidence);
+        if (isTaken) found = found | DUPLICATE;
+    }
+
+    function _isTaken(
+        bytes32 plan,
+        address pseudonym,
+        address adjudicator,
+        bytes32 evidence
+    ) private view returns (bool) {
+        return
+            _isClaimed[_policyOf(plan, pseudonym)][evidence] || _isClaimed[_firstOf(adjudicator, pseudonym)][evidence];
+    }
+
+    /// @dev What fell into the time before a policy was taken up again is covered as it was then.
+    function _recall(Claim calldata claim, IPolicies.Policy memory policy, uint256 moment) private view {
+        if (moment >= policy.since) return;
+
+        (uint40 since, uint40 until) = _policies.formerOf(claim.plan, claim.pseudonym);
+        if (moment < until) (policy.since, policy.until) = (since, until);
     }
 
     /// @dev A record that the provider itself wrote under the pseudonym and stands by; what a patient reports is none.
@@ -332,8 +382,22 @@ contract Benefits is IBenefits {
         used.paid -= outcome.paid;
     }
 
+    function _waited(uint40 time, uint40 since) private pure returns (uint32) {
+        return time < since ? 0 : uint32((time - since) / 1 days);
+    }
+
     function _keyOf(IRules.Benefit memory benefit) private pure returns (bytes32) {
         return benefit.bundle == 0 ? benefit.service : benefit.bundle;
+    }
+
+    /// @dev A piece of evidence has one first payer among all plans that a contract decides, and each later payer once.
+    function _payerOf(Claim calldata claim, IPolicies.Cover memory cover) private pure returns (bytes32) {
+        bool isFirst = claim.primary == 0;
+        return isFirst ? _firstOf(cover.adjudicator, claim.pseudonym) : _policyOf(claim.plan, claim.pseudonym);
+    }
+
+    function _firstOf(address adjudicator, address pseudonym) private pure returns (bytes32) {
+        return keccak256(abi.encode(adjudicator, pseudonym));
     }
 
     function _policyOf(bytes32 plan, address pseudonym) private pure returns (bytes32) {

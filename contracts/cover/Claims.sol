@@ -45,6 +45,7 @@ contract Claims is IClaims, EIP712 {
     /// @param least The least that the provider accepts.
     /// @param back What was paid before, for this claim or for the one whose place it takes.
     /// @param atOnce Whether it cannot be pended.
+    /// @param isOverpaid Whether more was paid of the share than is due now: then all of it goes back.
     /// @param query What it is asked with.
     struct Run {
         bytes32 content;
@@ -54,6 +55,7 @@ contract Claims is IClaims, EIP712 {
         uint64 least;
         uint64 back;
         bool atOnce;
+        bool isOverpaid;
         IBenefits.Query query;
     }
 
@@ -152,9 +154,9 @@ contract Claims is IClaims, EIP712 {
     ) external returns (bytes32 id) {
         Run memory run = _begin(claim, PHARMACIST, least, signature);
         if (claim.primary != 0) revert WrongPrimary(claim.primary);
-        if (claim.lines.length != 1 || claim.lines[0].day != 0) revert WrongLines(claim.lines.length);
+        _checkGoods(claim.lines, goods.filling.units);
         bytes32 filled = _evidenceOf(_prescriptions.idOf(goods.filling.terms), goods.filling.line);
-        if (claim.evidence != filled || claim.lines[0].units != goods.filling.units) revert WrongEvidence(filled);
+        if (claim.evidence != filled) revert WrongEvidence(filled);
         run.batch = goods.batch;
         run.index = goods.index;
         run.marks = IS_GOODS;
@@ -211,7 +213,7 @@ contract Claims is IClaims, EIP712 {
         uint32 index,
         bool agreed
     ) external {
-        (, uint32 insurer, , , , ) = _policies.disputesOf(claim.plan);
+        (, uint32 insurer, ) = _disputesOf(claim.plan);
         uint32 member = _memberOf(msg.sender, INSURER);
         if (member != insurer) revert NotTheInsurer(member, insurer);
         Run memory run = _pended(claim, batch, index);
@@ -235,8 +237,8 @@ contract Claims is IClaims, EIP712 {
 
         _undo(settled, id);
         if (prescription != 0) _takeBack(settled, prescription, line);
-        if (paid != 0) _escrow.takeBack(claim.plan, claim.provider, paid);
-        _escrow.refundShare(claim.plan, id, claim.provider);
+        _giveBack(claim, paid);
+        _refund(claim, id);
     }
 
     /// @inheritdoc IClaims
@@ -257,10 +259,12 @@ contract Claims is IClaims, EIP712 {
         run.marks = _stateOf[old].marks & IS_GOODS;
         run.query.time = _stateOf[old].time;
         run.atOnce = true;
+        if (run.marks & IS_GOODS != 0) _checkGoods(claim.lines, settled.claim.lines[0].units);
 
         _undo(settled, old);
-        _escrow.refundShare(claim.plan, old, claim.provider);
-        return _submit(claim, rows, run);
+        _receivedOf[run.query.id] = _receivedOf[old];
+        id = _submit(claim, rows, run);
+        _refund(claim, old);
     }
 
     /// @inheritdoc IClaims
@@ -272,7 +276,7 @@ contract Claims is IClaims, EIP712 {
         if (state.marks & HAS_SECONDARY != 0) revert HasSecondary(run.query.id);
         run.batch = settled.batch;
         run.index = settled.index;
-        run.marks = (state.marks | AGREED) & ~REFUSED;
+        run.marks = state.marks | AGREED;
         run.query.time = state.time;
         run.back = state.paid;
         if (claim.primary != 0) run.query.most = _stateOf[claim.primary].share + state.paid;
@@ -286,6 +290,7 @@ contract Claims is IClaims, EIP712 {
         }
 
         _settle(claim, run, verdict);
+        if (run.isOverpaid) _refund(claim, run.query.id);
     }
 
     /// @inheritdoc IClaims
@@ -434,7 +439,7 @@ contract Claims is IClaims, EIP712 {
         emit Decided(id, verdict.paid, share);
 
         if (verdict.paid > run.back) _escrow.pay(claim.plan, claim.provider, verdict.paid - run.back);
-        if (verdict.paid < run.back) _escrow.takeBack(claim.plan, claim.provider, run.back - verdict.paid);
+        else _giveBack(claim, run.back - verdict.paid);
     }
 
     /// @dev What the patient owes: on an earlier payer's claim where there is one, and less what was paid before.
@@ -452,8 +457,15 @@ contract Claims is IClaims, EIP712 {
         share = verdict.share;
         if (!run.atOnce) return share;
 
-        uint64 had = _receivedOf[run.query.id] + _escrow.shareOf(claim.plan, run.query.id);
+        uint64 had = _escrow.shareOf(claim.plan, run.query.id);
+        run.isOverpaid = had > share;
+        if (!run.isOverpaid) share -= had;
+        had = _receivedOf[run.query.id];
         return share > had ? share - had : 0;
+    }
+
+    function _refund(Claim calldata claim, bytes32 id) private {
+        _escrow.refundShare(claim.plan, id, claim.provider);
     }
 
     function _undo(Settled calldata settled, bytes32 id) private {
@@ -469,7 +481,7 @@ contract Claims is IClaims, EIP712 {
         if (claim.primary != 0) {
             State storage primary = _stateOf[claim.primary];
             primary.marks &= ~HAS_SECONDARY;
-            if (primary.status == ClaimStatus.Decided) primary.share += paid;
+            if (primary.status != ClaimStatus.Reversed) primary.share += paid;
         }
 
         emit Reversed(id, paid);
@@ -477,12 +489,20 @@ contract Claims is IClaims, EIP712 {
         _benefits.undo(claim, settled.benefits, settled.outcomes, query);
     }
 
-    /// @dev The pack goes back into stock, and the line can be filled again.
+    function _giveBack(Claim calldata claim, uint64 amount) private {
+        if (amount != 0) _escrow.takeBack(claim.plan, claim.provider, amount);
+    }
+
+    /// @dev The pack goes back into stock, and the line can be filled again; but not while an earlier payer has paid it,
+    /// nor in place of another part of the line.
     function _takeBack(Settled calldata settled, bytes32 prescription, uint8 line) private {
-        if (settled.claim.evidence != _evidenceOf(prescription, line)) revert WrongEvidence(settled.claim.evidence);
+        Claim calldata claim = settled.claim;
+        if (claim.primary != 0) revert WrongPrimary(claim.primary);
+        if (claim.evidence != _evidenceOf(prescription, line)) revert WrongEvidence(claim.evidence);
 
         _batches.undoFor(msg.sender, settled.batch, settled.index);
-        _prescriptions.unfillFor(msg.sender, prescription, line);
+        uint16 units = _prescriptions.unfillFor(msg.sender, prescription, line);
+        if (units != claim.lines[0].units) revert WrongEvidence(claim.evidence);
     }
 
     function _due(bytes32 id) private view returns (uint64 share) {
@@ -493,15 +513,18 @@ contract Claims is IClaims, EIP712 {
     }
 
     function _reversible(Settled calldata settled, bytes32 id) private view returns (uint64 paid) {
-        State storage state = _checkFacts(settled, id, ClaimStatus.Decided);
+        bool isPended = _stateOf[id].status == ClaimStatus.Pended;
+        State storage state = _checkFacts(settled, id, isPended ? ClaimStatus.Pended : ClaimStatus.Decided);
+        if (isPended) return 0;
         if (state.marks & HAS_SECONDARY != 0) revert HasSecondary(id);
-        (, , , , , uint16 reversalDays) = _policies.disputesOf(settled.claim.plan);
+        (, , uint16 reversalDays) = _disputesOf(settled.claim.plan);
         uint256 latest = state.decided + uint256(reversalDays) * 1 days;
         if (block.timestamp > latest) revert TooLate(id, latest);
 
         return state.paid;
     }
 
+    /// @dev Of a claim that is pended nothing was decided, and nothing is shown.
     function _checkFacts(
         Settled calldata settled,
         bytes32 id,
@@ -509,7 +532,8 @@ contract Claims is IClaims, EIP712 {
     ) private view returns (State storage state) {
         state = _stateOf[id];
         if (state.status != status) revert WrongStatus(id, state.status);
-        bytes32 decided = _benefits.factsOf(settled.benefits, settled.outcomes);
+        bytes32 decided = 0;
+        if (settled.outcomes.length != 0) decided = _benefits.factsOf(settled.benefits, settled.outcomes);
         bytes32 facts = _facts(contentOf(settled.claim), settled.batch, settled.index, decided);
         if (state.facts != facts) revert WrongFacts(id);
     }
@@ -537,8 +561,12 @@ contract Claims is IClaims, EIP712 {
     }
 
     function _checkAppeals(bytes32 plan) private view {
-        (address appeals, , , , , ) = _policies.disputesOf(plan);
+        (address appeals, , ) = _disputesOf(plan);
         if (msg.sender != appeals) revert NotTheAppeals(msg.sender, appeals);
+    }
+
+    function _disputesOf(bytes32 plan) private view returns (address appeals, uint32 insurer, uint16 reversalDays) {
+        (appeals, insurer, , , , reversalDays) = _policies.disputesOf(plan);
     }
 
     function _memberOf(address account, Roles roles) private view returns (uint32 member) {
@@ -551,6 +579,12 @@ contract Claims is IClaims, EIP712 {
         for (uint256 i = 0; i < lines.length; ++i) {
             isRight = isRight && lines[i].units != 0 && lines[i].charged != 0 && lines[i].charged < MOST_CHARGED;
         }
+        if (!isRight) revert WrongLines(lines.length);
+    }
+
+    /// @dev Goods have one line and no day, and as many units as were given.
+    function _checkGoods(Line[] calldata lines, uint16 units) private pure {
+        bool isRight = lines.length == 1 && lines[0].day == 0 && lines[0].units == units;
         if (!isRight) revert WrongLines(lines.length);
     }
 

@@ -33,6 +33,7 @@ contract Episodes is IEpisodes, ByPseudonym {
     IEscrow private immutable _escrow;
 
     mapping(bytes32 episode => Episode) private _episodeOf;
+    mapping(bytes32 record => bool) private _isDelivered;
 
     constructor(
         IConsortium consortium,
@@ -93,7 +94,10 @@ contract Episodes is IEpisodes, ByPseudonym {
         if (found.status != EpisodeStatus.Open) revert WrongStatus(episode, found.status);
         if (block.timestamp >= found.ends) revert TooLate(episode, found.ends);
         _checkEvidence(found, member, evidence);
+        bytes32 record = keccak256(abi.encode(found.pseudonym, member, evidence));
+        if (_isDelivered[record]) revert WrongEvidence(evidence);
 
+        _isDelivered[record] = true;
         _episodeOf[episode].status = EpisodeStatus.Delivered;
         uint64 paid = found.price - found.withheld;
 

@@ -76,16 +76,26 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
 
         emit Drained(plan, to, amount);
 
-        IERC20(token).safeTransfer(to, amount);
+        _transfer(token, to, amount);
     }
 
     /// @inheritdoc IEscrow
     function setPayout(uint32 member, address payee, bool push_) external {
         _checkMember(member);
 
-        _payoutOf[member] = Payout(payee, push_);
+        _payoutOf[member] = Payout(payee, push_, payee == msg.sender);
 
         emit PayoutSet(member, payee, push_);
+    }
+
+    /// @inheritdoc IEscrow
+    function answerFor(uint32 member, bool answers) external {
+        Payout storage payout = _payoutOf[member];
+        if (msg.sender != payout.payee) revert NotThePayee(msg.sender, payout.payee);
+
+        payout.answers = answers;
+
+        emit Answering(member, msg.sender, answers);
     }
 
     /// @inheritdoc IEscrow
@@ -97,12 +107,13 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
 
         emit Withdrawn(token, msg.sender, to, amount);
 
-        IERC20(token).safeTransfer(to, amount);
+        _transfer(token, to, amount);
     }
 
     /// @inheritdoc IEscrow
     function payShare(bytes32 plan, bytes32 content, uint256 most) external nonReentrant {
         (address token, address adjudicator, ) = _policies.moneyOf(plan);
+        if (adjudicator == address(0)) revert NothingToMove();
         (bytes32 claim, uint32 member, uint64 amount) = IAdjudicator(adjudicator).settleShare(plan, content);
         if (amount > most) revert ShareIsMore(amount, most);
 
@@ -149,11 +160,11 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
     /// @inheritdoc IEscrow
     function dispute(bytes32 plan, uint32 member, uint64 amount) external nonReentrant {
         address token = _checkAdjudicator(plan);
-        Account storage account = _accountOf[plan][member];
-        if (amount > account.received) revert NotReceived(plan, member, amount, account.received);
+        Account storage account = _checkReceived(plan, member, amount);
 
         account.disputed += amount;
-        uint64 kept = _fromCredit(token, _payeeOf(member), account.disputed - account.withheld);
+        (address answerer, ) = _answererFor(member);
+        uint64 kept = _fromCredit(token, answerer, account.disputed - account.withheld);
         account.withheld += kept;
 
         emit Disputed(plan, member, amount, kept);
@@ -173,8 +184,11 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
             balanceOf[plan] += free;
             emit Concluded(plan, member, free, amount - free, 0);
         } else {
-            emit Concluded(plan, member, 0, 0, free);
-            _send(token, member, free);
+            uint64 repaid = free < account.owed ? free : account.owed;
+            account.owed -= repaid;
+            balanceOf[plan] += repaid;
+            emit Concluded(plan, member, repaid, 0, free - repaid);
+            _send(token, member, free - repaid);
         }
     }
 
@@ -183,6 +197,7 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
         (, , uint32 insurer) = _policies.moneyOf(plan);
         bool may = _consortium.operatorOf(insurer, msg.sender) & HOLD_FOR != 0 && _consortium.inStanding(insurer);
         if (!may) revert NotAnOperator(msg.sender, insurer);
+        if (amount == 0) revert NothingToMove();
 
         _spend(plan, amount);
         heldBy[msg.sender][plan] += amount;
@@ -193,6 +208,7 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
     /// @inheritdoc IEscrow
     function release(bytes32 plan, uint32 member, uint64 amount) external nonReentrant {
         uint256 held = heldBy[msg.sender][plan];
+        if (amount == 0) revert NothingToMove();
         if (amount > held) revert HeldShort(plan, amount, held);
 
         heldBy[msg.sender][plan] = held - amount;
@@ -212,7 +228,7 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
         if (msg.sender != address(this)) revert OnlySelf(msg.sender);
 
         uint256 before = IERC20(token).balanceOf(to);
-        IERC20(token).safeTransfer(to, amount);
+        _transfer(token, to, amount);
         uint256 arrived = IERC20(token).balanceOf(to) - before;
         if (arrived != amount) revert WrongTransfer(token, arrived, amount);
     }
@@ -241,6 +257,7 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
 
         Payout memory payout = _payoutOf[member];
         address payee = payout.payee == address(0) ? _consortium.memberOf(member).account : payout.payee;
+        if (payee == address(0)) revert NothingToMove();
         if (payout.push && _pushed(token, payee, amount)) return;
 
         creditOf[token][payee] += amount;
@@ -258,19 +275,21 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
     }
 
     function _return(bytes32 plan, address token, uint32 member, uint64 amount) private {
-        Account storage account = _accountOf[plan][member];
-        if (amount > account.received) revert NotReceived(plan, member, amount, account.received);
+        Account storage account = _checkReceived(plan, member, amount);
 
         account.received -= amount;
-        address payee = _payeeOf(member);
-        uint64 credited = _fromCredit(token, payee, amount);
-        if (amount != credited) _collect(token, payee, amount - credited);
+        (address answerer, bool agreed) = _answererFor(member);
+        uint64 credited = _fromCredit(token, answerer, amount);
+        if (amount == credited) return;
+
+        if (!agreed) revert NobodyAnswers(member);
+        _collect(token, answerer, amount - credited);
     }
 
-    function _fromCredit(address token, address payee, uint64 most) private returns (uint64 taken) {
-        uint256 credit = creditOf[token][payee];
+    function _fromCredit(address token, address account, uint64 most) private returns (uint64 taken) {
+        uint256 credit = creditOf[token][account];
         taken = credit < most ? uint64(credit) : most;
-        creditOf[token][payee] = credit - taken;
+        creditOf[token][account] = credit - taken;
     }
 
     function _spend(bytes32 plan, uint256 amount) private {
@@ -288,9 +307,26 @@ contract Escrow is IEscrow, ReentrancyGuardTransient {
         if (arrived != amount) revert WrongTransfer(token, arrived, amount);
     }
 
-    function _payeeOf(uint32 member) private view returns (address payee) {
-        payee = _payoutOf[member].payee;
-        if (payee == address(0)) payee = _consortium.memberOf(member).account;
+    /// @dev A token that takes more than it sends is refused here, so that it is not paid for with another plan's money.
+    function _transfer(address token, address to, uint256 amount) private {
+        uint256 before = IERC20(token).balanceOf(address(this));
+        IERC20(token).safeTransfer(to, amount);
+        uint256 left = before - IERC20(token).balanceOf(address(this));
+        if (left != amount) revert WrongTransfer(token, left, amount);
+    }
+
+    /// @dev Whose money is taken for a member. Its account too may be one that never agreed: a member names it alone.
+    function _answererFor(uint32 member) private view returns (address answerer, bool agreed) {
+        Payout memory payout = _payoutOf[member];
+        agreed = payout.answers;
+        answerer = agreed ? payout.payee : _consortium.memberOf(member).account;
+    }
+
+    /// @dev What is disputed is the arbiter's to give or to take, and is not taken twice.
+    function _checkReceived(bytes32 plan, uint32 member, uint64 amount) private view returns (Account storage account) {
+        account = _accountOf[plan][member];
+        uint64 received = account.received - account.disputed;
+        if (amount > received) revert NotReceived(plan, member, amount, received);
     }
 
     function _checkAdjudicator(bytes32 plan) private view returns (address token) {

@@ -33,7 +33,16 @@ contract Policies is IPolicies, ByPseudonym {
     /// @dev So that the amounts of a policy year fit 64 bits, four a slot.
     uint8 private constant MOST_DECIMALS = 6;
 
+    /// @dev Seconds that were covered.
+    struct Span {
+        uint40 since;
+        uint40 until;
+    }
+
     IConsortium private immutable _consortium;
+
+    /// @inheritdoc IPolicies
+    mapping(bytes32 plan => mapping(address pseudonym => Span)) public formerOf;
 
     /// @inheritdoc IPolicies
     mapping(bytes32 plan => bool) public isClosed;
@@ -154,10 +163,11 @@ contract Policies is IPolicies, ByPseudonym {
         Plan storage terms = _existing(plan);
         Policy memory policy = _enrolled(plan, pseudonym);
         uint256 amount = uint256(terms.premium) * periods;
-        if (amount == 0 || policy.until >= policy.ends) revert NothingDue(plan, pseudonym);
-        if (block.timestamp > policy.until + terms.graceDays * 1 days) revert Lapsed(plan, pseudonym, policy.until);
+        uint256 period = uint256(terms.premiumDays) * 1 days;
+        uint256 until = policy.until + period * periods;
+        if (amount == 0 || until - period >= policy.ends) revert NothingDue(plan, pseudonym);
+        if (_hasLapsed(policy, terms.graceDays)) revert Lapsed(plan, pseudonym, policy.until);
 
-        uint256 until = policy.until + uint256(terms.premiumDays) * periods * 1 days;
         policy.until = until > policy.ends ? policy.ends : uint40(until);
         _policyOf[plan][pseudonym] = policy;
 
@@ -171,10 +181,11 @@ contract Policies is IPolicies, ByPseudonym {
         Plan storage terms = _existing(plan);
         _checkInsurer(plan, terms.insurer);
         Policy memory policy = _enrolled(plan, pseudonym);
-        bool lapsed = block.timestamp > policy.until + terms.graceDays * 1 days;
+        bool lapsed = _hasLapsed(policy, terms.graceDays);
         if (!lapsed || block.timestamp >= policy.ends) revert NotLapsed(plan, pseudonym, policy.until);
 
-        uint256 until = block.timestamp + terms.premiumDays * 1 days;
+        uint256 until = block.timestamp + uint256(terms.premiumDays) * 1 days;
+        formerOf[plan][pseudonym] = Span(policy.since, policy.until);
         policy.since = uint40(block.timestamp);
         policy.until = until > policy.ends ? policy.ends : uint40(until);
         _policyOf[plan][pseudonym] = policy;
@@ -261,6 +272,10 @@ contract Policies is IPolicies, ByPseudonym {
     function _enrolled(bytes32 plan, address pseudonym) private view returns (Policy memory policy) {
         policy = _policyOf[plan][pseudonym];
         if (policy.since == 0) revert NoSuchPolicy(plan, pseudonym);
+    }
+
+    function _hasLapsed(Policy memory policy, uint256 graceDays) private view returns (bool) {
+        return block.timestamp > policy.until + graceDays * 1 days;
     }
 
     function _checkInsurer(bytes32 plan, uint32 insurer) private view {

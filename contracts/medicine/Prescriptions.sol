@@ -141,11 +141,11 @@ contract Prescriptions is IPrescriptions, EIP712 {
     }
 
     /// @inheritdoc IPrescriptions
-    function unfillFor(address pharmacist, bytes32 prescription, uint8 line) external {
+    function unfillFor(address pharmacist, bytes32 prescription, uint8 line) external returns (uint16 units) {
         uint32 member = _memberOf(pharmacist, PHARMACIST);
         _checkOperator(member);
 
-        _unfill(prescription, line, member, msg.sender);
+        return _unfill(prescription, line, member, msg.sender);
     }
 
     /// @inheritdoc IPrescriptions
@@ -227,16 +227,17 @@ contract Prescriptions is IPrescriptions, EIP712 {
         emit Filled(prescription, member, msg.sender, line, filling.units, filling.evidence);
     }
 
-    function _unfill(bytes32 prescription, uint8 line, uint32 member, address operator) private {
+    function _unfill(bytes32 prescription, uint8 line, uint32 member, address operator) private returns (uint16 units) {
         LineSlot slot = _lineOf[prescription][line];
         bool its = slot.filler() == member && slot.operator() == uint96(uint160(operator));
         if (!its) revert NotTheFiller(prescription, line, slot.filler());
         uint256 latest = slot.time() + UNDO_WINDOW;
         if (block.timestamp > latest) revert TooLate(prescription, line, latest);
 
+        units = uint16(slot.units());
         _lineOf[prescription][line] = slot.unfilled();
 
-        emit Unfilled(prescription, member, msg.sender, line, uint16(slot.units()));
+        emit Unfilled(prescription, member, msg.sender, line, units);
     }
 
     /// @dev The lines of a prescriber who was suspended are filled no more: the key may be somebody else's.

@@ -204,6 +204,7 @@ class House:
     coin: Contract
     schedule: Schedule = field(default_factory=lambda: Schedule(SERVICES))
     others: dict[str, Contract] = field(default_factory=dict)
+    domains: dict[str, Domain] = field(default_factory=dict)
 
     # -- saying something --------------------------------------------------------------------------------------------
 
@@ -230,15 +231,24 @@ class House:
         answer = self.chain.web3.provider.make_request("eth_call", [asked, "latest"])  # type: ignore[arg-type]
         if "error" not in answer:
             return None
-        abis = [entry for each in self.contracts.by_name.values() for entry in each.abi if entry["type"] == "error"]
+        # Several contracts have an error of the same words about different things: who is asked says which, or a claim.
+        contracts = (
+            self.contract(contract),
+            self.contracts.claims,
+            *reversed(self.contracts.by_name.values()),
+            *self.others.values(),
+        )
+        abis = [entry for each in contracts for entry in each.abi if entry["type"] == "error"]
         return refusal_in(abis, answer["error"])
 
     def ask(self, contract: str, function: str, *arguments: Any) -> Any:
         return self.contract(contract).functions[function](*arguments).call()
 
     def signature(self, message: Message, by: str) -> bytes:
-        domain = Domain.of(self.contracts.by_name[message.CONTRACT])
-        return bytes(self.account(by).sign_message(message.signable(domain)).signature)
+        if message.CONTRACT not in self.domains:
+            self.domains[message.CONTRACT] = Domain.of(self.contracts.by_name[message.CONTRACT])
+        signable = message.signable(self.domains[message.CONTRACT])
+        return bytes(self.account(by).sign_message(signable).signature)
 
     @property
     def soon(self) -> int:
@@ -247,6 +257,17 @@ class House:
     def let(self, member: str, contract: str, operations: int) -> None:
         """Lets a contract act for a member."""
         self.send(member, "Consortium", "setOperator", self.contract(contract).address, operations)
+
+    def freeze(self, who: str) -> None:
+        """Freezes a pseudonym as a recovery would; here is none, so it is written to where `Keys` keeps it."""
+        place = "0x" + keccak(encode(["address", "uint256"], [self.address(who), 2])).hex()
+        keys = self.contracts.keys.address
+        entry = int(self.chain.ask("eth_getStorageAt", keys, place, "latest"), 16) | 1 << 224
+        self.chain.ask("anvil_setStorageAt", keys, place, f"0x{entry:064x}")
+        assert self.ask("Keys", "authorityOf", self.address(who))[3] is True
+
+    def suspend(self, member: str) -> None:
+        self.chain.send(BOARD, self.contracts.consortium.functions.suspend(NUMBERS[member], 1))
 
     # -- plans and policies ------------------------------------------------------------------------------------------
 
@@ -320,6 +341,40 @@ class House:
 
     def balance(self, plan: bytes) -> int:
         return int(self.ask("Escrow", "balanceOf", plan))
+
+    def told(self, contract: str) -> list[Event]:
+        """All that a contract has told so far."""
+        asked = {"address": self.contract(contract).address, "fromBlock": 0}
+        return [event_of(self.contract(contract), log) for log in self.chain.web3.eth.get_logs(asked)]  # type: ignore[arg-type]
+
+    def owed(self) -> dict[str, int]:
+        """By token, what the escrow owes: to plans, to those who hold their money, to providers, to whoever has credit.
+
+        Whom it owes something is known from what it has told.
+        """
+        told = self.told("Escrow")
+        plans = [event.arguments["plan"] for event in self.told("Policies") if event.name == "PlanPublished"]
+        token_of = {plan: self.ask("Policies", "moneyOf", plan)[0] for plan in plans}
+        owed = dict.fromkeys(token_of.values(), 0)
+        for plan, token in token_of.items():
+            owed[token] += self.balance(plan)
+        for plan, member in _said(told, "plan", "member"):
+            owed[token_of[plan]] += self.ask("Escrow", "accountOf", plan, member)[2]
+        for plan, holder in _said(told, "plan", "holder"):
+            owed[token_of[plan]] += self.ask("Escrow", "heldBy", holder, plan)
+        credited = _said(told, "token", "to")
+        credited |= {(token_of[plan], payer) for plan, payer in _said(told, "plan", "payer")}
+        for token, account in credited:
+            owed[token] += self.ask("Escrow", "creditOf", token, account)
+        return owed
+
+    def solvent(self) -> None:
+        """Asserts that the escrow has of each token exactly what it owes: for tests that end with it."""
+        read = self.coin.abi
+        for token, owed in self.owed().items():
+            coin = self.chain.web3.eth.contract(address=token, abi=read)
+            has = coin.functions.balanceOf(self.contracts.escrow.address).call()
+            assert has == owed, f"the escrow has {has} of {token}, and owes {owed}"
 
     # -- services ----------------------------------------------------------------------------------------------------
 
@@ -451,6 +506,12 @@ class Covered:
 
 
 Kind = TypeVar("Kind", bound=House)
+
+
+def _said(told: Sequence[Event], *names: str) -> set[tuple[Any, ...]]:
+    """What events that have all these arguments say of them."""
+    having = [event.arguments for event in told if set(names) <= set(event.arguments)]
+    return {tuple(arguments[name] for name in names) for arguments in having}
 
 
 def _values(told: Any) -> Sequence[Any]:

@@ -76,7 +76,7 @@ interface IBenefits {
         address pseudonym
     ) external view returns (IRules.Used memory person, IRules.Used memory family);
 
-    /// @notice Whether some evidence was claimed for under a policy.
+    /// @notice Whether some evidence was claimed for under a policy, or under another as the first payer's.
     function isClaimed(bytes32 plan, address pseudonym, bytes32 evidence) external view returns (bool);
 
     /// @notice The claim that used an authorization; zero for none.

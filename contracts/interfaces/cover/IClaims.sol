@@ -58,7 +58,7 @@ interface IClaims is IAdjudicator {
     /// @param status Where it stands.
     /// @param missing What it waits for.
     /// @param marks What is special about it: 1 a later payer has decided on it too, 2 it is for goods, 4 a reviewer agreed
-    /// to it, 8 a reviewer refused it.
+    /// to it, or an appeal was granted, 8 a reviewer refused it.
     /// @param provider The member that claims.
     /// @param time When it was submitted first.
     /// @param decided When it was decided last.
@@ -134,10 +134,11 @@ interface IClaims is IAdjudicator {
     /// @notice The claim waits for something else.
     error NotForReview(bytes32 claim, IBenefits.Missing missing);
 
-    /// @notice A claim has one to 32 lines, each of some units and a charge below 2^56; goods have one line and no day.
+    /// @notice A claim has one to 32 lines, each of some units and a charge below 2^56; goods have one line, no
+    /// day and the units that were given.
     error WrongLines(uint256 count);
 
-    /// @notice The evidence is not what is shown, or not what was filled.
+    /// @notice The evidence is not what is shown, or not what was filled, or not what was filled last.
     error WrongEvidence(bytes32 evidence);
 
     /// @notice What is shown of the claim is not what was decided.
@@ -232,12 +233,14 @@ interface IClaims is IAdjudicator {
         bool agreed
     ) external;
 
-    /// @notice Reverses a claim, and gives back what was paid. Only its provider.
+    /// @notice Reverses a claim, and gives back what was paid; of one that is pended nothing was decided, and none of that
+    /// is shown. Only its provider.
     /// @param prescription The prescription whose line is unfilled, and the pack taken back into stock; zero where the
-    /// goods stay given.
+    /// goods stay given, as they do for a second payer. The line was filled last by as many units.
     function reverse(Settled calldata settled, bytes32 prescription, uint8 line) external;
 
-    /// @notice Reverses a claim and submits another for the same evidence in its place; the difference is paid.
+    /// @notice Reverses a claim and submits another for the same evidence in its place; the difference is paid. What the
+    /// provider received of the share counts for the other; what was paid of it through the escrow goes back.
     function adjust(
         Settled calldata settled,
         Claim calldata claim,

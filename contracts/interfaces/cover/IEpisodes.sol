@@ -110,7 +110,8 @@ interface IEpisodes {
     /// @notice The episode's status does not allow this.
     error WrongStatus(bytes32 episode, EpisodeStatus status);
 
-    /// @notice The member did not anchor this under the pseudonym since the episode was opened, or does not stand by it.
+    /// @notice The member did not anchor this under the pseudonym since the episode was opened, does not stand by it, or has
+    /// delivered another episode with it.
     error WrongEvidence(bytes32 evidence);
 
     /// @notice An outcome is at most the whole.

@@ -9,9 +9,12 @@ interface IEscrow {
     /// @notice Where a member wants its money; one slot.
     /// @param payee The account; zero for the account that acts for the member.
     /// @param push Whether it is sent at once; else it is credited, and the payee withdraws it.
+    /// @param answers Whether the payee agreed that what the member has to give back is taken from it; else it is taken
+    /// from what the account that acts for the member has coming, and from nobody's own money.
     struct Payout {
         address payee;
         bool push;
+        bool answers;
     }
 
     /// @notice A provider's account with a plan; one slot.
@@ -42,6 +45,9 @@ interface IEscrow {
 
     /// @notice A member said where it wants its money.
     event PayoutSet(uint32 indexed member, address payee, bool push);
+
+    /// @notice A payee agreed to answer for what a member has to give back, or does so no more.
+    event Answering(uint32 indexed member, address indexed payee, bool answers);
 
     /// @notice A provider was paid: `amount`, of which so much was kept for a debt, and so much for a dispute.
     event Paid(bytes32 indexed plan, uint32 indexed member, uint256 amount, uint256 repaid, uint256 withheld);
@@ -82,6 +88,12 @@ interface IEscrow {
     /// @notice Only the account that acts for the member does this.
     error NotTheMember(address sender, uint32 member);
 
+    /// @notice Another account is the member's payee.
+    error NotThePayee(address sender, address payee);
+
+    /// @notice The member has not enough coming, and no payee of it agreed to answer for the rest.
+    error NobodyAnswers(uint32 member);
+
     /// @notice The insurer does not let this contract hold money for it.
     error NotAnOperator(address sender, uint32 member);
 
@@ -91,10 +103,10 @@ interface IEscrow {
     /// @notice The holder holds less of the plan's money.
     error HeldShort(bytes32 plan, uint256 amount, uint256 held);
 
-    /// @notice The provider has got less under this plan.
+    /// @notice The provider has got less under this plan that is not disputed.
     error NotReceived(bytes32 plan, uint32 member, uint256 amount, uint256 received);
 
-    /// @notice Other than the amount arrived: the token keeps something back.
+    /// @notice Other than the amount arrived, or left: the token keeps something back, or takes more.
     error WrongTransfer(address token, uint256 arrived, uint256 amount);
 
     /// @notice The patient's share is more than the payer wants to pay.
@@ -130,8 +142,12 @@ interface IEscrow {
     /// @notice Takes money out of a plan's escrow. Only the account that acts for the insurer.
     function drain(bytes32 plan, uint256 amount, address to) external;
 
-    /// @notice Says where the sender's member wants its money. Only the account that acts for it.
+    /// @notice Says where the sender's member wants its money. Only the account that acts for it; where it names itself, it
+    /// agrees to answer for what the member has to give back.
     function setPayout(uint32 member, address payee, bool push) external;
+
+    /// @notice Says whether what a member has to give back may be taken from the sender. Only the member's payee.
+    function answerFor(uint32 member, bool answers) external;
 
     /// @notice Withdraws what was credited to the sender.
     function withdraw(address token, address to) external;
@@ -144,7 +160,8 @@ interface IEscrow {
     /// @notice Pays a provider out of a plan's escrow. Only the plan's adjudicator.
     function pay(bytes32 plan, uint32 member, uint64 amount) external;
 
-    /// @notice Takes back from a provider what it got: from what it has coming, and else from its payee's account.
+    /// @notice Takes back from a provider what it got: from what it has coming, and else from its payee where that agreed.
+    /// Only the plan's adjudicator.
     function takeBack(bytes32 plan, uint32 member, uint64 amount) external;
 
     /// @notice Takes what was paid of a share back from the provider, and credits it to who paid it. Only the adjudicator.

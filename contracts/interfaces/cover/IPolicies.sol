@@ -124,7 +124,8 @@ interface IPolicies {
     /// @notice A premium was paid; the policy lasts until then.
     event PremiumPaid(bytes32 indexed plan, address indexed pseudonym, address payer, uint256 amount, uint40 until);
 
-    /// @notice The insurer took a lapsed policy up again; the waiting days of goods begin anew.
+    /// @notice The insurer took a lapsed policy up again; the waiting days of goods begin anew, and what was covered before
+    /// it lapsed stays covered.
     event Reinstated(bytes32 indexed plan, address indexed pseudonym, uint40 until);
 
     /// @notice A policy was ended, by the insurer's member or, where that is zero, by the patient.
@@ -169,7 +170,7 @@ interface IPolicies {
     /// @notice A policy ends after now, and within 400 days.
     error WrongEnd(uint40 ends, uint256 latest);
 
-    /// @notice Nothing is due: the plan has no premium, the policy year is paid, or no period was named.
+    /// @notice Nothing is due: the plan has no premium, no period was named, or the policy year is over before the last.
     error NothingDue(bytes32 plan, address pseudonym);
 
     /// @notice The policy lapsed, and the days of grace are over: the insurer may reinstate it.
@@ -189,6 +190,9 @@ interface IPolicies {
 
     /// @notice A policy; all zero where there is none.
     function policyOf(bytes32 plan, address pseudonym) external view returns (Policy memory);
+
+    /// @notice When a policy covered before it was taken up again last: [since, until).
+    function formerOf(bytes32 plan, address pseudonym) external view returns (uint40 since, uint40 until);
 
     /// @notice What had been paid under earlier policies when a policy began.
     function lifetimeOf(bytes32 plan, address pseudonym) external view returns (uint64);

@@ -242,8 +242,8 @@ interface IPrescriptions {
     /// @notice Takes the last filling of a line back, within ten days of it. Only the pharmacy that filled it.
     function unfill(bytes32 prescription, uint8 line) external;
 
-    /// @notice Takes back what the sender filled for a member.
-    function unfillFor(address pharmacist, bytes32 prescription, uint8 line) external;
+    /// @notice Takes back what the sender filled for a member: so many units.
+    function unfillFor(address pharmacist, bytes32 prescription, uint8 line) external returns (uint16 units);
 
     /// @notice Cancels lines; what was given stays given. Only a prescriber of the member that prescribed.
     function cancel(bytes32 prescription, uint32 lines) external;
