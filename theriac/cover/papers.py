@@ -23,6 +23,9 @@ from theriac.health import documents
 MOST_DAYS = 366
 """A policy year has at most so many days."""
 
+MOST_DAYS_OVER = 14
+"""A policy ends up to so many days after its last day: the chain tells the end, and is not to tell the origin."""
+
 _EARLIEST, _LATEST = 1_000, 30_000
 # No day of a policy that begins until then is beyond the calendar's last.
 _LAST_YEAR = 9_800
@@ -31,7 +34,10 @@ _OPENING = "claim opening"
 
 @dataclass(frozen=True)
 class Year:
-    """A policy year. Days on the chain are counted from `origin`, which is secret: day zero."""
+    """A policy year. Days on the chain are counted from `origin`, which is secret: day zero.
+
+    Services are covered from day `first` to day `last`; goods, whose time everyone sees, until the second `ends`.
+    """
 
     origin: date
     first: int
@@ -44,8 +50,14 @@ class Year:
         if not 0 <= (last - first).days < MOST_DAYS:
             raise ValueError(f"a policy year has 1 to {MOST_DAYS} days")
         number = _EARLIEST + secrets.randbelow(_LATEST - _EARLIEST)
-        end = datetime.combine(last + timedelta(days=1), time(), UTC)
+        over = secrets.randbelow(MOST_DAYS_OVER + 1)
+        end = datetime.combine(last + timedelta(days=1 + over), time(), UTC)
         return cls(first - timedelta(days=number), number, number + (last - first).days, int(end.timestamp()))
+
+    def ends_in_time(self) -> bool:
+        """Whether it ends at a midnight after its last day, and not long after."""
+        over = self.ends - int(datetime.combine(self.day(self.last + 1), time(), UTC).timestamp())
+        return over % 86_400 == 0 and 0 <= over <= MOST_DAYS_OVER * 86_400
 
     def number(self, day: date) -> int:
         """A day as the chain counts it; zero, which is no day of a service, for one that cannot be told."""

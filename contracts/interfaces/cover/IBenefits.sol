@@ -118,7 +118,8 @@ interface IBenefits {
         Query calldata query
     ) external returns (Verdict memory verdict);
 
-    /// @notice Gives back what a claim has used. Only the plan's adjudicator, which knows that this is what was decided.
+    /// @notice Gives back what a claim has used; where the query says that it was refused, by an arbiter, evidence and days
+    /// stay used. Only the plan's adjudicator, which knows that this is what was decided.
     function undo(
         Claim calldata claim,
         IRules.Benefit[] calldata benefits,
