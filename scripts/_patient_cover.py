@@ -12,10 +12,10 @@ from typing import Any
 from scripts._cli import Failure, printable
 from scripts._covering import Money, check_contracts, cover_of, day, row_of, shown_rows
 from scripts._patients import patient_of
-from scripts._remitting import explained
 from scripts._site import Person, Site
 from theriac.consortium import Role
 from theriac.cover.claiming import Claimed, Cover, Quote, Status, limits_from
+from theriac.cover.claims import Settlement, explanation
 from theriac.cover.messages import Appeal, EndPolicy
 from theriac.cover.papers import Card, Consent, Enrolment, Offer, Request, seal_opening, until, words_of
 from theriac.cover.policies import plain
@@ -345,7 +345,8 @@ class Insured:
 
     def explain(self, kept: Kept, claimed: Claimed) -> bytes:
         """A FHIR ExplanationOfBenefit."""
-        return explained(self.cover, claimed, kept.schedule, origin=kept.offer.year.origin)
+        settlement = Settlement.of(claimed, insurer=int(self.cover.plan(kept.plan)["insurer"]))
+        return explanation(settlement, kept.schedule, origin=kept.offer.year.origin)
 
     def pay(self, kept: Kept, claimed: Claimed) -> dict[str, Any]:
         """Pays what is due of a claim, from the account; the receipt."""

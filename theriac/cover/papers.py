@@ -27,6 +27,8 @@ MOST_DAYS_OVER = 14
 """A policy ends up to so many days after its last day: the chain tells the end, and is not to tell the origin."""
 
 _EARLIEST, _LATEST = 1_000, 30_000
+# No day of a policy that begins until then is beyond the calendar's last.
+_LAST_YEAR = 9_800
 _OPENING = "claim opening"
 
 
@@ -110,7 +112,12 @@ class Offer:
         """Raises BadDocument."""
         told = _decoded("policy offer", data)
         try:
-            rest = (int.from_bytes(bytes.fromhex(told["family"])), int(told["lifetime"]), str(told["underwriter"]))
+            family = int.from_bytes(bytes.fromhex(told["family"]))
+            rest = (
+                _value("uint96", family),
+                _value("uint64", told["lifetime"]),
+                _value("address", told["underwriter"]),
+            )
             return cls(*_from_common(told), *rest)
         except (KeyError, TypeError, ValueError):
             raise _broken("policy offer") from None
@@ -157,7 +164,7 @@ class Card:
         """Raises BadDocument."""
         told = _decoded("policy card", data)
         try:
-            return cls(*_from_common(told), str(told["pseudonym"]))
+            return cls(*_from_common(told), _value("address", told["pseudonym"]))
         except (KeyError, TypeError, ValueError):
             raise _broken("policy card") from None
 
@@ -301,7 +308,10 @@ def _common(plan: bytes, insurer: str, schedule: Schedule, year: Year) -> dict[s
 
 
 def _from_common(told: Mapping[str, Any]) -> tuple[bytes, str, Schedule, Year]:
-    year = Year(date.fromisoformat(told["origin"]), int(told["first"]), int(told["last"]), int(told["ends"]))
+    numbers = [_value(kind, told[name]) for kind, name in (("uint16", "first"), ("uint16", "last"), ("uint40", "ends"))]
+    year = Year(date.fromisoformat(told["origin"]), *numbers)
+    if not 0 < year.first <= year.last or year.origin.year > _LAST_YEAR:
+        raise ValueError("has no days of a policy year")
     return _word(told["plan"]), str(told["insurer"]), Schedule.decode(str(told["schedule"]).encode()), year
 
 
