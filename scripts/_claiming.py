@@ -31,11 +31,10 @@ from scripts._covering import (
     shown_rows,
 )
 from scripts._member import Desk, desk_of
-from scripts._remitting import explained
 from theriac import fhir
 from theriac.cover.appealing import AUTHORIZATIONS, authorization_of
 from theriac.cover.claiming import Claimed, Cover, Quote, Status
-from theriac.cover.claims import Draft, from_fhir
+from theriac.cover.claims import Draft, Settlement, explanation, from_fhir
 from theriac.cover.messages import NONE, Claim, Line, evidence_of
 from theriac.cover.papers import Card, Request, seal_opening, words_of
 from theriac.cover.schedule import Entry
@@ -364,7 +363,8 @@ class Provider:
     def remittance(self, claimed: Claimed) -> bytes:
         """A FHIR ExplanationOfBenefit."""
         card = self.card(claimed.claim)
-        return explained(self.cover, claimed, card.schedule, origin=card.year.origin)
+        settlement = Settlement.of(claimed, insurer=int(self.cover.plan(claimed.claim.plan)["insurer"]))
+        return explanation(settlement, card.schedule, origin=card.year.origin)
 
     # -- money -------------------------------------------------------------------------------------------------------
 

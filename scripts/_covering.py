@@ -112,9 +112,17 @@ def recipient_of(desk: "Desk", member: int) -> Recipient:
         raise Failure(f"Member {member} has published no profile to seal to; have it run 'setup' first.", 3) from None
 
 
+def check_contracts(cover: Cover, plan: Mapping[str, Any]) -> None:
+    """Raises Failure where other contracts than the network's own decide a plan's claims and its appeals."""
+    own = (cover.contracts.Claims.address, cover.contracts.Appeals.address)
+    if (plan["adjudicator"], plan["appeals"]) != own:
+        raise Failure("Contracts of somebody's own decide this plan's claims or appeals; keep away from it.", 3)
+
+
 def check_card(cover: Cover, card: Card) -> dict[str, Any]:
     """The plan of a card, as the chain has it. Raises Failure where the card is not of this chain's plan."""
     plan = cover.plan(card.plan)
+    check_contracts(cover, plan)
     if plan["schedule"] != card.schedule.root:
         raise Failure("The schedule on this card is not that of its plan; ask the patient for a new card.", 5)
     if not cover.policy(card.plan, card.pseudonym)["since"]:

@@ -351,7 +351,7 @@ def _opening(goods: Goods, given: _Given) -> dict[str, Any]:
         "pack": {
             "code": known.product.code,
             "lot": known.product.lot,
-            "expiry": known.product.expiry.isoformat(),
+            "expiry": known.product.expiry.isoformat() if known.product.expiry else "",
             "serial": serial,
             "salt": known.key.salt(serial).hex(),
         },

@@ -298,7 +298,6 @@ def people_in(path: str) -> list[dict[str, str]]:
 def _flags(house: House, claims: Sequence[Claimed], people: Sequence[Mapping[str, str]]) -> Iterator[str]:
     """What the chain cannot see by design: whom pseudonyms belong to, who treats herself, who is dead."""
     known = {row["pseudonym"].lower(): row for row in people}
-    done: dict[tuple[str, bytes, int], set[str]] = defaultdict(set)
     for each in claims:
         row = known.get(each.claim.pseudonym.lower())
         if row is None:
@@ -308,8 +307,6 @@ def _flags(house: House, claims: Sequence[Claimed], people: Sequence[Mapping[str
             yield f"{row['person']}: claim {number} is of the provider that she belongs to"
         if row.get("died") and day(each.state.time) > row["died"]:
             yield f"{row['person']}: claim {number} was submitted after her death on {row['died']}"
-        for line in each.claim.lines:
-            done[row["person"], line.service, line.units].add(each.claim.pseudonym)
     pseudonyms: dict[str, set[str]] = defaultdict(set)
     for row in people:
         pseudonyms[row["person"]].add(row["pseudonym"].lower())

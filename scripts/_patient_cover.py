@@ -3,19 +3,19 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from scripts._cli import Failure, printable
-from scripts._covering import Money, cover_of, day, row_of, shown_rows
+from scripts._covering import Money, check_contracts, cover_of, day, row_of, shown_rows
 from scripts._patients import patient_of
-from scripts._remitting import explained
 from scripts._site import Person, Site
 from theriac.consortium import Role
 from theriac.cover.claiming import Claimed, Cover, Quote, Status, limits_from
+from theriac.cover.claims import Settlement, explanation
 from theriac.cover.messages import Appeal, EndPolicy
 from theriac.cover.papers import Card, Consent, Enrolment, Offer, Request, seal_opening, until, words_of
 from theriac.cover.policies import plain
@@ -141,6 +141,7 @@ class Insured:
         terms, name, now = self.cover.plan(offer.plan), "", self.cover.now()
         if terms["schedule"] != offer.schedule.root:
             raise Failure("The schedule in this offer is not that of its plan; do not sign it, and ask the insurer.", 5)
+        check_contracts(self.cover, terms)
         name = self.name_of(terms["insurer"])
         if offer.insurer != name:
             raise Failure(
@@ -148,8 +149,7 @@ class Insured:
             )
         if self.cover.standing(offer.underwriter, int(Role.INSURER)) != terms["insurer"]:
             raise Failure("The account that is to sign for the insurer is not the insurer's; do not sign it.", 5)
-        end = datetime.combine(offer.year.day(offer.year.last) + timedelta(days=1), time(), UTC)
-        if offer.year.ends != int(end.timestamp()):
+        if not offer.year.ends_in_time():
             raise Failure("This offer ends at another time than after its last day; do not sign it.", 5)
         if offer.year.ends <= now:
             raise Failure(f"This offer is of a year that was over on {day(offer.year.ends)}; ask for another.", 3)
@@ -345,7 +345,8 @@ class Insured:
 
     def explain(self, kept: Kept, claimed: Claimed) -> bytes:
         """A FHIR ExplanationOfBenefit."""
-        return explained(self.cover, claimed, kept.schedule, origin=kept.offer.year.origin)
+        settlement = Settlement.of(claimed, insurer=int(self.cover.plan(kept.plan)["insurer"]))
+        return explanation(settlement, kept.schedule, origin=kept.offer.year.origin)
 
     def pay(self, kept: Kept, claimed: Claimed) -> dict[str, Any]:
         """Pays what is due of a claim, from the account; the receipt."""

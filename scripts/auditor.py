@@ -335,16 +335,22 @@ def claim(claim: str, out: str, who: str, account: str | None, network: str, sto
     "--claim", "number", required=True, help="The claim's number of 64 digits: what the dossier is to be about."
 )
 @click.option("--block-hash", default=None, help="The hash of its block, from a source that you trust.")
-def verify_claim(file: str, number: str, block_hash: str | None) -> None:
+@click.option("--contract", default=None, help="The address of the consortium's contract Claims, as you know it.")
+def verify_claim(file: str, number: str, block_hash: str | None, contract: str | None) -> None:
     """Check a claim's dossier in FILE without a chain, step by step; exit code 5 where it does not hold."""
+    from eth_utils.address import is_address, to_checksum_address
+
     from scripts._covering import read
     from scripts._prescribing import numbered
     from theriac.cover.dossier import Dossier
 
+    if contract is not None and not is_address(contract):
+        raise Failure(f"{contract[:60]!r} is no address of a contract.")
     dossier = Dossier.decode(read(file))
     trusted = numbered(block_hash) if block_hash is not None else None
-    click.echo(dossier.verify(numbered(number), block_hash=trusted))
-    click.echo(f"Made and signed by {dossier.author}.")
+    known = to_checksum_address(contract) if contract is not None else None
+    click.echo(dossier.verify(numbered(number), block_hash=trusted, contract=known))
+    click.echo(f"Kept by the contract {dossier.domain.contract}; made and signed by {dossier.author}.")
 
 
 @cli.command(epilog=example("auditor refutations"))

@@ -484,7 +484,12 @@ def answer(
 
 @cli.command(epilog=example('insurer refute 7be1 --ground 1 --why "The pack is not what was prescribed"'))
 @_CLAIM
-@click.option("--ground", type=click.IntRange(1, 65535), required=True, help="A code of docs/protocol/cover.md.")
+@click.option(
+    "--ground",
+    type=click.IntRange(1, 3),
+    required=True,
+    help="1 the pack is not what was prescribed, 2 what was sealed does not open, 3 it was never done.",
+)
 @click.option("--why", required=True, help="What the arbiter reads, beside what the provider sealed.")
 @_WHO
 @_ACCOUNT

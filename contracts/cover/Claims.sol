@@ -71,7 +71,7 @@ contract Claims is IClaims, EIP712 {
     mapping(bytes32 claim => address) public reviewerOf;
 
     mapping(bytes32 claim => State) private _stateOf;
-    mapping(bytes32 claim => bool) private _consented;
+    mapping(bytes32 claim => address controller) private _consentOf;
     mapping(bytes32 claim => uint64) private _receivedOf;
 
     constructor(
@@ -126,7 +126,7 @@ contract Claims is IClaims, EIP712 {
         if (msg.sender != controller) revert NoConsent(controller);
         bytes32 id = idOf(claim);
 
-        _consented[id] = true;
+        _consentOf[id] = controller;
 
         emit Consented(id, claim.plan, claim.pseudonym);
     }
@@ -235,7 +235,7 @@ contract Claims is IClaims, EIP712 {
         bytes32 id = idOf(claim);
         uint64 paid = _reversible(settled, id);
 
-        _undo(settled, id);
+        _undo(settled, id, false);
         if (prescription != 0) _takeBack(settled, prescription, line);
         _giveBack(claim, paid);
         _refund(claim, id);
@@ -261,7 +261,7 @@ contract Claims is IClaims, EIP712 {
         run.atOnce = true;
         if (run.marks & IS_GOODS != 0) _checkGoods(claim.lines, settled.claim.lines[0].units);
 
-        _undo(settled, old);
+        _undo(settled, old, false);
         _receivedOf[run.query.id] = _receivedOf[old];
         id = _submit(claim, rows, run);
         _refund(claim, old);
@@ -282,7 +282,7 @@ contract Claims is IClaims, EIP712 {
         if (claim.primary != 0) run.query.most = _stateOf[claim.primary].share + state.paid;
         run.atOnce = true;
 
-        _undo(settled, run.query.id);
+        _undo(settled, run.query.id, false);
         _ask(claim, run);
         IBenefits.Verdict memory verdict = _benefits.redecide(claim, settled.benefits, waived, run.query);
         if (verdict.missing == IBenefits.Missing.Nothing && verdict.paid <= run.back) {
@@ -319,8 +319,9 @@ contract Claims is IClaims, EIP712 {
 
         emit Ruled(id, forInsurer);
 
-        if (forInsurer) _undo(settled, id);
+        if (forInsurer) _undo(settled, id, true);
         _escrow.conclude(claim.plan, claim.provider, paid, forInsurer);
+        if (forInsurer && !_isRefunded(claim, id)) emit ShareKept(id);
     }
 
     /// @inheritdoc IClaims
@@ -468,13 +469,15 @@ contract Claims is IClaims, EIP712 {
         _escrow.refundShare(claim.plan, id, claim.provider);
     }
 
-    function _undo(Settled calldata settled, bytes32 id) private {
+    /// @dev By evidence that an arbiter has rejected nothing is claimed again.
+    function _undo(Settled calldata settled, bytes32 id, bool isRejected) private {
         Claim calldata claim = settled.claim;
         State storage state = _stateOf[id];
         uint64 paid = state.paid;
         IBenefits.Query memory query;
         query.id = id;
         query.isGoods = state.marks & IS_GOODS != 0;
+        query.refused = isRejected;
         state.status = ClaimStatus.Reversed;
         state.paid = 0;
         state.share = 0;
@@ -487,6 +490,15 @@ contract Claims is IClaims, EIP712 {
         emit Reversed(id, paid);
 
         _benefits.undo(claim, settled.benefits, settled.outcomes, query);
+    }
+
+    /// @dev A provider that has nothing left must not keep the arbiter from ruling.
+    function _isRefunded(Claim calldata claim, bytes32 id) private returns (bool) {
+        try _escrow.refundShare(claim.plan, id, claim.provider) {
+            return true;
+        } catch {
+            return false;
+        }
     }
 
     function _giveBack(Claim calldata claim, uint64 amount) private {
@@ -541,7 +553,7 @@ contract Claims is IClaims, EIP712 {
     function _checkConsent(Claim calldata claim, Run memory run, bytes calldata signature) private view {
         if (block.timestamp > claim.deadline) revert ConsentExpired(claim.deadline);
         address controller = _controllerOf(claim);
-        if (signature.length == 0 && _consented[run.query.id]) return;
+        if (signature.length == 0 && _consentOf[run.query.id] == controller) return;
 
         bytes32 hash = _hashTypedDataV4(run.content);
         if (!Signatures.isSignedBy(hash, signature, controller)) revert NoConsent(controller);

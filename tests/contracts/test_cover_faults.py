@@ -1,4 +1,4 @@
-"""What the contracts of cover should hold to: each test is the shortest way to see it. Some they do not hold to yet."""
+"""What the contracts of cover hold to: each test is the shortest way to see it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,8 +24,6 @@ from web3.contract import Contract
 from theriac.cover.messages import NONE
 
 DAY = 24 * 3600
-
-not_yet = pytest.mark.xfail(strict=True, raises=AssertionError)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +60,6 @@ def anchored(stage: Stage, what: str) -> bytes:
     return digest(what)
 
 
-@not_yet
 def test_reverse__takes_the_money_back_from_who_got_it(acting: Stage) -> None:
     # given a hospital that was paid and has withdrawn, and an insurer that lets the escrow take its deposits
     escrow, money = acting.contracts.escrow.functions, coin(acting)
@@ -112,7 +109,6 @@ def carry(stage: Stage, call: Any) -> int:
     return stage.chain.transact(STRANGER, {"to": carried.address, "data": encoded(carried)})["status"]
 
 
-@not_yet
 def test_dispute__keeps_no_more_than_was_paid_under_the_plan(acting: Stage) -> None:
     # given a hospital with money coming to it, and another plan that paid it a hundred
     escrow, number = acting.contracts.escrow.functions, of_carrier(acting)
@@ -127,7 +123,6 @@ def test_dispute__keeps_no_more_than_was_paid_under_the_plan(acting: Stage) -> N
     assert credit(acting, HOSPITAL.address) == before - 100
 
 
-@not_yet
 def test_take_back__leaves_what_is_disputed(acting: Stage) -> None:
     # given
     escrow, number = acting.contracts.escrow.functions, of_carrier(acting)
@@ -142,7 +137,6 @@ def test_take_back__leaves_what_is_disputed(acting: Stage) -> None:
     assert credit(acting, HOSPITAL.address) == before - 100
 
 
-@not_yet
 def test_conclude__pays_nothing_out_while_the_provider_owes(acting: Stage) -> None:
     # given two refuted claims of a hospital that has withdrawn, so that only the first is withheld
     cast, contracts = acting.cast, acting.contracts
@@ -182,7 +176,6 @@ def lapsing(stage: Stage) -> bytes:
     return number
 
 
-@not_yet
 def test_reinstate__leaves_what_was_covered_before(acting: Stage) -> None:
     # given what was done while the policy lasted
     number, evidence = lapsing(acting), anchored(acting, "while it lasted")
@@ -200,7 +193,6 @@ def test_reinstate__leaves_what_was_covered_before(acting: Stage) -> None:
     assert (before[3], after[3]) == (PAID, PAID)
 
 
-@not_yet
 def test_reinstate__leaves_goods_that_wait_decidable(acting: Stage) -> None:
     # given a claim for goods that was submitted while the policy lasted
     number = lapsing(acting)
@@ -217,7 +209,6 @@ def test_reinstate__leaves_goods_that_wait_decidable(acting: Stage) -> None:
     assert acting.refusal_of_call(quote, sender=STRANGER) is None
 
 
-@not_yet
 def test_consent__of_who_handed_over__is_none(acting: Stage) -> None:
     # given a consent that was sent, and a pseudonym that another wallet controls since
     made = acting.table["Claim"].message
@@ -228,7 +219,6 @@ def test_consent__of_who_handed_over__is_none(acting: Stage) -> None:
     assert acting.refusal("Claim") == acting.refusal("Claim", b"")
 
 
-@not_yet
 def test_adjust__counts_the_share_that_the_provider_has_got(acting: Stage) -> None:
     # given
     old = claim(acting.cast, "adjusted")
@@ -243,7 +233,6 @@ def test_adjust__counts_the_share_that_the_provider_has_got(acting: Stage) -> No
     assert state[7] == 2 * SHARE - SHARE
 
 
-@not_yet
 def test_conclude__for_the_insurer__gives_the_patient_her_share_back(acting: Stage) -> None:
     # given a share that was paid, of a claim that an arbiter then rules against
     cast, contracts, money = acting.cast, acting.contracts, coin(acting)
@@ -261,7 +250,6 @@ def test_conclude__for_the_insurer__gives_the_patient_her_share_back(acting: Sta
     assert credit(acting, STRANGER.address) == SHARE
 
 
-@not_yet
 def test_conclude__for_the_insurer__leaves_the_evidence_claimed(acting: Stage) -> None:
     # given a claim that an arbiter ruled against
     cast, contracts = acting.cast, acting.contracts

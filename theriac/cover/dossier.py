@@ -4,12 +4,14 @@ Whoever made it signs it, so that nothing in it changes unseen. What `verify` ch
 
 1. The claim has the number that the dossier is about: every line, amount and day is in it.
 2. The patient consented to it: her signature is that of the pseudonym's controller, for this chain and contract.
-3. The plan's terms have the plan's number, and the rows of the lines are in its schedule.
+3. The plan's terms have the plan's number and name this contract, and the rows of the lines are in its schedule.
 4. The published rules give this decision from the limits, from what had been used, and from what the chain knew.
 5. The decision is what the chain keeps of the claim: the hash of claim, goods, rows and outcomes, and the amount paid.
 6. That stands under a block whose hash the verifier trusts, by proofs out of the block's state.
 
-Without a block's hash, or from a node that gives no proofs, the sixth is left open, and the verdict says so.
+Without a block's hash, or from a node that gives no proofs, the sixth is left open, and the verdict says so; as it does
+where consent was given by a transaction. Whether the contract is the consortium's own, the verifier has to know:
+anybody can deploy another, and publish a plan that names it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -182,14 +184,18 @@ class Dossier:
 
     # -- verifying ---------------------------------------------------------------------------------------------------
 
-    def verify(self, claim: bytes, *, block_hash: bytes | None = None) -> str:
-        """What is proven. Raises BadDossier, which names the step that failed."""
+    def verify(self, claim: bytes, *, block_hash: bytes | None = None, contract: str | None = None) -> str:
+        """What is proven. `contract` is the one that the verifier knows to decide the consortium's claims, and
+        `block_hash` that of a block it trusts. Raises BadDossier, which names the step that failed.
+        """
         try:
             author = Account.recover_message(self._message(), signature=self.seal)
         except ValueError:
             author = ""
         if author != self.author or not author:
             raise BadDossier(step=0, fault="it was changed since its author signed it")
+        if contract is not None and contract != self.domain.contract:
+            raise BadDossier(step=0, fault=f"another contract keeps its claim, {self.domain.contract}")
         # (1) the claim has the number that the dossier is about
         if self.claim.id != claim:
             raise BadDossier(step=1, fault="its claim has another number")
@@ -219,6 +225,8 @@ class Dossier:
         terms = Limits(*limits.values())
         if keccak(encode([PLAN_TYPE], [(*fields, terms.as_tuple())])) != self.claim.plan:
             raise BadDossier(step=3, fault="its plan has another number")
+        if self.plan["adjudicator"] != self.domain.contract:
+            raise BadDossier(step=3, fault="its plan names another contract")
         if len(self.rows) != len(self.claim.lines):
             raise BadDossier(step=3, fault="it does not have a row for each line")
         for (benefit, proof), line in zip(self.rows, self.claim.lines, strict=True):
@@ -255,19 +263,20 @@ class Dossier:
             raise BadDossier(step=5, fault="the chain keeps another amount")
 
     def _check_block(self, block_hash: bytes | None) -> str:
+        consent = "" if self.signature else " Consent was given by a transaction, which this does not show."
         if self.proof is None:
-            return "The decision follows from the terms; the node that made this dossier gave no proof that it stands."
+            return f"The decision follows from the terms; whoever made this gave no proof that it stands.{consent}"
         values = self.proof.values(self.domain.contract)
         if [values.get(slot) for slot in slots_of(self.claim.id)] != list(self.kept.words):
             raise BadDossier(step=6, fault="the block's state keeps something else of this claim")
         number, its = self.proof.number, self.proof.block_hash
         if block_hash is None:
-            return f"Proven, if block {number} of chain {self.domain.chain_id} has the hash 0x{its.hex()}."
+            return f"Proven, if block {number} of chain {self.domain.chain_id} has the hash 0x{its.hex()}.{consent}"
         if its != block_hash:
             raise BadDossier(
                 step=6, fault=f"its block {number} has the hash 0x{its.hex()}, which is not the trusted one"
             )
-        return f"Proven under block {number}, whose hash is the trusted one."
+        return f"Proven under block {number}, whose hash is the trusted one.{consent}"
 
     @property
     def _pairs(self) -> list[tuple[tuple[Benefit, tuple[bytes, ...]], Line]]:

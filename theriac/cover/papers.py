@@ -23,13 +23,21 @@ from theriac.health import documents
 MOST_DAYS = 366
 """A policy year has at most so many days."""
 
+MOST_DAYS_OVER = 14
+"""A policy ends up to so many days after its last day: the chain tells the end, and is not to tell the origin."""
+
 _EARLIEST, _LATEST = 1_000, 30_000
+# No day of a policy that begins until then is beyond the calendar's last.
+_LAST_YEAR = 9_800
 _OPENING = "claim opening"
 
 
 @dataclass(frozen=True)
 class Year:
-    """A policy year. Days on the chain are counted from `origin`, which is secret: day zero."""
+    """A policy year. Days on the chain are counted from `origin`, which is secret: day zero.
+
+    Services are covered from day `first` to day `last`; goods, whose time everyone sees, until the second `ends`.
+    """
 
     origin: date
     first: int
@@ -42,8 +50,14 @@ class Year:
         if not 0 <= (last - first).days < MOST_DAYS:
             raise ValueError(f"a policy year has 1 to {MOST_DAYS} days")
         number = _EARLIEST + secrets.randbelow(_LATEST - _EARLIEST)
-        end = datetime.combine(last + timedelta(days=1), time(), UTC)
+        over = secrets.randbelow(MOST_DAYS_OVER + 1)
+        end = datetime.combine(last + timedelta(days=1 + over), time(), UTC)
         return cls(first - timedelta(days=number), number, number + (last - first).days, int(end.timestamp()))
+
+    def ends_in_time(self) -> bool:
+        """Whether it ends at a midnight after its last day, and not long after."""
+        over = self.ends - int(datetime.combine(self.day(self.last + 1), time(), UTC).timestamp())
+        return over % 86_400 == 0 and 0 <= over <= MOST_DAYS_OVER * 86_400
 
     def number(self, day: date) -> int:
         """A day as the chain counts it; zero, which is no day of a service, for one that cannot be told."""
@@ -98,7 +112,12 @@ class Offer:
         """Raises BadDocument."""
         told = _decoded("policy offer", data)
         try:
-            rest = (int.from_bytes(bytes.fromhex(told["family"])), int(told["lifetime"]), str(told["underwriter"]))
+            family = int.from_bytes(bytes.fromhex(told["family"]))
+            rest = (
+                _value("uint96", family),
+                _value("uint64", told["lifetime"]),
+                _value("address", told["underwriter"]),
+            )
             return cls(*_from_common(told), *rest)
         except (KeyError, TypeError, ValueError):
             raise _broken("policy offer") from None
@@ -145,7 +164,7 @@ class Card:
         """Raises BadDocument."""
         told = _decoded("policy card", data)
         try:
-            return cls(*_from_common(told), str(told["pseudonym"]))
+            return cls(*_from_common(told), _value("address", told["pseudonym"]))
         except (KeyError, TypeError, ValueError):
             raise _broken("policy card") from None
 
@@ -289,7 +308,10 @@ def _common(plan: bytes, insurer: str, schedule: Schedule, year: Year) -> dict[s
 
 
 def _from_common(told: Mapping[str, Any]) -> tuple[bytes, str, Schedule, Year]:
-    year = Year(date.fromisoformat(told["origin"]), int(told["first"]), int(told["last"]), int(told["ends"]))
+    numbers = [_value(kind, told[name]) for kind, name in (("uint16", "first"), ("uint16", "last"), ("uint40", "ends"))]
+    year = Year(date.fromisoformat(told["origin"]), *numbers)
+    if not 0 < year.first <= year.last or year.origin.year > _LAST_YEAR:
+        raise ValueError("has no days of a policy year")
     return _word(told["plan"]), str(told["insurer"]), Schedule.decode(str(told["schedule"]).encode()), year
 
 

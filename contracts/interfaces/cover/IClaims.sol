@@ -110,6 +110,9 @@ interface IClaims is IAdjudicator {
     /// @notice An arbiter ruled about a refuted claim, for the insurer or for the provider.
     event Ruled(bytes32 indexed claim, bool forInsurer);
 
+    /// @notice The patient's share could not be taken back from the provider after a ruling.
+    event ShareKept(bytes32 indexed claim);
+
     /// @notice The provider says that it got the patient's share.
     event ShareReceived(bytes32 indexed claim, uint64 amount);
 

@@ -23,7 +23,7 @@ def house(_house: House) -> Iterator[House]:
 @pytest.fixture(scope="session")
 def _covered() -> Iterator[Covered]:
     """On a chain of its own, so that it need not be set up for each test."""
-    with open_house() as house:
+    with open_house(House) as house:
         plan = house.plan()
         house.publish(plan)
         house.fund(plan.id, 10_000_000)

@@ -151,6 +151,7 @@ CHANGES: dict[str, tuple[int, Callable[[Any], None]]] = {
     "the controller": (2, lambda told: told.update(controller="0x" + "11" * 20)),
     "the chain": (2, lambda told: told["domain"].update(chain_id="1")),
     "a term of the plan": (3, lambda told: told["plan"].update(filingDays=1)),
+    "the contract that the plan names": (3, lambda told: told["plan"].update(adjudicator="0x" + "11" * 20)),
     "a limit": (3, lambda told: told["plan"]["limits"].update(deductible=0)),
     "a row's price": (3, lambda told: told["rows"][0][0].__setitem__(3, "10001")),
     "what an item was charged": (4, lambda told: told["items"][0].__setitem__(3, "24999")),
@@ -201,3 +202,15 @@ def test_dossier__with_any_byte_changed__is_refused(covered: Covered, cover: Cov
         changed = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
         with pytest.raises(Tampered):
             Dossier.decode(changed).verify(claim)
+
+
+def test_dossier__of_a_contract_of_somebodys_own__is_refused_by_who_knows_the_consortiums(
+    covered: Covered, cover: Cover
+) -> None:
+    # given
+    claim = decided(covered, *LINES)
+    dossier = made(covered, cover, claim)
+    # when, then
+    assert dossier.verify(claim, contract=covered.house.contracts.claims.address)
+    with pytest.raises(BadDossier):
+        dossier.verify(claim, contract="0x" + "11" * 20)
