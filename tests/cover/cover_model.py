@@ -176,11 +176,15 @@ class Told:
         outcomes = tuple(outcome.as_tuple() for outcome in self.decision.outcomes)
         return Settled(self.claim, self.benefits, outcomes, self.batch, self.index)
 
+    @property
+    def outcomes(self) -> tuple[rules.Outcome, ...]:
+        return () if self.decision is None else self.decision.outcomes
+
     def counted(self) -> Iterator[tuple[Line, Benefit, rules.Outcome]]:
         """The lines that use something: those of a claim that stands which were not denied."""
-        if not self.stands or self.decision is None:
+        if not self.stands:
             return
-        for line, benefit, outcome in zip(self.claim.lines, self.benefits, self.decision.outcomes, strict=True):
+        for line, benefit, outcome in zip(self.claim.lines, self.benefits, self.outcomes, strict=True):
             if not outcome.is_denied:
                 yield line, benefit, outcome
 
@@ -404,13 +408,14 @@ class Model:
     def is_claimed(
         self, plan: str, who: str, evidence: bytes, *, first: bool = True, without: Told | None = None
     ) -> bool:
-        """Whether some evidence was paid for: by any first payer, or by this plan after another."""
+        """Whether some evidence was paid for, or rejected: by any first payer, or by this plan after another."""
         for told in self.claims.values():
             if told is without or told.is_goods or told.who != who or told.claim.evidence != evidence:
                 continue
             is_first = told.claim.primary == NONE
             counts = (is_first and first) or (not is_first and told.scheme.name == plan)
-            if counts and any(told.counted()):
+            is_rejected = told.refutation[0] is UPHELD
+            if counts and (told.stands or is_rejected) and any(not each.is_denied for each in told.outcomes):
                 return True
         return False
 

@@ -74,6 +74,7 @@ class Kept:
     index: int = 0
     outcomes: tuple[Outcome, ...] = ()
     stands: bool = False
+    is_rejected: bool = False
 
     def counted(self) -> Iterator[tuple[int, Outcome]]:
         return ((at, each) for at, each in enumerate(self.outcomes) if not each.is_denied)
@@ -145,6 +146,8 @@ class Watch:
                 self._assessed(kept)
             elif event.name == "Unused":
                 self.kept[facts["claim"]].stands = False
+            elif event.name == "Ruled":
+                self.kept[facts["claim"]].is_rejected = facts["forInsurer"]
 
     def _assessed(self, kept: Kept) -> None:
         for line, outcome in zip(kept.claim.lines, kept.outcomes, strict=True):
@@ -364,12 +367,12 @@ class Watch:
         used: Counter[bytes] = Counter()
         units: Counter[tuple[Any, ...]] = Counter()
         for id_, kept in self.kept.items():
+            is_first = kept.claim.primary == NONE
+            if kept.batch == NONE and (kept.stands or kept.is_rejected) and any(kept.counted()):
+                first[kept.who, kept.claim.evidence, "" if is_first else kept.plan] += 1
             if not kept.stands or not any(kept.counted()):
                 continue
-            is_first = kept.claim.primary == NONE
-            if kept.batch == NONE:
-                first[kept.who, kept.claim.evidence, "" if is_first else kept.plan] += 1
-            elif is_first:
+            if kept.batch != NONE and is_first:
                 packs[kept.batch, kept.index] += 1
             for at, _ in kept.counted():
                 line = kept.claim.lines[at]
