@@ -7,7 +7,7 @@ had used. What a claim comes to it asks `theriac.cover.rules`.
 An act answers with the names of all the rules that forbid it; where there is none, it was done.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
@@ -572,6 +572,8 @@ class Model:
             why.add("WrongLines")
         if told.claim.evidence != evidence_of(giving.prescription, 0):
             why.add("WrongEvidence")
+        if NUMBERS["hospital"] in self.suspended:
+            why.add("PrescriberNotInStanding")
         if giving.index in self.packs:
             why.add("WrongStatus")
         fillings = self.pharmacy_lines[giving.prescription]
@@ -1209,7 +1211,3 @@ def key_of(benefit: Benefit) -> bytes:
 def rule_of(benefit: Benefit) -> rules.Benefit:
     values = vars(benefit)
     return rules.Benefit(**{**values, "kind": Kind(values["kind"])})
-
-
-def total(amounts: Iterable[int]) -> int:
-    return sum(amounts)

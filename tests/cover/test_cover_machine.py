@@ -9,14 +9,14 @@ has it try twenty times as many.
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from random import Random
 from typing import Any, ClassVar
 
 import pytest
-from counting_house import DAY, HOUR, LICENCES, NUMBERS, PILLS, SERVICES, STAFF, Benefit, digest, open_house
+from counting_house import DAY, HOUR, NUMBERS, PILLS, SERVICES, STAFF, Benefit, digest, open_house
 from cover_model import (
     DISMISSED,
     HAS_SECONDARY,
@@ -36,7 +36,7 @@ from cover_model import (
     Told,
 )
 from cover_properties import Act, Watch
-from cover_stage import INSURERS, PACKS_IN_STOCK, PATIENTS, PEOPLE, UNDERWRITERS, Event, Sight, Stage, expected
+from cover_stage import PACKS_IN_STOCK, PATIENTS, PEOPLE, UNDERWRITERS, Sight, Stage, expected
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -47,7 +47,7 @@ from theriac.cover.messages import NONE, Agreement, Claim, Line, Ruling, evidenc
 from theriac.cover.rules import WAIVABLE
 
 MANY = int(os.environ.get("THERIAC_EXAMPLES", "1"))
-STEPS = 450 * MANY
+STEPS = 600 * MANY
 
 LIFE = 75
 """What becomes of a few people's cover, in acts."""
@@ -68,7 +68,7 @@ LIKELY = {
     "reverse": 7,
     "adjust": 6,
     "consent": 1,
-    "pay_share": 7,
+    "pay_share": 8,
     "receive_share": 2,
     "appeal": 7,
     "answer": 7,
@@ -85,9 +85,9 @@ LIKELY = {
     "end_policy": 1,
     "request": 4,
     "authorize": 5,
-    "open": 3,
-    "deliver": 3,
-    "assess": 3,
+    "open": 4,
+    "deliver": 5,
+    "assess": 8,
     "expire": 1,
     "wait": 6,
     "suspend": 1,
@@ -100,8 +100,6 @@ ACTS = {
     *("deposit", "drain", "setPayout", "answerFor", "withdraw", "payPremium", "reinstate", "endPolicy"),
     *("request", "approve", "refuse", "open", "deliver", "assess", "expire"),
 }
-
-LONG_AGO = 10**12
 
 
 class Senseless(Exception):
@@ -120,6 +118,7 @@ class Lives(RuleBasedStateMachine):
         self.watch = Watch(self.model)
         self.used: Counter[bytes] = Counter()
         self.count = 0
+        self.nonces: Counter[bytes] = Counter()
         self.sight = self._look("the beginning")
         for who in Random(seed).sample(list(PATIENTS["golden"]), 2):
             self._pay_premium("friend", self.model.schemes["golden"], who, 3)
@@ -214,7 +213,8 @@ class Lives(RuleBasedStateMachine):
             [[forged, *rest], [told.scheme.schedule.row(other), *rest], rows[1:], [*rows, (row, proof)]]
         ), False
 
-    def _least(self, dice: Random, told: Told) -> int:
+    def _least(self, dice: Random) -> int:
+        """The least that a provider accepts: mostly anything."""
         return dice.choice([0] * 12 + [1, 5_000, 10**6])
 
     def _parties(self, *claims: Told) -> frozenset[str]:
@@ -228,11 +228,18 @@ class Lives(RuleBasedStateMachine):
     def wait(self, dice: Random) -> None:
         now = self.model.now
         edges = [edge - dice.choice([1, 2]) for edge in sorted(self._edges()) if now + 2 < edge < now + 100 * DAY]
-        moment = dice.choice([now + HOUR, now + DAY, *edges[:4], *edges[4:16:3], now + 5 * DAY])
+        self._wait_until(dice.choice([now + HOUR, now + DAY, *edges[:4], *edges[4:16:3], now + 5 * DAY]))
+
+    def _wait_until(self, moment: int) -> None:
         self.model.now = moment
         self.stage.wait_until(moment)
         before, self.sight = self.sight, self._look("a while")
         self.watch.waited(before, self.sight)
+
+    def _hesitate(self, dice: Random, moment: int) -> None:
+        """Mostly somebody waits for the first second after a moment, now and then for its last."""
+        if moment > self.model.now and dice.randint(0, 3):
+            self._wait_until(moment - (not dice.randint(0, 4)))
 
     def _edges(self) -> Iterator[int]:
         """When something may be done no more, or only then."""
@@ -377,7 +384,7 @@ class Lives(RuleBasedStateMachine):
         return self.anchor(dice, f"encounter {self.count}", who, by)
 
     def _submit(self, dice: Random, by: str, told: Told) -> None:
-        by, least = self._of(dice, by), self._least(dice, told)
+        by, least = self._of(dice, by), self._least(dice)
         (rows, right), (signature, signer) = self._rows(dice, told), self._signed(dice, told)
         self.say(
             Act("submit", by, frozenset({told.id}), facts=repr(told)),
@@ -427,7 +434,7 @@ class Lives(RuleBasedStateMachine):
         )
         told = self._told(claim, scheme, who)
         self.watch.kept[told.id] = replace(self.watch.kept[told.id], batch=self.stage.batch, index=index)
-        words = self.nonces.setdefault(prescription.id, 0)
+        words = self.nonces[prescription.id]
         nonce, signer = words if dice.randint(0, 20) else words + 1, "bearer" if dice.randint(0, 20) else "stranger"
         given = units if dice.randint(0, 20) else units + 1
         giving = Giving(
@@ -437,7 +444,7 @@ class Lives(RuleBasedStateMachine):
         goods = self.stage.given(
             prescription, index, units=given, nonce=nonce, signer=signer, deadline=self.model.now + HOUR // 2
         )
-        by, least = self._of(dice, "pharmacist", "pharmacy"), self._least(dice, told)
+        by, least = self._of(dice, "pharmacist", "pharmacy"), self._least(dice)
         (rows, right), (signature, signed) = self._rows(dice, told), self._signed(dice, told)
         done = self.say(
             Act("dispense", by, frozenset({told.id}), facts=repr(told)),
@@ -447,13 +454,6 @@ class Lives(RuleBasedStateMachine):
         )
         if done:
             self.nonces[prescription.id] += 1
-
-    @property
-    def nonces(self) -> dict[bytes, int]:
-        """How many words of each prescription's bearer have counted."""
-        if not hasattr(self, "_nonces"):
-            self._nonces: dict[bytes, int] = {}
-        return self._nonces
 
     def coordinate(self, dice: Random) -> None:
         first = self._claim(
@@ -486,7 +486,7 @@ class Lives(RuleBasedStateMachine):
         told = self._told(claim, scheme, first.who)
         kept = self.watch.kept[told.id]
         self.watch.kept[told.id] = replace(kept, batch=first.batch, index=first.index)
-        by, least = self._staff(dice, claim.provider), self._least(dice, told)
+        by, least = self._staff(dice, claim.provider), self._least(dice)
         (rows, right), (signature, signer) = self._rows(dice, told), self._signed(dice, told)
         settled, shown = self._shown(dice, first)
         self.say(
@@ -504,7 +504,7 @@ class Lives(RuleBasedStateMachine):
 
     def resume(self, dice: Random) -> None:
         told = self._claim(dice, lambda told: told.status is Status.PENDED)
-        by, least = self._staff(dice, told.claim.provider), self._least(dice, told)
+        by, least = self._staff(dice, told.claim.provider), self._least(dice)
         (rows, right), (batch, index, shown) = self._rows(dice, told), self._pended(dice, told)
         self.say(
             Act("resume", by, frozenset({told.id}), facts=repr(told)),
@@ -525,7 +525,11 @@ class Lives(RuleBasedStateMachine):
         )
 
     def reverse(self, dice: Random) -> None:
-        told = self._claim(dice, lambda told: told.status in (Status.PENDED, Status.DECIDED))
+        # Half the time one of which the share was paid.
+        is_paid = bool(dice.randint(0, 1)) and any(told.payments for told in self.model.claims.values())
+        told = self._claim(
+            dice, lambda told: told.status in (Status.PENDED, Status.DECIDED) and (told.payments or not is_paid)
+        )
         by, prescription = self._staff(dice, told.claim.provider), NONE
         if (told.is_goods and dice.randint(0, 2)) or not dice.randint(0, 30):
             fitting = [each.id for each in self.stage.prescriptions if evidence_of(each.id, 0) == told.claim.evidence]
@@ -552,7 +556,7 @@ class Lives(RuleBasedStateMachine):
             claim = replace(claim, evidence=digest("other evidence"))
         told = self._told(claim, old.scheme, old.who)
         self.watch.kept[told.id] = replace(self.watch.kept[told.id], batch=old.batch, index=old.index)
-        by, least = self._staff(dice, claim.provider), self._least(dice, told)
+        by, least = self._staff(dice, claim.provider), self._least(dice)
         (rows, right), (signature, signer) = self._rows(dice, told), self._signed(dice, told)
         settled, shown = self._shown(dice, old)
         self.say(
@@ -661,8 +665,8 @@ class Lives(RuleBasedStateMachine):
         )
 
     def lapse(self, dice: Random) -> None:
-        now = self.model.now
-        told = self._claim(dice, lambda told: told.refutation[0] is Stand.OPEN and told.refutation[1] < now - 12 * DAY)
+        told = self._claim(dice, lambda told: told.refutation[0] is Stand.OPEN)
+        self._hesitate(dice, told.refutation[1] + told.scheme.terms.appeal_days * DAY)
         by, (settled, shown) = dice.choice(PEOPLE), self._shown(dice, told)
         self.say(
             Act("lapse", by, frozenset({told.id}), facts=repr(told)),
@@ -877,7 +881,8 @@ class Lives(RuleBasedStateMachine):
         )
 
     def expire(self, dice: Random) -> None:
-        number, _ = self._episode(dice, lambda episode: episode.terms.ends <= self.model.now + 1)
+        number, episode = self._episode(dice, lambda episode: episode.status in (Stand.OPEN, Stand.SECOND))
+        self._hesitate(dice, episode.terms.ends - 1)
         by = dice.choice(PEOPLE)
         self.say(Act("expire", by), *("Episodes", "expire", number), reasons=lambda: self.model.expire(number))
 
@@ -902,6 +907,3 @@ def test_cover__over_random_lives__is_what_the_model_says(stage: Stage) -> None:
     # then: every act was done, and most were refused too.
     done = {name for name, answer in Fresh.seen if answer == "done"}
     assert done == ACTS
-
-
-__all__ = ["INSURERS", "LICENCES", "Event", "Sequence"]
