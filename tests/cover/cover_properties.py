@@ -380,10 +380,9 @@ class Watch:
                     days[kept.plan, kept.who, kept.keys[at], line.day] += 1
                 if kept.limited[at]:
                     units[kept.plan, kept.who, line.service] += line.units
-                if line.authorization != NONE and after.get(("used by", line.authorization)) == (
-                    int.from_bytes(id_, "big"),
-                ):
-                    used[line.authorization] += 1
+            named = {line.authorization for line in kept.claim.lines}
+            own = int.from_bytes(id_, "big")
+            used.update(number for number in named if after.get(("used by", number)) == (own,))
         # property C8
         for counted in (days, first, packs, used):
             assert not counted or max(counted.values()) == 1, counted

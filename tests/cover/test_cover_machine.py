@@ -54,6 +54,16 @@ LIFE = 75
 
 PROVIDING = {"doctor": 1, "colleague": 2, "pharmacist": 3}
 REVIEWERS = {"silver": ("adjuster", "reviewer"), "golden": ("actuary",)}
+PEERS = (
+    ("doctor", "colleague", "pharmacist", "hospital", "clinic", "pharmacy"),
+    ("adjuster", "reviewer", "actuary", "insurer", "mutual"),
+    ("arbiter", "authority", "adjuster", "doctor"),
+)
+"""Who could do the same for another."""
+
+OFTEN = ("visit", "scan", "crown", "shot", "panel", "part of the panel", "by report")
+"""What is claimed most."""
+
 DAYS = (1005, 1006, 1022, 1023, 1024, 1100, 1101, 1102, 1103, 1104, 1105)
 GOODS = SERVICES.index(PILLS)
 
@@ -75,16 +85,16 @@ LIKELY = {
     "refute": 6,
     "judge": 6,
     "lapse": 2,
-    "deposit": 3,
-    "drain": 2,
+    "deposit": 4,
+    "drain": 3,
     "set_payout": 3,
     "answer_for": 2,
     "withdraw": 3,
     "pay_premium": 2,
     "reinstate": 2,
     "end_policy": 1,
-    "request": 4,
-    "authorize": 5,
+    "request": 6,
+    "authorize": 7,
     "open": 4,
     "deliver": 5,
     "assess": 8,
@@ -170,8 +180,10 @@ class Lives(RuleBasedStateMachine):
     # What is chosen: mostly something likely
 
     def _of(self, dice: Random, *able: str) -> str:
-        """Somebody, mostly one who is able."""
-        return dice.choice(able if able and dice.randint(0, 14) else PEOPLE)
+        """Somebody, mostly one who is able; seldom one who is so for another member, or anybody."""
+        chance = dice.randint(0, 23)
+        peers = [peer for peers in PEERS if able and able[0] in peers for peer in peers]
+        return dice.choice(PEOPLE if not able or chance == 0 else peers if peers and chance < 4 else able)
 
     def _staff(self, dice: Random, member: int) -> str:
         """Somebody, mostly of a member."""
@@ -324,10 +336,12 @@ class Lives(RuleBasedStateMachine):
         return told
 
     def _line(self, dice: Random, scheme: Scheme, who: str, provider: int) -> Line:
-        row: Benefit = dice.choice(list(scheme.rows.values()))
+        rows = list(scheme.rows.values())
+        often = [row for row, usual in zip(rows, SERVICES, strict=True) if usual.service in map(digest, OFTEN)]
+        row: Benefit = dice.choice(often if dice.randint(0, 4) else rows)
         units = dice.choice([1, 1, 1, 2, 3])
         fair = row.price * units
-        charged = max(dice.choice([fair, fair, fair + 2_000, fair // 2 + 1, 7_777]), 1)
+        charged = max(dice.choice([fair, fair + 2_000, fair // 2 + 1, fair * 3 // 4, 7_777]), 1)
         day = dice.choice(DAYS) if dice.randint(0, 11) else dice.choice([999, 1365])
         authorization = NONE
         fitting = [
@@ -349,6 +363,11 @@ class Lives(RuleBasedStateMachine):
         scheme, who = self._scheme(dice), dice.choice(list(PATIENTS["silver"]))
         by = dice.choice(["doctor", "doctor", "colleague", "hospital", "pharmacist"])
         provider = self.model.standing(by, PROVIDERS) or 1
+        approved = [asked for asked in self.model.authorizations.values() if asked.expiry > self.model.now]
+        if approved and not dice.randint(0, 2):
+            asked = dice.choice(approved)
+            scheme, who, provider = asked.scheme, asked.who, asked.provider
+            by = next(one for one, member in PROVIDING.items() if member == provider)
         if not dice.randint(0, 40):
             who = "friend"
         lines = [self._line(dice, scheme, who, provider) for _ in range(dice.choice([1, 1, 2, 3]))]
@@ -545,7 +564,8 @@ class Lives(RuleBasedStateMachine):
         old = self._claim(dice, lambda told: told.status is Status.DECIDED and told.claim.primary == NONE)
         lines = list(old.claim.lines)
         at = dice.randrange(len(lines))
-        charged = max(lines[at].charged + dice.choice([-3_000, -500, 0, 2_000]), 1)
+        fair = old.scheme.rows[lines[at].service].price * lines[at].units
+        charged = max(dice.choice([lines[at].charged - 3_000, lines[at].charged, fair, fair, fair + 5_000]), 1)
         lines[at] = replace(lines[at], charged=charged)
         if not dice.randint(0, 3):
             lines[at] = replace(lines[at], units=dice.choice([1, 2, 3]))
@@ -678,6 +698,13 @@ class Lives(RuleBasedStateMachine):
 
     def deposit(self, dice: Random) -> None:
         scheme, amount = self._scheme(dice), dice.choice([50_000, 20_000, 1, 0])
+        waiting = [told for told in self.model.claims.values() if told.missing is Missing.FUNDS]
+        waiting = [told for told in waiting if told.status is Status.PENDED]
+        if waiting and dice.randint(0, 3):
+            # Just as much as a claim waits for, or a unit less.
+            told = dice.choice(waiting)
+            scheme, balance = told.scheme, self.model.money.balance[told.scheme.name]
+            amount = max(self.model.decide(told, funds=0).decision.paid - balance - dice.choice([0, 1]), 0)
         by = self._of(dice, scheme.insurer, "friend")
         self.say(
             Act("deposit", by),
@@ -773,7 +800,7 @@ class Lives(RuleBasedStateMachine):
 
     def request(self, dice: Random) -> None:
         scheme, who = self._scheme(dice), dice.choice(list(PATIENTS["silver"]))
-        by = self._of(dice, "doctor", "colleague")
+        by = self._of(dice, "doctor", "doctor", "colleague")
         needing = [row.service for row in scheme.rows.values() if row.authorization]
         service = dice.choice(needing if dice.randint(0, 9) else list(scheme.rows))
         units, member = dice.choice([1, 2, 2, 3]) if dice.randint(0, 20) else 0, self.model.standing(by, PROVIDERS)
