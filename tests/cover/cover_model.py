@@ -1017,6 +1017,8 @@ class Model:
             why.add("NothingDue")
         if self.now > policy.until + scheme.terms.grace_days * DAY:
             why.add("Lapsed")
+        if by == scheme.insurer:
+            why.add("WrongTransfer")
         money = self.money.copied()
         why |= set(money.collect(by, amount))
         if not why:
