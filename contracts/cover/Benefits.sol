@@ -185,8 +185,8 @@ contract Benefits is IBenefits {
         IPolicies.Cover memory cover
     ) private {
         bytes32 policy = _policyOf(claim.plan, claim.pseudonym);
-        if (!query.isGoods && !query.refused) {
-            _isClaimed[_payerOf(claim, cover)][claim.evidence] = false;
+        if (!query.isGoods) {
+            if (!query.refused) _isClaimed[_payerOf(claim, cover)][claim.evidence] = false;
             _daysOf[policy][_keyOf(benefit)][line.day >> 8] &= ~(1 << (line.day & 0xff));
         }
         if (benefit.yearlyUnits != 0) _unitsOf[policy][benefit.service] -= line.units;

@@ -71,7 +71,7 @@ contract Claims is IClaims, EIP712 {
     mapping(bytes32 claim => address) public reviewerOf;
 
     mapping(bytes32 claim => State) private _stateOf;
-    mapping(bytes32 claim => address controller) private _consented;
+    mapping(bytes32 claim => address controller) private _consentOf;
     mapping(bytes32 claim => uint64) private _receivedOf;
 
     constructor(
@@ -126,7 +126,7 @@ contract Claims is IClaims, EIP712 {
         if (msg.sender != controller) revert NoConsent(controller);
         bytes32 id = idOf(claim);
 
-        _consented[id] = controller;
+        _consentOf[id] = controller;
 
         emit Consented(id, claim.plan, claim.pseudonym);
     }
@@ -469,15 +469,15 @@ contract Claims is IClaims, EIP712 {
         _escrow.refundShare(claim.plan, id, claim.provider);
     }
 
-    /// @dev What an arbiter found wrong is not claimed again: its evidence and its days stay used.
-    function _undo(Settled calldata settled, bytes32 id, bool isRuled) private {
+    /// @dev By evidence that an arbiter has rejected nothing is claimed again.
+    function _undo(Settled calldata settled, bytes32 id, bool isRejected) private {
         Claim calldata claim = settled.claim;
         State storage state = _stateOf[id];
         uint64 paid = state.paid;
         IBenefits.Query memory query;
         query.id = id;
         query.isGoods = state.marks & IS_GOODS != 0;
-        query.refused = isRuled;
+        query.refused = isRejected;
         state.status = ClaimStatus.Reversed;
         state.paid = 0;
         state.share = 0;
@@ -553,7 +553,7 @@ contract Claims is IClaims, EIP712 {
     function _checkConsent(Claim calldata claim, Run memory run, bytes calldata signature) private view {
         if (block.timestamp > claim.deadline) revert ConsentExpired(claim.deadline);
         address controller = _controllerOf(claim);
-        if (signature.length == 0 && _consented[run.query.id] == controller) return;
+        if (signature.length == 0 && _consentOf[run.query.id] == controller) return;
 
         bytes32 hash = _hashTypedDataV4(run.content);
         if (!Signatures.isSignedBy(hash, signature, controller)) revert NoConsent(controller);

@@ -1,8 +1,8 @@
 """What plans, claims, appeals and the escrow must do, as a plain model.
 
 Written from the sentences of the interfaces. Where the contracts keep sums, bits and flags of what was used, this model
-keeps every claim and looks the answer up among those that stand: what a reversal gives back is by that what the claim had
-used. What a claim comes to it asks `theriac.cover.rules`.
+keeps every claim and looks the answer up among those that stand: what a reversal gives back is by that what the claim
+had used. What a claim comes to it asks `theriac.cover.rules`.
 
 An act answers with the names of all the rules that forbid it; where there is none, it was done.
 """
@@ -557,7 +557,7 @@ class Model:
         if told.claim.evidence != evidence_of(giving.prescription, 0):
             why.add("WrongEvidence")
         if giving.index in self.packs:
-            why.add("WrongMove")
+            why.add("WrongStatus")
         fillings = self.pharmacy_lines[giving.prescription]
         if giving.units > giving.due - sum(each.units for each in fillings):
             why.add("TooMany")
@@ -843,7 +843,7 @@ class Model:
         status, time = told.appeal
         in_time = self.now <= time + told.scheme.terms.appeal_days * DAY
         is_insurers = status is Stand.OPEN and in_time
-        is_arbiters = status is DISMISSED and in_time or status is Stand.OPEN and not in_time
+        is_arbiters = (status is DISMISSED and in_time) or (status is Stand.OPEN and not in_time)
         insurer, arbiter = told.scheme.terms.insurer, told.scheme.terms.arbiter
         if not is_insurers and not is_arbiters:
             return frozenset(why | {"WrongStatus"})

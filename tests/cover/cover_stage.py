@@ -1,6 +1,6 @@
 """A counting house with two insurers on an anvil, spoken to in few words, and what its chain says of everything."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -8,17 +8,15 @@ from typing import Any, NamedTuple
 from counting_house import (
     DAY,
     HOLD_FOR,
-    LICENCES,
     NO_LIMIT,
     NUMBERS,
     SERVICES,
-    STAFF,
     House,
     Schedule,
     digest,
     pack,
 )
-from cover_model import MEMBERS, Money, Model, Policy, Scheme
+from cover_model import Model, Money, Policy, Scheme
 from eth_abi import decode, encode
 from eth_utils import keccak
 from eth_utils.abi import (
@@ -65,8 +63,13 @@ APPROVING = frozenset({"friend", "hospital", "pharmacy", "insurer", "mutual", "b
 PACKS_IN_STOCK = 12
 QUANTITY = 4
 
-Sight = dict[tuple[Any, ...], tuple[int, ...]]
-"""What the chain says, by what was asked: words."""
+
+class Sight(dict[tuple[Any, ...], tuple[int, ...]]):
+    """What the chain says, by what was asked: words."""
+
+    def items_of(self, kind: str) -> Iterator[tuple[tuple[Any, ...], tuple[int, ...]]]:
+        """What was asked of a kind, without its name, and the words."""
+        return ((key[1:], words) for key, words in self.items() if key[0] == kind)
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,9 @@ class Stage(House):
             self.send("doctor", "Prescriptions", "prescribe", terms.bearer, terms.lines, terms.file)
             self.prescriptions.append(terms)
         self._asked()
-        self.domains = {name: Domain.of(self.contract(name)) for name in ("Claims", "Appeals", "Episodes", "Prescriptions")}
+        self.domains = {
+            name: Domain.of(self.contract(name)) for name in ("Claims", "Appeals", "Episodes", "Prescriptions")
+        }
         self.wire = Wire(self.chain)
         self.chain.ask("anvil_autoImpersonateAccount", True)
         self.start = self.chain.now()
@@ -128,7 +133,8 @@ class Stage(House):
     def _publish(self, name: str, insurer: str) -> None:
         price = 1 if name == "silver" else 2
         rows = tuple(
-            replace(row, service=digest(f"{name}: {row.service.hex()}"), price=_price(row.price, price)) for row in SERVICES
+            replace(row, service=digest(f"{name}: {row.service.hex()}"), price=_price(row.price, price))
+            for row in SERVICES
         )
         schedule = Schedule(rows)
         premium = {"premium": 5_000, "premium_days": 30} if name == "golden" else {}
@@ -201,9 +207,19 @@ class Stage(House):
 
     def look(self, keys: Iterable[tuple[Any, ...]]) -> Sight:
         """What the chain says."""
-        keys = list(keys)
-        answers = self.wire.calls([self._question(key) for key in keys])
-        return {key: _words(answer) for key, answer in zip(keys, answers, strict=True)}
+        asked: dict[str, list[tuple[Any, ...]]] = {}
+        for key in keys:
+            asked.setdefault(self._question(key)[0], []).append(key)
+        selector, types = self._functions["Questions", "ask"]
+        calls = [
+            (self.asker.address, selector + encode(types, [to, [self.questions[key][1] for key in each]]))
+            for to, each in asked.items()
+        ]
+        sight = Sight()
+        for each, answer in zip(asked.values(), self.wire.calls(calls), strict=True):
+            (answers,) = decode(["bytes[]"], answer)
+            sight.update((key, _words(words)) for key, words in zip(each, answers, strict=True))
+        return sight
 
     def _question(self, key: tuple[Any, ...]) -> tuple[str, bytes]:
         if key not in self.questions:
@@ -259,7 +275,8 @@ class Stage(House):
     # -- words for the wire ------------------------------------------------------------------------------------------
 
     def _asked(self) -> None:
-        named = {**self.contracts.by_name, "Coin": self.coin}
+        self.asker = self.chain.deploy("Questions")
+        named = {**self.contracts.by_name, "Coin": self.coin, "Questions": self.asker}
         self._functions = {
             (name, entry["name"]): (function_abi_to_4byte_selector(entry), get_abi_input_types(entry))
             for name, contract in named.items()
@@ -335,15 +352,20 @@ WORDS = (3, 4)
 
 def expected(model: Model, stage: Stage) -> Sight:
     """What the chain must say."""
-    money, sight = model.money, {}
-    for plan, scheme in model.schemes.items():
+    money, sight = model.money, Sight()
+    for plan in model.schemes:
         sight["balance", plan] = (money.balance[plan],)
         sight["held", plan] = (money.held.get(plan, 0),)
         for member in (1, 2, 3):
-            sight["account", plan, member] = tuple(vars(money.accounts[plan, member]).values()) if (
-                plan,
-                member,
-            ) in money.accounts else (0, 0, 0, 0)
+            sight["account", plan, member] = (
+                tuple(vars(money.accounts[plan, member]).values())
+                if (
+                    plan,
+                    member,
+                )
+                in money.accounts
+                else (0, 0, 0, 0)
+            )
         for who in PATIENTS[plan]:
             person_, family = model.used(plan, who)
             sight["used", plan, who] = (*person_.as_tuple(), *family.as_tuple())
@@ -400,9 +422,7 @@ def _expect_claims(model: Model, sight: Sight) -> None:
         sight["refutation", id_] = (int(status), time, _number(openings))
         sight["share", plan, id_] = (sum(amount for _, amount in told.payments),)
         if not told.is_goods:
-            sight["claimed", plan, who, told.claim.evidence] = (
-                int(model.is_claimed(plan, who, told.claim.evidence)),
-            )
+            sight["claimed", plan, who, told.claim.evidence] = (int(model.is_claimed(plan, who, told.claim.evidence)),)
         used |= {(plan, who, row.service, row.service if row.bundle == NONE else row.bundle) for row in told.benefits}
     for plan, who, service, key in used:
         sight["units", plan, who, service] = (model.units(plan, who, service),)
@@ -410,9 +430,3 @@ def _expect_claims(model: Model, sight: Sight) -> None:
         for word in WORDS:
             bits = sum(1 << (day & 255) for day in days if day >> 8 == word)
             sight["days", plan, who, key, word] = (bits,)
-
-
-ABLE = {**{name: (name, roles) for name, roles in LICENCES.items()}, **STAFF}
-"""Who is able to what, by the member."""
-
-__all__ = ["MEMBERS"]

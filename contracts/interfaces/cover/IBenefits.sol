@@ -30,7 +30,7 @@ interface IBenefits {
     /// @param time When it was submitted first.
     /// @param isGoods Whether it is for goods, which are their own evidence.
     /// @param agreed Whether a reviewer agreed to it.
-    /// @param refused Whether a reviewer refused it.
+    /// @param refused Whether a reviewer refused it, or, where it is undone, an arbiter.
     /// @param most The most that may be paid: what an earlier payer left.
     /// @param funds What there is to pay it from.
     struct Query {
@@ -118,8 +118,8 @@ interface IBenefits {
         Query calldata query
     ) external returns (Verdict memory verdict);
 
-    /// @notice Gives back what a claim has used; where the query says that it was refused, by an arbiter, evidence and days
-    /// stay used. Only the plan's adjudicator, which knows that this is what was decided.
+    /// @notice Gives back what a claim has used; but not the evidence of one that was refused. Only the plan's adjudicator,
+    /// which knows that this is what was decided.
     function undo(
         Claim calldata claim,
         IRules.Benefit[] calldata benefits,

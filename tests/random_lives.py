@@ -16,12 +16,12 @@ FREE = "THERIAC_FUZZ_STEPS" in os.environ
 """Whether somebody asked for so many steps, which are then others at each run."""
 
 
-def live(machine: type[RuleBasedStateMachine], *, steps: int, life: int) -> None:
-    """Runs a machine for about so many steps, in lives of `life` steps each."""
+def live(machine: type[RuleBasedStateMachine], *, steps: int, life: int, free: bool = FREE) -> None:
+    """Runs a machine for about so many steps, in lives of `life` steps each; others at each run where it is free."""
     calm = settings(
         max_examples=max(1, steps // life),
         stateful_step_count=life,
-        derandomize=not FREE,
+        derandomize=not free,
         database=None,
         deadline=None,
         report_multiple_bugs=False,
@@ -46,7 +46,12 @@ class Wire:
     def calls(self, asked: Sequence[tuple[str, bytes]]) -> list[bytes]:
         """What contracts answer to these calls, all in one request."""
         bodies = [
-            {"jsonrpc": "2.0", "id": at, "method": "eth_call", "params": [{"to": to, "data": f"0x{data.hex()}"}, "latest"]}
+            {
+                "jsonrpc": "2.0",
+                "id": at,
+                "method": "eth_call",
+                "params": [{"to": to, "data": f"0x{data.hex()}"}, "latest"],
+            }
             for at, (to, data) in enumerate(asked)
         ]
         answers = {answer["id"]: answer for answer in self._say(bodies)}
