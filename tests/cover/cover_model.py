@@ -7,7 +7,7 @@ had used. What a claim comes to it asks `theriac.cover.rules`.
 An act answers with the names of all the rules that forbid it; where there is none, it was done.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
@@ -99,6 +99,13 @@ class Policy:
     family: int = 0
     lifetime: int = 0
     ended: bool = False
+    former: tuple[int, int] = (0, 0)
+
+    def at(self, moment: int) -> tuple[int, int]:
+        """The seconds that are covered, [since, until), around a moment: those before it was taken up again, too."""
+        if moment < self.since and moment < self.former[1]:
+            return self.former
+        return self.since, self.until
 
 
 @dataclass
@@ -169,11 +176,15 @@ class Told:
         outcomes = tuple(outcome.as_tuple() for outcome in self.decision.outcomes)
         return Settled(self.claim, self.benefits, outcomes, self.batch, self.index)
 
+    @property
+    def outcomes(self) -> tuple[rules.Outcome, ...]:
+        return () if self.decision is None else self.decision.outcomes
+
     def counted(self) -> Iterator[tuple[Line, Benefit, rules.Outcome]]:
         """The lines that use something: those of a claim that stands which were not denied."""
-        if not self.stands or self.decision is None:
+        if not self.stands:
             return
-        for line, benefit, outcome in zip(self.claim.lines, self.benefits, self.decision.outcomes, strict=True):
+        for line, benefit, outcome in zip(self.claim.lines, self.benefits, self.outcomes, strict=True):
             if not outcome.is_denied:
                 yield line, benefit, outcome
 
@@ -278,7 +289,10 @@ class Money:
             yield "NotReceived"
         account.received -= amount
         taken = self.from_credit(member, amount)
-        yield from self.collect(self.answerer(member), amount - taken)
+        if taken < amount and not self.payouts.get(member, Payout()).answers:
+            yield "NobodyAnswers"
+        else:
+            yield from self.collect(self.answerer(member), amount - taken)
 
     def refund(self, told: Told) -> Iterator[str]:
         for payer, amount in told.payments:
@@ -394,13 +408,14 @@ class Model:
     def is_claimed(
         self, plan: str, who: str, evidence: bytes, *, first: bool = True, without: Told | None = None
     ) -> bool:
-        """Whether some evidence was paid for: by any first payer, or by this plan after another."""
+        """Whether some evidence was paid for, or rejected: by any first payer, or by this plan after another."""
         for told in self.claims.values():
             if told is without or told.is_goods or told.who != who or told.claim.evidence != evidence:
                 continue
             is_first = told.claim.primary == NONE
             counts = (is_first and first) or (not is_first and told.scheme.name == plan)
-            if counts and any(told.counted()):
+            is_rejected = told.refutation[0] is UPHELD
+            if counts and (told.stands or is_rejected) and any(not each.is_denied for each in told.outcomes):
                 return True
         return False
 
@@ -454,7 +469,7 @@ class Model:
         policy = self.policies[plan, who]
         found, waited = self._common(told, without), 0
         if told.is_goods:
-            waited = max(told.time - policy.since, 0) // DAY
+            waited = max(told.time - policy.at(told.time)[0], 0) // DAY
         else:
             if line.day < FIRST:
                 found |= Reason.BEFORE_COVER
@@ -496,17 +511,18 @@ class Model:
 
     def _common(self, told: Told, without: Told | None) -> Reason:
         policy, found = self.policies[told.scheme.name, told.who], NO_REASON
+        evident, filing = self.evident(told), told.scheme.terms.filing_days * DAY
+        since, until = policy.at(told.time if told.is_goods else evident)
         if told.is_goods:
-            if told.time < policy.since:
+            if told.time < since:
                 found |= Reason.BEFORE_COVER
-            if told.time >= policy.until:
+            if told.time >= until:
                 found |= Reason.AFTER_COVER
             return found
-        evident, filing = self.evident(told), told.scheme.terms.filing_days * DAY
-        ran_its_course = policy.until == policy.ends and not policy.ended
-        if evident < policy.since:
+        ran_its_course = until == policy.ends and not policy.ended
+        if evident < since:
             found |= Reason.BEFORE_COVER
-        if evident >= policy.until + (filing if ran_its_course else 0):
+        if evident >= until + (filing if ran_its_course else 0):
             found |= Reason.AFTER_COVER
         if told.time > evident + filing:
             found |= Reason.LATE
@@ -558,6 +574,8 @@ class Model:
             why.add("WrongLines")
         if told.claim.evidence != evidence_of(giving.prescription, 0):
             why.add("WrongEvidence")
+        if NUMBERS["hospital"] in self.suspended:
+            why.add("PrescriberNotInStanding")
         if giving.index in self.packs:
             why.add("WrongStatus")
         fillings = self.pharmacy_lines[giving.prescription]
@@ -930,6 +948,11 @@ class Model:
             why.add("WrongFacts")
         if why:
             return frozenset(why)
+        if for_insurer:
+            # A provider that has nothing to give back cannot stop a ruling.
+            money = self.money.copied()
+            if not list(money.refund(told)):
+                self.money, told.payments = money, []
         self.money.conclude(told.scheme.name, told.claim.provider, told.paid, for_insurer=for_insurer)
         told.refutation = (UPHELD if for_insurer else REJECTED, self.now, told.refutation[2])
         told.status = Status.DECIDED
@@ -1012,7 +1035,7 @@ class Model:
         if self.now <= policy.until + scheme.terms.grace_days * DAY or self.now >= policy.ends:
             why.add("NotLapsed")
         if not why:
-            policy.since = self.now
+            policy.former, policy.since = (policy.since, policy.until), self.now
             policy.until = min(self.now + scheme.terms.premium_days * DAY, policy.ends)
         return frozenset(why)
 
@@ -1190,7 +1213,3 @@ def key_of(benefit: Benefit) -> bytes:
 def rule_of(benefit: Benefit) -> rules.Benefit:
     values = vars(benefit)
     return rules.Benefit(**{**values, "kind": Kind(values["kind"])})
-
-
-def total(amounts: Iterable[int]) -> int:
-    return sum(amounts)

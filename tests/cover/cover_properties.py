@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from counting_house import DAY, NUMBERS, STAFF
-from cover_model import DISMISSED, HAS_SECONDARY, Model, Stand, Status, key_of
+from cover_model import DISMISSED, HAS_SECONDARY, UPHELD, Model, Stand, Status, key_of
 from cover_stage import PATIENTS, PEOPLE, Event, Sight
 
 from theriac.cover.messages import NONE, Claim
@@ -74,6 +74,7 @@ class Kept:
     index: int = 0
     outcomes: tuple[Outcome, ...] = ()
     stands: bool = False
+    is_rejected: bool = False
 
     def counted(self) -> Iterator[tuple[int, Outcome]]:
         return ((at, each) for at, each in enumerate(self.outcomes) if not each.is_denied)
@@ -127,12 +128,12 @@ class Watch:
         self._always(after)
 
     def refused(self, before: Sight, after: Sight, told: list[Event]) -> None:
-        # property C25
+        # property C20
         assert told == []
         assert after == before
 
     def waited(self, before: Sight, after: Sight) -> None:
-        # property C25
+        # property C20
         assert after == before
 
     def _write_down(self, told: list[Event], before: Sight, after: Sight) -> None:
@@ -145,6 +146,8 @@ class Watch:
                 self._assessed(kept)
             elif event.name == "Unused":
                 self.kept[facts["claim"]].stands = False
+            elif event.name == "Ruled":
+                self.kept[facts["claim"]].is_rejected = facts["forInsurer"]
 
     def _assessed(self, kept: Kept) -> None:
         for line, outcome in zip(kept.claim.lines, kept.outcomes, strict=True):
@@ -211,7 +214,7 @@ class Watch:
                 # property C13
                 assert state[6] > was[6]
             if state[0] in (Status.PENDED, Status.REVERSED):
-                # properties C7, C14
+                # property C7
                 assert state[6:8] == (0, 0)
                 assert not self.kept[id_].stands
             else:
@@ -219,7 +222,7 @@ class Watch:
 
     def _beside(self, act: Act, id_: bytes, was: tuple[int, ...], state: tuple[int, ...]) -> None:
         """A first payer's claim, on which a later one was decided: of it only the share and the mark change."""
-        # property C15
+        # property C14
         after = [self.kept[other] for other in act.claims if self.kept[other].claim.primary == id_]
         assert after, f"{act} changed another claim"
         assert (*state[:2], *state[3:7], state[8]) == (*was[:2], *was[3:7], was[8])
@@ -273,10 +276,10 @@ class Watch:
                     book.owed -= facts["repaid"]
                     book.kept += facts["withheld"]
         for key, (received, disputed, withheld, owed) in after.items_of("account"):
-            # property C16
+            # property C15
             assert withheld <= disputed <= received
             book = self.concluded.get(key, Disputes())
-            # property C17
+            # property C16
             open_ = sum(after["claim", id_][6] for id_ in self._disputed(after, *key))
             assert disputed == open_
             assert owed == book.owed
@@ -296,7 +299,7 @@ class Watch:
             elif event.name == "Released":
                 self.held[self.of(plan)] -= event.facts["amount"]
         for plan in self.model.schemes:
-            # property C22
+            # property C19
             open_ = 0
             for key, (status, *_, price, withheld, _pseudonym, plan_) in after.items_of("episode"):
                 if plan_ == int.from_bytes(self.model.schemes[plan].id, "big"):
@@ -364,12 +367,12 @@ class Watch:
         used: Counter[bytes] = Counter()
         units: Counter[tuple[Any, ...]] = Counter()
         for id_, kept in self.kept.items():
+            is_first = kept.claim.primary == NONE
+            if kept.batch == NONE and (kept.stands or kept.is_rejected) and any(kept.counted()):
+                first[kept.who, kept.claim.evidence, "" if is_first else kept.plan] += 1
             if not kept.stands or not any(kept.counted()):
                 continue
-            is_first = kept.claim.primary == NONE
-            if kept.batch == NONE:
-                first[kept.who, kept.claim.evidence, "" if is_first else kept.plan] += 1
-            elif is_first:
+            if kept.batch != NONE and is_first:
                 packs[kept.batch, kept.index] += 1
             for at, _ in kept.counted():
                 line = kept.claim.lines[at]
@@ -377,10 +380,9 @@ class Watch:
                     days[kept.plan, kept.who, kept.keys[at], line.day] += 1
                 if kept.limited[at]:
                     units[kept.plan, kept.who, line.service] += line.units
-                if line.authorization != NONE and after.get(("used by", line.authorization)) == (
-                    int.from_bytes(id_, "big"),
-                ):
-                    used[line.authorization] += 1
+            named = {line.authorization for line in kept.claim.lines}
+            own = int.from_bytes(id_, "big")
+            used.update(number for number in named if after.get(("used by", number)) == (own,))
         # property C8
         for counted in (days, first, packs, used):
             assert not counted or max(counted.values()) == 1, counted
@@ -405,10 +407,11 @@ class Watch:
             if state is None:
                 continue
             share = sum(outcome.allowed - outcome.paid for _, outcome in kept.counted()) if kept.stands else 0
-            # property C20
-            assert state[7] + after["share", kept.plan, id_][0] <= share or kept.claim.primary != NONE
-            assert state[7] == 0 or (kept.claim.primary == NONE and kept.stands)
+            paid, is_over = after["share", kept.plan, id_][0], after["refutation", id_][0] == UPHELD
             # property C18
+            assert state[7] + paid <= share or kept.claim.primary != NONE or is_over
+            assert state[7] == 0 or (kept.claim.primary == NONE and kept.stands)
+            # property C17
             assert state[6] == (sum(outcome.paid for outcome in kept.outcomes) if kept.stands else 0)
 
 

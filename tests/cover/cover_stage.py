@@ -269,8 +269,8 @@ class Stage(House):
         function = {"used": "usedOf", "claimed": "isClaimed", "units": "unitsOf", "days": "daysOf"}.get(kind)
         if function is not None:
             return "Benefits", function, (id_, self.address(rest[0]), *rest[1:])
-        assert kind == "policy"
-        return "Policies", "policyOf", (id_, self.address(rest[0]))
+        assert kind in ("policy", "former")
+        return "Policies", f"{kind}Of", (id_, self.address(rest[0]))
 
     # -- words for the wire ------------------------------------------------------------------------------------------
 
@@ -372,6 +372,7 @@ def expected(model: Model, stage: Stage) -> Sight:
             policy = model.policies[plan, who]
             terms = (policy.family, policy.since, policy.until, policy.ends, 1000, 1364, int(policy.ended))
             sight["policy", plan, who] = terms
+            sight["former", plan, who] = policy.former
     for who in PEOPLE:
         sight["coins", who] = (money.coins[who],)
         sight["credit", who] = (money.credit.get(who, 0),)

@@ -9,14 +9,14 @@ has it try twenty times as many.
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from random import Random
 from typing import Any, ClassVar
 
 import pytest
-from counting_house import DAY, HOUR, LICENCES, NUMBERS, PILLS, SERVICES, STAFF, Benefit, digest, open_house
+from counting_house import DAY, HOUR, NUMBERS, PILLS, SERVICES, STAFF, Benefit, digest, open_house
 from cover_model import (
     DISMISSED,
     HAS_SECONDARY,
@@ -36,7 +36,7 @@ from cover_model import (
     Told,
 )
 from cover_properties import Act, Watch
-from cover_stage import INSURERS, PACKS_IN_STOCK, PATIENTS, PEOPLE, UNDERWRITERS, Event, Sight, Stage, expected
+from cover_stage import PACKS_IN_STOCK, PATIENTS, PEOPLE, UNDERWRITERS, Sight, Stage, expected
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -47,13 +47,23 @@ from theriac.cover.messages import NONE, Agreement, Claim, Line, Ruling, evidenc
 from theriac.cover.rules import WAIVABLE
 
 MANY = int(os.environ.get("THERIAC_EXAMPLES", "1"))
-STEPS = 450 * MANY
+STEPS = 600 * MANY
 
 LIFE = 75
 """What becomes of a few people's cover, in acts."""
 
 PROVIDING = {"doctor": 1, "colleague": 2, "pharmacist": 3}
 REVIEWERS = {"silver": ("adjuster", "reviewer"), "golden": ("actuary",)}
+PEERS = (
+    ("doctor", "colleague", "pharmacist", "hospital", "clinic", "pharmacy"),
+    ("adjuster", "reviewer", "actuary", "insurer", "mutual"),
+    ("arbiter", "authority", "adjuster", "doctor"),
+)
+"""Who could do the same for another."""
+
+OFTEN = ("visit", "scan", "crown", "shot", "panel", "part of the panel", "by report")
+"""What is claimed most."""
+
 DAYS = (1005, 1006, 1022, 1023, 1024, 1100, 1101, 1102, 1103, 1104, 1105)
 GOODS = SERVICES.index(PILLS)
 
@@ -68,26 +78,26 @@ LIKELY = {
     "reverse": 7,
     "adjust": 6,
     "consent": 1,
-    "pay_share": 7,
+    "pay_share": 8,
     "receive_share": 2,
     "appeal": 7,
     "answer": 7,
     "refute": 6,
     "judge": 6,
     "lapse": 2,
-    "deposit": 3,
-    "drain": 2,
+    "deposit": 4,
+    "drain": 3,
     "set_payout": 3,
     "answer_for": 2,
     "withdraw": 3,
     "pay_premium": 2,
     "reinstate": 2,
     "end_policy": 1,
-    "request": 4,
-    "authorize": 5,
-    "open": 3,
-    "deliver": 3,
-    "assess": 3,
+    "request": 6,
+    "authorize": 7,
+    "open": 4,
+    "deliver": 5,
+    "assess": 8,
     "expire": 1,
     "wait": 6,
     "suspend": 1,
@@ -100,8 +110,6 @@ ACTS = {
     *("deposit", "drain", "setPayout", "answerFor", "withdraw", "payPremium", "reinstate", "endPolicy"),
     *("request", "approve", "refuse", "open", "deliver", "assess", "expire"),
 }
-
-LONG_AGO = 10**12
 
 
 class Senseless(Exception):
@@ -120,6 +128,7 @@ class Lives(RuleBasedStateMachine):
         self.watch = Watch(self.model)
         self.used: Counter[bytes] = Counter()
         self.count = 0
+        self.nonces: Counter[bytes] = Counter()
         self.sight = self._look("the beginning")
         for who in Random(seed).sample(list(PATIENTS["golden"]), 2):
             self._pay_premium("friend", self.model.schemes["golden"], who, 3)
@@ -147,7 +156,7 @@ class Lives(RuleBasedStateMachine):
         answer = self.stage.say(act.by, contract, function, *arguments, at=self.model.now)
         self.seen[function, answer.error or "done"] += 1
         note(f"{self.model.now}: {act}: {answer.error or 'done'}")
-        # property C26
+        # property C21
         if answer.error is None:
             assert not why, f"{act} was done, though {sorted(why)}"
         else:
@@ -164,15 +173,17 @@ class Lives(RuleBasedStateMachine):
         seen = self.stage.look(wanted)
         if seen != wanted:
             differ = {key: (seen[key], wanted[key]) for key in wanted if seen[key] != wanted[key]}
-            # property C26
+            # property C21
             raise AssertionError(f"after {after} the chain says, and the model: {differ}")
         return seen
 
     # What is chosen: mostly something likely
 
     def _of(self, dice: Random, *able: str) -> str:
-        """Somebody, mostly one who is able."""
-        return dice.choice(able if able and dice.randint(0, 14) else PEOPLE)
+        """Somebody, mostly one who is able; seldom one who is so for another member, or anybody."""
+        chance = dice.randint(0, 23)
+        peers = [peer for peers in PEERS if able and able[0] in peers for peer in peers]
+        return dice.choice(PEOPLE if not able or chance == 0 else peers if peers and chance < 4 else able)
 
     def _staff(self, dice: Random, member: int) -> str:
         """Somebody, mostly of a member."""
@@ -214,7 +225,8 @@ class Lives(RuleBasedStateMachine):
             [[forged, *rest], [told.scheme.schedule.row(other), *rest], rows[1:], [*rows, (row, proof)]]
         ), False
 
-    def _least(self, dice: Random, told: Told) -> int:
+    def _least(self, dice: Random) -> int:
+        """The least that a provider accepts: mostly anything."""
         return dice.choice([0] * 12 + [1, 5_000, 10**6])
 
     def _parties(self, *claims: Told) -> frozenset[str]:
@@ -228,11 +240,18 @@ class Lives(RuleBasedStateMachine):
     def wait(self, dice: Random) -> None:
         now = self.model.now
         edges = [edge - dice.choice([1, 2]) for edge in sorted(self._edges()) if now + 2 < edge < now + 100 * DAY]
-        moment = dice.choice([now + HOUR, now + DAY, *edges[:4], *edges[4:16:3], now + 5 * DAY])
+        self._wait_until(dice.choice([now + HOUR, now + DAY, *edges[:4], *edges[4:16:3], now + 5 * DAY]))
+
+    def _wait_until(self, moment: int) -> None:
         self.model.now = moment
         self.stage.wait_until(moment)
         before, self.sight = self.sight, self._look("a while")
         self.watch.waited(before, self.sight)
+
+    def _hesitate(self, dice: Random, moment: int) -> None:
+        """Mostly somebody waits for the first second after a moment, now and then for its last."""
+        if moment > self.model.now and dice.randint(0, 3):
+            self._wait_until(moment - (not dice.randint(0, 4)))
 
     def _edges(self) -> Iterator[int]:
         """When something may be done no more, or only then."""
@@ -317,10 +336,12 @@ class Lives(RuleBasedStateMachine):
         return told
 
     def _line(self, dice: Random, scheme: Scheme, who: str, provider: int) -> Line:
-        row: Benefit = dice.choice(list(scheme.rows.values()))
+        rows = list(scheme.rows.values())
+        often = [row for row, usual in zip(rows, SERVICES, strict=True) if usual.service in map(digest, OFTEN)]
+        row: Benefit = dice.choice(often if dice.randint(0, 4) else rows)
         units = dice.choice([1, 1, 1, 2, 3])
         fair = row.price * units
-        charged = max(dice.choice([fair, fair, fair + 2_000, fair // 2 + 1, 7_777]), 1)
+        charged = max(dice.choice([fair, fair + 2_000, fair // 2 + 1, fair * 3 // 4, 7_777]), 1)
         day = dice.choice(DAYS) if dice.randint(0, 11) else dice.choice([999, 1365])
         authorization = NONE
         fitting = [
@@ -342,6 +363,11 @@ class Lives(RuleBasedStateMachine):
         scheme, who = self._scheme(dice), dice.choice(list(PATIENTS["silver"]))
         by = dice.choice(["doctor", "doctor", "colleague", "hospital", "pharmacist"])
         provider = self.model.standing(by, PROVIDERS) or 1
+        approved = [asked for asked in self.model.authorizations.values() if asked.expiry > self.model.now]
+        if approved and not dice.randint(0, 2):
+            asked = dice.choice(approved)
+            scheme, who, provider = asked.scheme, asked.who, asked.provider
+            by = next(one for one, member in PROVIDING.items() if member == provider)
         if not dice.randint(0, 40):
             who = "friend"
         lines = [self._line(dice, scheme, who, provider) for _ in range(dice.choice([1, 1, 2, 3]))]
@@ -377,7 +403,7 @@ class Lives(RuleBasedStateMachine):
         return self.anchor(dice, f"encounter {self.count}", who, by)
 
     def _submit(self, dice: Random, by: str, told: Told) -> None:
-        by, least = self._of(dice, by), self._least(dice, told)
+        by, least = self._of(dice, by), self._least(dice)
         (rows, right), (signature, signer) = self._rows(dice, told), self._signed(dice, told)
         self.say(
             Act("submit", by, frozenset({told.id}), facts=repr(told)),
@@ -427,7 +453,7 @@ class Lives(RuleBasedStateMachine):
         )
         told = self._told(claim, scheme, who)
         self.watch.kept[told.id] = replace(self.watch.kept[told.id], batch=self.stage.batch, index=index)
-        words = self.nonces.setdefault(prescription.id, 0)
+        words = self.nonces[prescription.id]
         nonce, signer = words if dice.randint(0, 20) else words + 1, "bearer" if dice.randint(0, 20) else "stranger"
         given = units if dice.randint(0, 20) else units + 1
         giving = Giving(
@@ -437,7 +463,7 @@ class Lives(RuleBasedStateMachine):
         goods = self.stage.given(
             prescription, index, units=given, nonce=nonce, signer=signer, deadline=self.model.now + HOUR // 2
         )
-        by, least = self._of(dice, "pharmacist", "pharmacy"), self._least(dice, told)
+        by, least = self._of(dice, "pharmacist", "pharmacy"), self._least(dice)
         (rows, right), (signature, signed) = self._rows(dice, told), self._signed(dice, told)
         done = self.say(
             Act("dispense", by, frozenset({told.id}), facts=repr(told)),
@@ -447,13 +473,6 @@ class Lives(RuleBasedStateMachine):
         )
         if done:
             self.nonces[prescription.id] += 1
-
-    @property
-    def nonces(self) -> dict[bytes, int]:
-        """How many words of each prescription's bearer have counted."""
-        if not hasattr(self, "_nonces"):
-            self._nonces: dict[bytes, int] = {}
-        return self._nonces
 
     def coordinate(self, dice: Random) -> None:
         first = self._claim(
@@ -486,7 +505,7 @@ class Lives(RuleBasedStateMachine):
         told = self._told(claim, scheme, first.who)
         kept = self.watch.kept[told.id]
         self.watch.kept[told.id] = replace(kept, batch=first.batch, index=first.index)
-        by, least = self._staff(dice, claim.provider), self._least(dice, told)
+        by, least = self._staff(dice, claim.provider), self._least(dice)
         (rows, right), (signature, signer) = self._rows(dice, told), self._signed(dice, told)
         settled, shown = self._shown(dice, first)
         self.say(
@@ -504,7 +523,7 @@ class Lives(RuleBasedStateMachine):
 
     def resume(self, dice: Random) -> None:
         told = self._claim(dice, lambda told: told.status is Status.PENDED)
-        by, least = self._staff(dice, told.claim.provider), self._least(dice, told)
+        by, least = self._staff(dice, told.claim.provider), self._least(dice)
         (rows, right), (batch, index, shown) = self._rows(dice, told), self._pended(dice, told)
         self.say(
             Act("resume", by, frozenset({told.id}), facts=repr(told)),
@@ -525,7 +544,11 @@ class Lives(RuleBasedStateMachine):
         )
 
     def reverse(self, dice: Random) -> None:
-        told = self._claim(dice, lambda told: told.status in (Status.PENDED, Status.DECIDED))
+        # Half the time one of which the share was paid.
+        is_paid = bool(dice.randint(0, 1)) and any(told.payments for told in self.model.claims.values())
+        told = self._claim(
+            dice, lambda told: told.status in (Status.PENDED, Status.DECIDED) and (told.payments or not is_paid)
+        )
         by, prescription = self._staff(dice, told.claim.provider), NONE
         if (told.is_goods and dice.randint(0, 2)) or not dice.randint(0, 30):
             fitting = [each.id for each in self.stage.prescriptions if evidence_of(each.id, 0) == told.claim.evidence]
@@ -541,7 +564,8 @@ class Lives(RuleBasedStateMachine):
         old = self._claim(dice, lambda told: told.status is Status.DECIDED and told.claim.primary == NONE)
         lines = list(old.claim.lines)
         at = dice.randrange(len(lines))
-        charged = max(lines[at].charged + dice.choice([-3_000, -500, 0, 2_000]), 1)
+        fair = old.scheme.rows[lines[at].service].price * lines[at].units
+        charged = max(dice.choice([lines[at].charged - 3_000, lines[at].charged, fair, fair, fair + 5_000]), 1)
         lines[at] = replace(lines[at], charged=charged)
         if not dice.randint(0, 3):
             lines[at] = replace(lines[at], units=dice.choice([1, 2, 3]))
@@ -552,7 +576,7 @@ class Lives(RuleBasedStateMachine):
             claim = replace(claim, evidence=digest("other evidence"))
         told = self._told(claim, old.scheme, old.who)
         self.watch.kept[told.id] = replace(self.watch.kept[told.id], batch=old.batch, index=old.index)
-        by, least = self._staff(dice, claim.provider), self._least(dice, told)
+        by, least = self._staff(dice, claim.provider), self._least(dice)
         (rows, right), (signature, signer) = self._rows(dice, told), self._signed(dice, told)
         settled, shown = self._shown(dice, old)
         self.say(
@@ -639,7 +663,7 @@ class Lives(RuleBasedStateMachine):
         settled, shown = self._shown(dice, told)
         if dice.randint(0, 1):
             self.say(
-                Act("rule", by, frozenset({told.id}), facts=f"{told!r} {for_insurer}"),
+                Act("rule", by, frozenset({told.id}), self._parties(told), f"{told!r} {for_insurer}"),
                 *("Appeals", "rule", settled, openings, for_insurer),
                 reasons=lambda: self.model.rule(by, told, openings, for_insurer, shown=shown),
             )
@@ -655,14 +679,14 @@ class Lives(RuleBasedStateMachine):
             return frozenset(why) or self.model.rule(by, told, openings, for_insurer, shown=shown)
 
         self.say(
-            Act("ruleBySig", sender, frozenset({told.id}), facts=f"{told!r} {for_insurer}, signed by {signer}"),
+            Act("ruleBySig", sender, frozenset({told.id}), self._parties(told), f"{told!r} {for_insurer} by {signer}"),
             *("Appeals", "ruleBySig", settled, tuple(ruling.values().values()), self.stage.sign(ruling, signer)),
             reasons=reasons,
         )
 
     def lapse(self, dice: Random) -> None:
-        now = self.model.now
-        told = self._claim(dice, lambda told: told.refutation[0] is Stand.OPEN and told.refutation[1] < now - 12 * DAY)
+        told = self._claim(dice, lambda told: told.refutation[0] is Stand.OPEN)
+        self._hesitate(dice, told.refutation[1] + told.scheme.terms.appeal_days * DAY)
         by, (settled, shown) = dice.choice(PEOPLE), self._shown(dice, told)
         self.say(
             Act("lapse", by, frozenset({told.id}), facts=repr(told)),
@@ -674,6 +698,13 @@ class Lives(RuleBasedStateMachine):
 
     def deposit(self, dice: Random) -> None:
         scheme, amount = self._scheme(dice), dice.choice([50_000, 20_000, 1, 0])
+        waiting = [told for told in self.model.claims.values() if told.missing is Missing.FUNDS]
+        waiting = [told for told in waiting if told.status is Status.PENDED]
+        if waiting and dice.randint(0, 3):
+            # Just as much as a claim waits for, or a unit less.
+            told = dice.choice(waiting)
+            scheme, balance = told.scheme, self.model.money.balance[told.scheme.name]
+            amount = max(self.model.decide(told, funds=0).decision.paid - balance - dice.choice([0, 1]), 0)
         by = self._of(dice, scheme.insurer, "friend")
         self.say(
             Act("deposit", by),
@@ -769,7 +800,7 @@ class Lives(RuleBasedStateMachine):
 
     def request(self, dice: Random) -> None:
         scheme, who = self._scheme(dice), dice.choice(list(PATIENTS["silver"]))
-        by = self._of(dice, "doctor", "colleague")
+        by = self._of(dice, "doctor", "doctor", "colleague")
         needing = [row.service for row in scheme.rows.values() if row.authorization]
         service = dice.choice(needing if dice.randint(0, 9) else list(scheme.rows))
         units, member = dice.choice([1, 2, 2, 3]) if dice.randint(0, 20) else 0, self.model.standing(by, PROVIDERS)
@@ -877,7 +908,8 @@ class Lives(RuleBasedStateMachine):
         )
 
     def expire(self, dice: Random) -> None:
-        number, _ = self._episode(dice, lambda episode: episode.terms.ends <= self.model.now + 1)
+        number, episode = self._episode(dice, lambda episode: episode.status in (Stand.OPEN, Stand.SECOND))
+        self._hesitate(dice, episode.terms.ends - 1)
         by = dice.choice(PEOPLE)
         self.say(Act("expire", by), *("Episodes", "expire", number), reasons=lambda: self.model.expire(number))
 
@@ -902,6 +934,3 @@ def test_cover__over_random_lives__is_what_the_model_says(stage: Stage) -> None:
     # then: every act was done, and most were refused too.
     done = {name for name, answer in Fresh.seen if answer == "done"}
     assert done == ACTS
-
-
-__all__ = ["INSURERS", "LICENCES", "Event", "Sequence"]
