@@ -302,13 +302,16 @@ class Provider:
 
     def reverse(self, claimed: Claimed, *, keep_goods: bool) -> Claimed:
         """Reverses a claim and gives back what was paid; a pack comes into stock again unless its goods stay given."""
-        if claimed.state.status != Status.DECIDED:
-            raise Failure(f"Claim {claimed.id.hex()[:16]} is not decided; 'claims' says where it stands.", 3)
+        if claimed.state.status not in (Status.PENDED, Status.DECIDED):
+            raise Failure(f"Claim {claimed.id.hex()[:16]} cannot be reversed; 'claims' says where it stands.", 3)
         prescription, line = NONE, 0
-        if claimed.is_goods and not keep_goods:
+        if claimed.is_goods and not keep_goods and claimed.claim.primary == NONE:
             prescription, line = self.filled_line(claimed)
+        settled = claimed.settled
+        if claimed.state.status == Status.PENDED:
+            settled = (claimed.claim.terms(), claimed.batch, claimed.index, [], [])
         self._let_take_back(claimed)
-        self.cover.send("Claims", "reverse", claimed.settled, prescription, line)
+        self.cover.send("Claims", "reverse", settled, prescription, line)
         return self.again(claimed.id)
 
     def filled_line(self, claimed: Claimed) -> tuple[bytes, int]:
@@ -319,26 +322,29 @@ class Provider:
         return self.cover.filled_line(claimed)
 
     def _let_take_back(self, claimed: Claimed) -> None:
-        """What is given back comes from what the payee has coming, else from its account, which has to let it."""
+        """What is given back comes from what the member has coming, else from a payee that agreed to answer for it."""
         claim, contracts = claimed.claim, self.cover.contracts
-        token = self.cover.plan(claim.plan)["token"]
-        shares = contracts.call(contracts.Escrow.functions.shareOf(claim.plan, claimed.id))
-        payee = self.payee()
-        missing = claimed.state.paid + int(shares) - self.cover.credit(token, payee)
+        token, payout, main = self.cover.plan(claim.plan)["token"], self._payout(), self._main()
+        answerer = to_checksum_address(str(payout["payee"])) if payout["answers"] else main
+        shares = int(contracts.call(contracts.Escrow.functions.shareOf(claim.plan, claimed.id)))
+        missing = claimed.state.paid + shares - self.cover.credit(token, answerer)
         if missing <= 0:
             return
-        money = self.money(claim)
-        if payee == str(self.cover.account):
-            if self.cover.coins(token, payee) < missing:
+        money, own = self.money(claim), str(self.cover.account)
+        if not payout["answers"]:
+            if self.payee() != own or main != own:
+                raise Failure(
+                    f"{money(missing)} went to {self.payee()}, which has to 'answer-for' this member first.", 3
+                )
+            self.cover.send("Escrow", "setPayout", self.member, own, payout["push"])
+        if answerer == own:
+            if self.cover.coins(token, own) < missing:
                 raise Failure(f"This account has less than the {money(missing)} that are to be given back.", 3)
             self.cover.let_collect(token, contracts.Escrow.address, missing)
             return
-        allowed = contracts.call(self.cover.token(token).functions.allowance(payee, contracts.Escrow.address))
+        allowed = contracts.call(self.cover.token(token).functions.allowance(answerer, contracts.Escrow.address))
         if allowed < missing:
-            raise Failure(
-                f"{money(missing)} went to {payee}, which has to let the escrow collect them before this is reversed.",
-                3,
-            )
+            raise Failure(f"{money(missing)} come from {answerer}, which has to let the escrow collect them first.", 3)
 
     def appeal(self, claimed: Claimed, why: str) -> None:
         """Appeals; the reasons and what was sealed before are sealed to insurer, arbiter and this desk."""
@@ -370,21 +376,22 @@ class Provider:
 
     def payout(self) -> tuple[str, bool]:
         """The account that is paid, and whether it is paid at once."""
+        return self.payee(), bool(self._payout()["push"])
+
+    def _payout(self) -> dict[str, Any]:
         contracts = self.cover.contracts
-        told = contracts.call(contracts.Escrow.functions.payoutOf(self.member))
-        return self.payee(), bool(told["push"])
+        return dict(contracts.call(contracts.Escrow.functions.payoutOf(self.member)))
 
     def payee(self) -> str:
-        contracts = self.cover.contracts
-        named = str(contracts.call(contracts.Escrow.functions.payoutOf(self.member))["payee"])
-        return to_checksum_address(named if int(named, 16) else self._main())
+        named = str(self._payout()["payee"])
+        return to_checksum_address(named) if int(named, 16) else self._main()
 
     def _main(self) -> str:
-        return str(self.desk.chain.member_account(self.member))
+        return to_checksum_address(str(self.desk.chain.member_account(self.member)))
 
     def check_main(self) -> None:
         """Raises Failure where the account is not the one that acts for the member."""
-        if to_checksum_address(self._main()) != str(self.cover.account):
+        if self._main() != str(self.cover.account):
             raise Failure(f"Only {self._main()} acts for member {self.member} in this; name it with --account.", 3)
 
     # -- authorizations ----------------------------------------------------------------------------------------------

@@ -513,10 +513,33 @@ def _add_money(cli: Actor, who_: str) -> None:
         with provider_of(who, network=network, store=store, account=account) as provider:
             if push is not None:
                 provider.check_main()
-                payee = address_of(to, play=provider.desk.site.play) if to else f"0x{0:040x}"
+                payee = address_of(to, play=provider.desk.site.play) if to else str(provider.cover.account)
                 provider.cover.send("Escrow", "setPayout", provider.member, payee, push)
             payee, pushed = provider.payout()
         click.echo(f"Paid to {payee}: {'sent at once' if pushed else 'credited, to be withdrawn'}.")
+
+    @cli.command("answer-for", epilog=example(f"{who_} answer-for 4 --account TEST::8", f"{who_} answer-for 4 --no"))
+    @click.argument("member", type=click.IntRange(1, (1 << 32) - 1))
+    @click.option("--no", "forbids", is_flag=True, help="Do so no more.")
+    @as_option(who_)
+    @account_option("The account that is paid for the member")
+    @network_options
+    @yes_option
+    def answer_for(
+        member: int, forbids: bool, who: str, account: str | None, network: str, store: str | None, yes: bool
+    ) -> None:
+        """Let what a MEMBER has to give back be taken from this account, which is paid for it."""
+        from scripts._covering import cover_of, sending
+        from scripts._member import desk_of
+
+        with (
+            desk_of(who, network=network, store=store, account=account) as desk,
+            cover_of(desk.site, desk.person.folder, sending(desk)) as cover,
+        ):
+            if not forbids:
+                confirmed(f"Let what member {member} has to give back be taken from {cover.account}?", yes=yes)
+            cover.send("Escrow", "answerFor", member, not forbids)
+        click.echo(f"{cover.account} answers for member {member}{' no more' if forbids else ' now'}.")
 
     @cli.command("withdraw", epilog=example(f"{who_} withdraw 3f9a2c", f"{who_} withdraw 0x5FbD... --to TEST::7"))
     @click.argument("token")

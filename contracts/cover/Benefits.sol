@@ -9,7 +9,16 @@ import {IPolicies} from "../interfaces/cover/IPolicies.sol";
 import {IRules} from "../interfaces/cover/IRules.sol";
 import {IRecords} from "../interfaces/health/IRecords.sol";
 import {Claim, Line} from "../types/Claim.sol";
-import {AFTER_COVER, BEFORE_COVER, BUNDLED, DUPLICATE, LATE, REVIEWED, Reasons} from "../types/Reasons.sol";
+import {
+    AFTER_COVER,
+    BEFORE_COVER,
+    BUNDLED,
+    DUPLICATE,
+    LATE,
+    NOT_COVERED,
+    REVIEWED,
+    Reasons
+} from "../types/Reasons.sol";
 
 /// @title Benefits
 /// @notice What a claim gets of a policy's benefits, and what was used of them: once a day, once a piece of evidence.
@@ -258,6 +267,7 @@ contract Benefits is IBenefits {
             item.found = common;
             if (benefit.yearlyUnits != 0) item.usedUnits = uint32(_unitsOf[policy][line.service]);
             if (benefit.authorization && usedBy[line.authorization] == 0) _authorize(claim, item, query.time);
+            if (query.isGoods != (benefit.kind == IRules.Kind.Goods)) item.found = item.found | NOT_COVERED;
             if (benefit.review && query.refused) item.found = item.found | REVIEWED;
             if (query.isGoods) item.waited = _waited(query.time, cover.policy.since);
             else _place(item, policy, cover.policy);

@@ -553,7 +553,7 @@ contract Claims is IClaims, EIP712 {
     function _checkConsent(Claim calldata claim, Run memory run, bytes calldata signature) private view {
         if (block.timestamp > claim.deadline) revert ConsentExpired(claim.deadline);
         address controller = _controllerOf(claim);
-        if (signature.length == 0 && _consentOf[run.query.id] == controller) return;
+        if (signature.length == 0 && controller != address(0) && _consentOf[run.query.id] == controller) return;
 
         bytes32 hash = _hashTypedDataV4(run.content);
         if (!Signatures.isSignedBy(hash, signature, controller)) revert NoConsent(controller);

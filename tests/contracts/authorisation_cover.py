@@ -12,6 +12,8 @@ from signature_cover import (
     CHARGED,
     PAID,
     PLAN_TYPE,
+    ROWS,
+    SCHEDULE,
     SERVICE,
     SHARE,
     UNITS,
@@ -55,7 +57,8 @@ BENEFITS = {FOR_REVIEW: REVIEWED, HEARD_BY_CARRIER: LIMITED}
 
 OPEN, DELIVERED, OVER = EPISODES = ("open", "delivered", "over")
 
-OPENINGS, OBSERVATION, TREATMENT = digest("openings"), digest("observation"), digest("treatment")
+OPENINGS, OBSERVATION = digest("openings"), digest("observation")
+TREATMENT, ANOTHER = digest("treatment"), digest("another treatment")
 
 PAYERS = ("stranger", "board", "doctor", "suspended member", "patient", "pseudonym that moved away")
 """Who has play money and lets the contracts take it, beside the carrier."""
@@ -96,13 +99,13 @@ def terms_of_plan(cast: "Cast", name: str) -> tuple[Any, ...]:
 
 
 def schedule(plan: str) -> bytes:
-    """The root of a schedule of one row."""
-    return keccak(keccak(encode([BENEFIT_TYPE], [BENEFITS.get(plan, BENEFIT)])))
+    """The root of a schedule: of one row where a plan has its own."""
+    return keccak(keccak(encode([BENEFIT_TYPE], [BENEFITS[plan]]))) if plan in BENEFITS else SCHEDULE
 
 
 def rows(plan: str) -> list[Any]:
     """What a claim under a plan is shown with."""
-    return [(BENEFITS.get(plan, BENEFIT), [])]
+    return [(BENEFITS[plan], [])] if plan in BENEFITS else ROWS
 
 
 def number(cast: "Cast", name: str) -> bytes:
@@ -201,7 +204,7 @@ def _anchor(cast: "Cast") -> None:
     world, account = cast.world, cast.accounts
     patient, moved, before = account["patient"], account["pseudonym that moved away"], world.clock.now + DAY
     encounters = [digest(f"encounter, {what}") for what in (*CLAIMS, "new")]
-    world.records.anchorMany(patient, [TREATMENT, *encounters], 1, before, sender=account["doctor"])
+    world.records.anchorMany(patient, [TREATMENT, ANOTHER, *encounters], 1, before, sender=account["doctor"])
     world.records.anchorMany(moved, encounters, 1, before, sender=account["doctor"])
     world.records.anchor(patient, OBSERVATION, 1, before, sender=account["colleague"])
     world.episodes.deliver(episode(agreement(cast, DELIVERED)), TREATMENT, sender=account["doctor"])

@@ -17,6 +17,7 @@ from authorisation_cast import (
     terms_of,
 )
 from authorisation_cover import (
+    ANOTHER,
     APPEALED,
     APPEALED_LONG_AGO,
     BY_CARRIER,
@@ -38,7 +39,6 @@ from authorisation_cover import (
     REFUTED,
     REFUTED_LONG_AGO,
     SECOND,
-    TREATMENT,
     UNPUBLISHED,
     WITHHELD,
     agreement,
@@ -72,7 +72,7 @@ from contracts_world import MEMBERS, NOTHING, ZERO, digest
 from signature_cover import (
     BENEFIT,
     CHARGED,
-    SERVICE,
+    MEDICINE,
     UNLIMITED,
     Adjustment,
     Coordination,
@@ -197,7 +197,7 @@ def dispensing(cast: Cast) -> Dispensing:
     given = {
         "provider": PHARMACY,
         "evidence": evidence_of(terms_of(cast).id, HELD),
-        "lines": [Line(SERVICE, 0, 1, CHARGED)],
+        "lines": [Line(MEDICINE, 0, 1, CHARGED)],
     }
     made: Dispensing = claim(cast, "goods", kind=Dispensing, goods=goods, **given)
     return made
@@ -364,6 +364,7 @@ def escrow_rows() -> Iterator[Row]:
     yield row("deposit", anyone, plan(COVER), 1, kinds=PAYING)
     yield row("drain", only("insurer", not_the_member), plan(COVER), 1, the("nobody yet"))
     yield row("setPayout", only("insurer", not_the_member), MEMBERS.insurer, the("nobody yet"), True)
+    yield row("answerFor", refused("NotThePayee", ZERO), MEMBERS.hospital, True)
     yield row("withdraw", only("hospital", nothing_to_move), lambda cast: cast.coin.address, the("nobody yet"))
     yield row("payShare", anyone, plan(COVER), content, UNLIMITED, kinds=PAYING)
     yield row("pay", decides, theirs, hospital, 1, kinds=OUTSIDE)
@@ -447,7 +448,7 @@ def episode_rows() -> Iterator[Row]:
     hospital, clinic, delivered = MEMBERS.hospital, MEMBERS.clinic, of_episode(DELIVERED)
     opens = party(MEMBERS.insurer, Role.INSURER, lambda cast: episode(new_agreement(cast)))
     yield Row("Episodes", "open", "", signed(new_agreement, "doctor", "patient"), opens)
-    yield row("deliver", party(hospital, PROVIDERS, of_episode(OPEN)), of_episode(OPEN), TREATMENT)
+    yield row("deliver", party(hospital, PROVIDERS, of_episode(OPEN)), of_episode(OPEN), ANOTHER)
     yield row("assess", party(clinic, PROVIDERS, delivered), delivered, OBSERVATION, 5000)
     yield row("expire", anyone, of_episode(OVER), kinds=PAYING)
 

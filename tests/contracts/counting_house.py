@@ -59,7 +59,7 @@ NUMBERS = {name: number for number, name in enumerate(LICENCES, start=1)}
 
 DISPENSE_FOR, FILL_FOR, HOLD_FOR = 1, 2, 8
 
-COVERED, NOT_COVERED, EXCLUDED = range(3)
+COVERED, NOT_COVERED, EXCLUDED, GOODS = range(4)
 NOTHING, EVIDENCE, REVIEW, FUNDS = range(4)
 NEW, PENDED, DECIDED, DISPUTED, REVERSED = range(5)
 
@@ -114,9 +114,13 @@ WIG = Benefit(digest("wig"), kind=NOT_COVERED)
 CROWN = Benefit(digest("crown"), price=50_000, waiting_days=90, coinsurance=5_000)
 MAJOR = Benefit(digest("major surgery"), price=900_000, grade=3)
 ODD = Benefit(digest("by report"), price=20_000, review=True)
-PILLS = Benefit(digest("pills"), price=3_000, copay=500, most_units=2)
+PILLS = Benefit(digest("pills"), kind=GOODS, price=3_000, copay=500, most_units=2)
+CREAM = Benefit(digest("cream"), kind=GOODS, price=6_000)
+INFUSION = Benefit(digest("infusion"), kind=GOODS, price=20_000, review=True)
+BRACE = Benefit(digest("brace"), kind=GOODS, price=50_000, waiting_days=90, coinsurance=5_000)
+PHYSIO = Benefit(digest("physiotherapy"), price=3_000, copay=500, most_units=2)
 
-SERVICES = (VISIT, SCAN, SHOT, PANEL, PART, SPA, WIG, CROWN, MAJOR, ODD, PILLS)
+SERVICES = (VISIT, SCAN, SHOT, PANEL, PART, SPA, WIG, CROWN, MAJOR, ODD, PILLS, CREAM, INFUSION, BRACE, PHYSIO)
 
 
 class Schedule:

@@ -34,8 +34,11 @@ SERVICE = digest("service")
 PRICE, COINSURANCE = 50 * CENTS, 2000
 BENEFIT = (SERVICE, NONE, 0, PRICE, 0, COINSURANCE, False, False, False, 0, 0, 0, 0)
 BENEFIT_TYPE = "(bytes32,bytes32,uint8,uint64,uint64,uint16,bool,bool,bool,uint16,uint16,uint16,uint8)"
-SCHEDULE = keccak(keccak(encode([BENEFIT_TYPE], [BENEFIT])))
-ROWS = [(BENEFIT, [])]
+MEDICINE = keccak(text="theriac test: medicine")
+GOODS = (MEDICINE, NONE, 3, *BENEFIT[3:])
+LEAF, LEAF_OF_GOODS = (keccak(keccak(encode([BENEFIT_TYPE], [each]))) for each in (BENEFIT, GOODS))
+SCHEDULE = keccak(b"".join(sorted((LEAF, LEAF_OF_GOODS))))
+ROWS, ROWS_OF_GOODS = [(BENEFIT, [LEAF_OF_GOODS])], [(GOODS, [LEAF])]
 
 PLAN_TYPE = (
     "(address,uint32,uint16,uint16,uint16,uint16,address,uint32,uint16,uint16,address,uint64,bytes32,bytes32,"
@@ -80,7 +83,7 @@ class Dispensing(Submission):
     FUNCTION: ClassVar[str] = "dispense"
 
     def arguments(self, *signatures: bytes, rows: Sequence[Any] = (), least: int = 0) -> tuple[Any, ...]:
-        return (self.terms(), rows or ROWS, self.goods, least, *signatures)
+        return (self.terms(), rows or ROWS_OF_GOODS, self.goods, least, *signatures)
 
 
 @dataclass(frozen=True)
@@ -294,6 +297,7 @@ def claim_cases(cast: Cast) -> dict[str, Case]:
         "provider": cast.pharmacy,
         "evidence": evidence_of(filled, LINE_FOR_GOODS),
         "goods": sold,
+        "lines": [Line(MEDICINE, 0, UNITS, CHARGED)],
     }
     dispensing = claim(cast, "goods", kind=Dispensing, **given)
     by = cast.contracts.get("Claims", ZERO)

@@ -12,7 +12,7 @@ from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 
-from counting_house import DAY, FIRST, LAST, LICENCES, NUMBERS, STAFF, TIERS, Benefit, Plan, Schedule, Settled
+from counting_house import DAY, FIRST, GOODS, LAST, LICENCES, NUMBERS, STAFF, TIERS, Benefit, Plan, Schedule, Settled
 from eth_abi import encode
 from eth_utils import keccak
 
@@ -479,6 +479,8 @@ class Model:
                 found |= Reason.AFTER_COVER
             if line.day in self.days(plan, who, key_of(benefit), without=without):
                 found |= Reason.DUPLICATE if benefit.bundle == NONE else Reason.BUNDLED
+        if told.is_goods != (benefit.kind == GOODS):
+            found |= Reason.NOT_COVERED
         if benefit.review and told.marks & REFUSED:
             found |= Reason.REVIEWED
         units, amount = self._allowance(told, line, benefit, without)

@@ -199,6 +199,12 @@ def _(house: Metered, plan: Plan) -> None:
     house.send("hospital", "Escrow", "setPayout", 1, house.address("hospital"), True)
 
 
+@act("answer for a member's money")
+def _(house: Metered, plan: Plan) -> None:
+    house.send("hospital", "Escrow", "setPayout", 1, house.address("friend"), False)
+    house.send("friend", "Escrow", "answerFor", 1, True)
+
+
 @act("withdraw what was credited")
 def _(house: Metered, plan: Plan) -> None:
     visited(house, plan)

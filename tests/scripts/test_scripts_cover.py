@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from cover_town import (
+    APPENDECTOMY,
     CHECK_UP,
     COLONOSCOPY,
     INSURER,
@@ -135,13 +136,13 @@ def test_policies__tell_what_was_used(town: Insured, folder: Path) -> None:
     shown = town.done("patient", "policies", "--as", "ann").out
 
     # then: a copay of 10, a tenth of the rest, and the rest of it
-    assert (after["name"], after["insurer"], after["first"], after["last"], after["stands"]) == (
+    assert (after["name"], after["insurer"], after["first"], after["last"]) == (
         "Riverside Basic 2030",
         "Lake Insurance",
         "2030-01-01",
         "2030-12-31",
-        "until 2031-01-01",
     )
+    assert after["stands"].startswith("until 2031-01-")
     used = {name: float(after[name]["used"]) - float(before[name]["used"]) for name in ("out_of_pocket", "paid")}
     assert used == {"out_of_pocket": 18.0, "paid": 72.0}
     assert after["out_of_pocket"]["of"] == "2000.00"
@@ -596,20 +597,46 @@ def test_payout__pushed__reverse_takes_it_from_the_account(town: Insured, folder
     assert refused(nothing)[0] == 3
 
 
-def test_payout__to_another_account__which_withdraws(town: Insured, folder: Path) -> None:
-    # given
+def test_payout__to_another_account__which_answers_and_withdraws(town: Insured, folder: Path) -> None:
+    # given: nothing is credited, and another account is paid
+    town.claimed(folder, claim_file(folder, (CHECK_UP, "2030-02-15", "1.00"), name="b.json"), name="b")
+    town.done("clinic", "withdraw", town.plan[:10])
     said = town.done("clinic", "payout", "--pull", "--to", "TEST::8")
-    town.claimed(folder, claim_file(folder, (VISIT, "2030-02-09", "90.00")))
+    first = town.claimed(folder, claim_file(folder, (VISIT, "2030-02-09", "90.00")))["claim"]
+    second = town.claimed(folder, claim_file(folder, (VISIT, "2030-02-16", "90.00"), name="c.json"), name="c")["claim"]
 
     # when
+    early = town.run("clinic", "reverse", first, "--yes")
+    asked = town.run("clinic", "answer-for", "4", "--account", "TEST::8")
+    town.done("clinic", "answer-for", "4", "--account", "TEST::8", "--yes")
+    town.done("clinic", "reverse", first, "--yes")
     only = town.run("clinic", "payout", "--push", "--account", "TEST::8")
     taken = town.done("clinic", "withdraw", town.plan[:10], "--account", "TEST::8")
+    late = town.run("clinic", "reverse", second, "--yes")
     town.done("clinic", "payout", "--pull")
 
     # then
     assert said.out == f"Paid to {account_of(8).address}: credited, to be withdrawn.\n"
+    assert refused(early) == (
+        3,
+        f"72.00 EUR went to {account_of(8).address}, which has to 'answer-for' this member first.",
+    )
+    assert asked.code == 1
     assert taken.out == f"Withdrawn: 72.00 to {account_of(8).address}.\n"
     assert refused(only)[0] == 3
+    assert "has to let the escrow collect them first" in refused(late)[1]
+
+
+def test_reverse__pended__nothing_was_decided(town: Insured, folder: Path) -> None:
+    # given: what a reviewer is to decide
+    pended = town.claimed(folder, claim_file(folder, (APPENDECTOMY, "2030-02-17", "5200.00")))
+
+    # when
+    town.done("clinic", "reverse", pended["claim"], "--yes")
+
+    # then
+    assert pended["why"] == ["Pended: the insurer's reviewer has to decide."]
+    assert claim_of(town, pended["claim"])["standing"] == "reversed"
 
 
 def test_authorize__asked_allowed_used_once(town: Insured, folder: Path) -> None:

@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cover_town import CHECK_UP, INHALER, RXNORM, Insured, claim_file, insured_town
+from cover_town import CHECK_UP, INHALER, RXNORM, Insured, insured_town
 from pharmacy_town import code
 from scripts_town import Said
 
@@ -320,16 +319,3 @@ def test_bad_input__one_sentence_and_nothing_sent(town: Insured, folder: Path, w
     assert (said.code in (2, 3), len(said.sentences), said.out) == (True, 1, "")
     assert town.chain.web3.eth.block_number == there
     assert not (folder / "new").exists()
-
-
-def test_claims__of_a_visit_and_a_pack__are_told_apart_by_nobody_else(town: Insured, folder: Path) -> None:
-    # given
-    town.claimed(folder, claim_file(folder, (CHECK_UP, "2030-01-06", "120.00")))
-
-    # when
-    clinic = town.done("clinic", "claims", "--json").json
-    pharmacy: list[dict[str, Any]] = town.done("pharmacy", "claims", "--as", "north", "--json").json
-
-    # then
-    assert {row["provider"] for row in clinic} == {4}
-    assert {row["provider"] for row in pharmacy} == {2}

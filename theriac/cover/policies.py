@@ -76,7 +76,7 @@ class Service:
         return Benefit(
             service=service,
             bundle=bundle,
-            kind=self.kind,
+            kind=Kind.GOODS if self.goods and self.kind is Kind.COVERED else self.kind,
             price=self.price,
             copay=self.copay,
             coinsurance=self.coinsurance,
@@ -266,6 +266,7 @@ def _limits(file: "_Section", decimals: int) -> Limits:
 
 
 _KINDS = {"covered": Kind.COVERED, "not-covered": Kind.NOT_COVERED, "excluded": Kind.EXCLUDED}
+_SHOWN = {**_KINDS, "goods": Kind.GOODS}
 _LEVELS = {level.name: level for level in Level}
 _CATEGORIES: dict[str, Category | None] = {category.value: category for category in Category}
 
@@ -436,7 +437,7 @@ class Report:
         }
         return ", ".join(
             [
-                next(word for word, kind in _KINDS.items() if kind is shown.kind),
+                next(word for word, kind in _SHOWN.items() if kind is shown.kind),
                 f"price {self.plan.shown(shown.price)}",
                 f"copay {self.plan.shown(shown.copay)}",
                 f"coinsurance {shown.coinsurance / 100:g} %",

@@ -34,11 +34,12 @@ NONE = bytes(32)
 
 
 class Kind(IntEnum):
-    """What a schedule says of a service."""
+    """What a schedule says of a service. Goods are covered where a pack was dispensed."""
 
     COVERED = 0
     NOT_COVERED = 1
     EXCLUDED = 2
+    GOODS = 3
 
 
 class Group(StrEnum):

@@ -8,11 +8,12 @@ import {Reasons} from "../../types/Reasons.sol";
 /// @dev Amounts are whole numbers of the token's smallest unit. The one amount that is divided, the coinsurance, is
 /// rounded down, in the patient's favour. `theriac.cover.rules` is the same function in Python.
 interface IRules {
-    /// @notice What a schedule says of a service.
+    /// @notice What a schedule says of a service. Goods are covered where a pack was dispensed, and nothing else is then.
     enum Kind {
         Covered,
         NotCovered,
-        Excluded
+        Excluded,
+        Goods
     }
 
     /// @notice The amounts of a plan. A limit of 2^64 - 1 is none.

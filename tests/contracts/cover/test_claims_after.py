@@ -24,6 +24,7 @@ from claims_desk import (
     was_reversed,
 )
 from counting_house import (
+    CREAM,
     CROWN,
     DAY,
     DECIDED,
@@ -727,7 +728,7 @@ def test_reverse__a_second_payers__takes_no_pack_back(covered: Covered) -> None:
     house, second = covered.house, second_plan(covered.house)
     counter = Counter(covered)
     first = counter.dispense(counter.claim())
-    claim = replace(first.claim, plan=second.id, primary=first.id, lines=(Line(PANEL.service, 0, 1, 3_000),))
+    claim = replace(first.claim, plan=second.id, primary=first.id, lines=(Line(CREAM.service, 0, 1, 3_000),))
     told = house.send("pharmacist", "Claims", "coordinate", *coordination(house, claim, first))
     secondary = house.settled(claim, told, batch=house.batch)
     assert house.state(claim.id)["paid"] == 500

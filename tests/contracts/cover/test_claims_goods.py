@@ -27,6 +27,7 @@ from counting_house import (
     DISPENSE_FOR,
     FILL_FOR,
     FUNDS,
+    INFUSION,
     NUMBERS,
     ODD,
     PILLS,
@@ -360,7 +361,7 @@ def test_resume__with_another_pack(house: House) -> None:
 def test_dispense__for_a_reviewer__stands_and_is_paid_once_agreed(counter: Counter) -> None:
     # given
     house = counter.house
-    claim = replace(counter.claim(), lines=(Line(ODD.service, 0, 1, 20_000),))
+    claim = replace(counter.claim(), lines=(Line(INFUSION.service, 0, 1, 20_000),))
     # when
     told = house.send("pharmacist", "Claims", "dispense", *dispensing(house, claim, counter.goods()))
     # then
@@ -386,7 +387,7 @@ def test_dispense__waiting_days_count_from_when_the_policy_began(counter: Counte
     """Goods have no day of their own: they are covered from the second at which the policy began."""
     # given what is covered after 90 days of cover
     house = counter.house
-    crown = Line(digest("crown"), 0, 1, 50_000)
+    crown = Line(digest("brace"), 0, 1, 50_000)
     since = house.ask("Policies", "policyOf", counter.plan, house.address("patient"))[1]
     # when
     house.chain.at(since + 89 * DAY)

@@ -15,6 +15,7 @@ from counting_house import (
     PANEL,
     PART,
     PENDED,
+    PHYSIO,
     PILLS,
     REVERSED,
     SCAN,
@@ -32,6 +33,7 @@ from theriac.cover.messages import Claim, Line
 
 HOSPITAL, CLINIC, PHARMACY = (NUMBERS[name] for name in ("hospital", "clinic", "pharmacy"))
 BEFORE, AFTER, WAITING, LATE, DUPLICATE, BUNDLED, GRADE = (1 << bit for bit in range(2, 9))
+NOT_COVERED = 1
 UNAUTHORIZED, BEYOND, QUANTITY, FREQUENCY = (1 << bit for bit in range(9, 13))
 
 
@@ -318,13 +320,18 @@ def test_drug__that_is_not_what_was_prescribed__is_refuted(covered: Covered) -> 
 
 def test_split__around_the_quantity_of_a_line__in_one_claim(covered: Covered) -> None:
     # given four units, of which a line may have two
-    lines = [Line(PILLS.service, 1005, 2, 6_000)] * 2
+    lines = [Line(PHYSIO.service, 1005, 2, 6_000)] * 2
     # then
     assert reasons(covered.house.submit(of(covered, *lines))) == [0, DUPLICATE]
 
 
+def test_goods__claimed_as_a_service__without_a_pack(covered: Covered) -> None:
+    # given an encounter that is none: nothing was dispensed
+    assert reasons(covered.house.submit(of(covered, Line(PILLS.service, 1005, 1, 3_000)))) == [NOT_COVERED]
+
+
 def test_split__around_the_quantity_of_a_line__is_denied_whole(covered: Covered) -> None:
-    assert reasons(covered.house.submit(of(covered, Line(PILLS.service, 1005, 3, 9_000)))) == [QUANTITY]
+    assert reasons(covered.house.submit(of(covered, Line(PHYSIO.service, 1005, 3, 9_000)))) == [QUANTITY]
 
 
 def test_split__around_the_year__in_one_claim(covered: Covered) -> None:

@@ -135,11 +135,12 @@ function messages(address, digest, deployed, { pair, hashed, struct, encoded }) 
   const structOf = (name, value) =>
     struct(name, Object.fromEntries(Object.entries(TYPES[name]).map(([type, text]) => [type, fields(text)])), value);
 
-  // A plan's number is the hash of its terms. Its schedule has one row, and a row's leaf is hashed twice.
-  const [cent, service, unlimited] = [10000, digest("service"), (2n ** 64n - 1n).toString()];
-  const row = [service, NONE, 0, 50 * cent, 0, 2000, false, false, false, 0, 0, 0, 0];
+  // A plan's number is the hash of its terms. Its schedule has two rows, and a row's leaf is hashed twice.
+  const [cent, service, medicine, unlimited] = [10000, digest("service"), digest("medicine"), (2n ** 64n - 1n).toString()];
+  const row = (name, kind) => [name, NONE, kind, 50 * cent, 0, 2000, false, false, false, 0, 0, 0, 0];
   const rowTypes = "bytes32 bytes32 uint8 uint64 uint64 uint16 bool bool bool uint16 uint16 uint16 uint8".split(" ");
-  const schedule = hashed(encoded(rowTypes, row));
+  const leaves = [hashed(encoded(rowTypes, row(service, 0))), hashed(encoded(rowTypes, row(medicine, 3)))];
+  const schedule = viem.keccak256(viem.concat(leaves.sort()));
   const planTypes =
     "address uint32 uint16 uint16 uint16 uint16 address uint32 uint16 uint16 address uint64 bytes32 bytes32".split(" ");
   const plan = (what) => {
@@ -158,6 +159,7 @@ function messages(address, digest, deployed, { pair, hashed, struct, encoded }) 
     underwriter: address("underwriter"),
     ...fresh,
   };
+  const sold = { service: medicine, day: 0, units: 2, charged: 100 * cent, authorization: NONE };
   const claim = (what, day, changes = {}) => ({
     pseudonym,
     plan: plan("cover"),
@@ -308,7 +310,7 @@ function messages(address, digest, deployed, { pair, hashed, struct, encoded }) 
     Enrol: ["Policies", enrol, ["underwriter", "patient"]],
     EndPolicy: ["Policies", { pseudonym, plan: plan("ending cover"), ...fresh }, ["patient"]],
     Claim: ["Claims", claim("new", 10), ["patient"]],
-    "Claim for goods": ["Claims", claim("goods", 0, { provider: 5, evidence: filled }), ["patient"]],
+    "Claim for goods": ["Claims", claim("goods", 0, { provider: 5, evidence: filled, lines: [sold] }), ["patient"]],
     "Claim to a second payer": [
       "Claims",
       claim("coordinated", 11, { plan: plan("second cover"), primary: claimNumber(claim("coordinated", 11)) }),
