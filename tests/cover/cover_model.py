@@ -481,6 +481,8 @@ class Model:
                 found |= Reason.DUPLICATE if benefit.bundle == NONE else Reason.BUNDLED
         if told.is_goods != (benefit.kind == GOODS):
             found |= Reason.NOT_COVERED
+        if told.is_goods != (benefit.kind == Kind.GOODS):
+            found |= Reason.NOT_COVERED
         if benefit.review and told.marks & REFUSED:
             found |= Reason.REVIEWED
         units, amount = self._allowance(told, line, benefit, without)

@@ -16,7 +16,7 @@ from random import Random
 from typing import Any, ClassVar
 
 import pytest
-from counting_house import DAY, HOUR, NUMBERS, PILLS, SERVICES, STAFF, Benefit, digest, open_house
+from counting_house import DAY, GOODS, HOUR, NUMBERS, SERVICES, STAFF, Benefit, digest, open_house
 from cover_model import (
     DISMISSED,
     HAS_SECONDARY,
@@ -65,7 +65,6 @@ OFTEN = ("visit", "scan", "crown", "shot", "panel", "part of the panel", "by rep
 """What is claimed most."""
 
 DAYS = (1005, 1006, 1022, 1023, 1024, 1100, 1101, 1102, 1103, 1104, 1105)
-GOODS = SERVICES.index(PILLS)
 
 LIKELY = {
     "anchor": 4,
@@ -436,10 +435,12 @@ class Lives(RuleBasedStateMachine):
         left = [index for index in range(PACKS_IN_STOCK) if index not in self.model.packs]
         index = dice.choice(left if left and dice.randint(0, 9) else range(PACKS_IN_STOCK))
         units = dice.choice([1, 1, 1, 2, 2, 3])
-        row = list(scheme.rows.values())[GOODS]
-        if not dice.randint(0, 9):
+        row = dice.choice([row for row in scheme.rows.values() if row.kind == GOODS])
+        if not dice.randint(0, 14):
             row = dice.choice(list(scheme.rows.values()))
-        line = Line(row.service, 0 if dice.randint(0, 20) else 1005, units, dice.choice([3_000 * units, 4_000, 2_000]))
+        line = Line(
+            row.service, 0 if dice.randint(0, 20) else 1005, units, dice.choice([row.price * units or 1, 4_000, 2_000])
+        )
         claim = Claim(
             pseudonym=self.stage.address(who),
             plan=scheme.id,
