@@ -197,3 +197,20 @@ def test_backup__that_home_names__restores_the_vault(world: HealthWorld) -> None
     assert restored.used_seeds() == patient.vault.used_seeds()
     assert restored.accounts[home].writers == patient.vault.accounts[home].writers
     assert restored.secret == patient.vault.secret
+
+
+def test_pseudonym_for__is_in_the_backup_before_it_is_used(world: HealthWorld) -> None:
+    # given
+    wallet = KeySigner(Account.create())
+    patient = world.patient()
+    patient._keystore.lock = wallet_lock(wallet, serial=1)
+    # when
+    account = patient.pseudonym_for("policy:1")
+    # then
+    backup = patient.chain.bundle(patient.vault.home().pseudonym, world.store).backup
+    with world.store.get_digest(bytes.fromhex(backup)) as stream:
+        sealed = documents.read_at_most(stream, documents.LARGEST)
+    restored = Vault.decode(unseal(sealed, by_wallet(wallet), path="backup").secret)
+    assert restored.accounts[account.pseudonym].place == account.place
+    assert patient.pseudonym_for("policy:1") is account
+    assert patient.pseudonym_for("policy:2").place != account.place

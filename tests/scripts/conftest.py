@@ -4,8 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from compiling import compile_if_changed
 from real_anvil import anvil
 from scripts_town import BUNDLE, IMAGE, Town, remembered_passphrases
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled() -> None:
+    """The towns deploy what Ape has compiled, which is to be what the sources say."""
+    compile_if_changed()
 
 
 @pytest.fixture(scope="session")

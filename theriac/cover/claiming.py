@@ -5,6 +5,7 @@ that the contracts had.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -279,8 +280,15 @@ class Cover:
         return found.pop()
 
     def claims(self, **where: Any) -> list[Claimed]:
-        """The claims of a `plan`, a `pseudonym` or a `provider`, in the order of their submission."""
-        return [self._claimed(event) for event in self.index.events("Claims", "Submitted", where=where)]
+        """The claims of a `plan`, a `pseudonym` or a `provider`, in the order of their submission.
+
+        What went to the chain through another contract cannot be read, and is left out.
+        """
+        found = []
+        for event in self.index.events("Claims", "Submitted", where=where):
+            with suppress(NotSubmitted):
+                found.append(self._claimed(event))
+        return found
 
     def story(self, claim: bytes) -> list[Event]:
         """Every event that names a claim, in the order of the chain."""

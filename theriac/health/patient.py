@@ -138,10 +138,16 @@ class Patient:
         return Introduction.sign(account, member=member, signer=self._signer(account))
 
     def pseudonym_for(self, counterparty: str) -> Account:
-        """The pseudonym of something that nobody writes to, such as a policy year; opened where there is none."""
+        """The pseudonym of something that nobody writes to, such as a policy year; opened where there is none.
+
+        It is in the backup before it is used: whoever restores from an older one would give its place to another.
+        """
         if self._wallet.single:
             return self.vault.home()
-        return self.vault.account_for(counterparty) or self._open(counterparty=counterparty)
+        account = self.vault.account_for(counterparty) or self._open(counterparty=counterparty)
+        if self.vault.unsaved_seeds():
+            self._publish(self.vault.home())
+        return account
 
     def sign_as(self, account: Account, message: Message) -> bytes:
         """A pseudonym's signature over a message, for the contract that takes it."""
