@@ -54,7 +54,7 @@ def test_ids__another_year__are_all_others() -> None:
     bundles = [{entry.benefit.bundle for entry in each.entries} - {NONE} for each in (this, next_)]
 
     # then
-    assert (len(numbers[0]), len(numbers[0] & numbers[1])) == (33, 0)
+    assert (len(numbers[0]), len(numbers[0] & numbers[1])) == (34, 0)
     assert (len(bundles[0]), len(bundles[0] & bundles[1])) == (1, 0)
     assert len(schedule.new_secret()) == 32
     assert schedule.new_secret() != schedule.new_secret()
