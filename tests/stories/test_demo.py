@@ -241,7 +241,14 @@ def test_store__holds_no_name_id_code_or_date(told: Told) -> None:
     for path in files:
         content = path.read_bytes() + str(path.relative_to(told.store)).encode()
         if not _is_public(path.read_bytes()):
-            assert [text for text in texts if text in content] == [], path.name
+            assert [text for text in texts if _stands_in(content, text)] == [], path.name
+
+
+def _stands_in(content: bytes, text: bytes) -> bool:
+    """Whether a text is somewhere in it; a short number inside of a digest in hexadecimal is there by chance."""
+    if text in content and re.fullmatch(rb"[0-9a-f]{,12}", text):
+        return re.search(rb"(?<![0-9a-f])" + text + rb"(?![0-9a-f])", content) is not None
+    return text in content
 
 
 # -- nothing that links pseudonyms -----------------------------------------------------------------------------------
