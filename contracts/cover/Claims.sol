@@ -320,8 +320,8 @@ contract Claims is IClaims, EIP712 {
         emit Ruled(id, forInsurer);
 
         if (forInsurer) _undo(settled, id, true);
-        _escrow.conclude(claim.plan, claim.provider, paid, forInsurer);
         if (forInsurer && !_isRefunded(claim, id)) emit ShareKept(id);
+        _escrow.conclude(claim.plan, claim.provider, paid, forInsurer);
     }
 
     /// @inheritdoc IClaims
@@ -492,7 +492,8 @@ contract Claims is IClaims, EIP712 {
         _benefits.undo(claim, settled.benefits, settled.outcomes, query);
     }
 
-    /// @dev A provider that has nothing left must not keep the arbiter from ruling.
+    /// @dev A provider that has nothing left must not keep the arbiter from ruling. It is tried before the rest, which whoever
+    /// leaves it too little gas could not pay for.
     function _isRefunded(Claim calldata claim, bytes32 id) private returns (bool) {
         try _escrow.refundShare(claim.plan, id, claim.provider) {
             return true;

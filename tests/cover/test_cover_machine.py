@@ -49,7 +49,7 @@ from theriac.cover.rules import WAIVABLE
 MANY = int(os.environ.get("THERIAC_EXAMPLES", "1"))
 STEPS = 750 * MANY
 
-LIFE = 75
+LIFE = 60
 """What becomes of a few people's cover, in acts."""
 
 PROVIDING = {"doctor": 1, "colleague": 2, "pharmacist": 3}
