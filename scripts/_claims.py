@@ -400,15 +400,10 @@ def _add_looking(cli: Actor, who_: str) -> None:
     def claims(pended: bool, who: str, account: str | None, network: str, store: str | None, as_json: bool) -> None:
         """List what was claimed here, with what was decided and why."""
         from scripts._claiming import provider_of
-        from scripts._covering import HEADS, columns_of, row_of
-        from theriac.cover.claiming import Status
+        from scripts._covering import HEADS, columns_of, rows_of
 
         with provider_of(who, network=network, store=store, account=account) as provider:
-            rows = [
-                row_of(each, provider.money(each.claim))
-                for each in provider.claims()
-                if not pended or each.state.status == Status.PENDED
-            ]
+            rows = rows_of(provider.claims(), lambda each: provider.money(each.claim), pended=pended)
         if as_json:
             print_json(rows)
             return

@@ -1,6 +1,6 @@
 """Policies and claims as the commands of insurers, providers and patients work with them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -255,6 +255,11 @@ def _amounts(outcome: Outcome) -> dict[str, int]:
 
 
 HEADS = ("claim", "day", "provider", "standing", "charged", "paid", "still owed", "why")
+
+
+def rows_of(found: Iterable[Claimed], money: Callable[[Claimed], Money], *, pended: bool) -> list[dict[str, Any]]:
+    """Claims, for programs; only those that wait for something if `pended`."""
+    return [row_of(each, money(each)) for each in found if not pended or each.state.status == Status.PENDED]
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> list[tuple[object, ...]]:

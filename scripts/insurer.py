@@ -370,17 +370,12 @@ def claims(
     plan: str | None, pended: bool, who: str, account: str | None, network: str, store: str | None, as_json: bool
 ) -> None:
     """List the claims on this insurer's plans, with what was decided and why."""
-    from scripts._covering import HEADS, columns_of, row_of
+    from scripts._covering import HEADS, columns_of, rows_of
     from scripts._insuring import house_of
-    from theriac.cover.claiming import Status
 
     with house_of(who, network=network, store=store, account=account) as house:
         found = house.claims(house.named(plan) if plan else None)
-        rows = [
-            row_of(each, house.money(each.claim.plan))
-            for each in found
-            if not pended or each.state.status == Status.PENDED
-        ]
+        rows = rows_of(found, lambda each: house.money(each.claim.plan), pended=pended)
     if as_json:
         print_json(rows)
         return

@@ -4,8 +4,9 @@ import http.client
 import itertools
 import json
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 from urllib.parse import urlparse
 
 from hypothesis import HealthCheck, settings
@@ -28,6 +29,21 @@ def live(machine: type[RuleBasedStateMachine], *, steps: int, life: int, free: b
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine, settings=calm)
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a contract told."""
+
+    name: str
+    facts: Mapping[str, Any]
+
+
+class Outcome(NamedTuple):
+    """By which error a transaction was refused, if it was, and what the contracts told in it."""
+
+    error: str | None
+    told: list[Event]
 
 
 class Wire:

@@ -7,7 +7,8 @@ from typing import Any
 
 from counting_house import DAY, NUMBERS, STAFF
 from cover_model import DISMISSED, HAS_SECONDARY, UPHELD, Model, Stand, Status, key_of
-from cover_stage import PATIENTS, PEOPLE, Event, Sight
+from cover_stage import PATIENTS, PEOPLE, Sight
+from random_lives import Event
 
 from theriac.cover.messages import NONE, Claim
 from theriac.cover.rules import NO_LIMIT, Outcome, Reason

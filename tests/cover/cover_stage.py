@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from counting_house import (
     DAY,
@@ -26,7 +26,7 @@ from eth_utils.abi import (
     get_abi_input_types,
 )
 from pack_tree import Tree
-from random_lives import Wire
+from random_lives import Event, Outcome, Wire
 from real_anvil import GAS, person
 
 from theriac.cover.messages import NONE
@@ -70,21 +70,6 @@ class Sight(dict[tuple[Any, ...], tuple[int, ...]]):
     def items_of(self, kind: str) -> Iterator[tuple[tuple[Any, ...], tuple[int, ...]]]:
         """What was asked of a kind, without its name, and the words."""
         return ((key[1:], words) for key, words in self.items() if key[0] == kind)
-
-
-@dataclass(frozen=True)
-class Event:
-    """What a contract told."""
-
-    name: str
-    facts: Mapping[str, Any]
-
-
-class Outcome(NamedTuple):
-    """By which error a transaction was refused, if it was, and what the contracts told in it."""
-
-    error: str | None
-    told: list[Event]
 
 
 @dataclass

@@ -98,17 +98,6 @@ def test_day_of__a_day_without_a_number__is_refused(day: date) -> None:
         claims.day_of(day, ORIGIN)
 
 
-def test_new_origin__the_first_day__has_a_number_that_leaves_room_for_years() -> None:
-    # when
-    first = date(2031, 1, 1)
-    numbers = {claims.day_of(first, claims.new_origin(first)) for _ in range(2000)}
-
-    # then
-    assert len(numbers) > 1800
-    assert 1 <= min(numbers) <= 300
-    assert 29_700 <= max(numbers) <= 30_000
-
-
 # -- claims in -------------------------------------------------------------------------------------------------------
 
 

@@ -109,6 +109,16 @@ def test_year__draws_an_origin_and_ends_after_its_last_day() -> None:
     assert year.origin != other.origin
 
 
+def test_year__first_day__has_a_number_that_leaves_room_before_and_after() -> None:
+    # when
+    numbers = {Year.of(date(2031, 1, 1), date(2031, 12, 31)).first for _ in range(2000)}
+
+    # then
+    assert len(numbers) > 1800
+    assert 1_000 <= min(numbers) <= 1_300
+    assert 29_700 <= max(numbers) <= 30_000
+
+
 def test_until__another_end__is_another_claim() -> None:
     # when
     sooner = until(REQUEST.claim, REQUEST.claim.deadline - 1)

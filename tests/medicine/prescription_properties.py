@@ -20,7 +20,8 @@ from prescription_model import (
     Sight,
     Word,
 )
-from prescription_stage import Event, mask
+from prescription_stage import mask
+from random_lives import Event
 
 from theriac.consortium import Role
 from theriac.medicine.messages import Line, Terms

@@ -1,8 +1,7 @@
 """A consortium with prescriptions on an anvil, spoken to in few words, and what its chain says of each prescription."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from compiling import compile_if_changed
 from eth_abi import decode, encode
@@ -15,7 +14,7 @@ from eth_utils.abi import (
 )
 from pack_model import DAY, DISPENSE_FOR, FILL_FOR, Person
 from prescription_model import LineSight, Prescription, Sight
-from random_lives import Wire
+from random_lives import Event, Outcome, Wire
 from real_anvil import BOARD, GAS, Chain, person
 from web3.contract import Contract
 
@@ -59,21 +58,6 @@ OPERATIONS = {
     ("kiosk", 3): FILL_FOR,
     ("kiosk", 4): FILL_FOR,
 }
-
-
-@dataclass(frozen=True)
-class Event:
-    """What the contract told."""
-
-    name: str
-    facts: Mapping[str, Any]
-
-
-class Outcome(NamedTuple):
-    """By which error a transaction was refused, if it was, and what the contract told in it."""
-
-    error: str | None
-    told: list[Event]
 
 
 class Stage:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from conftest import remembered_passphrases
@@ -125,8 +126,8 @@ def test_raw_lot__lists_the_packs_made_of_it(made: Town) -> None:
     assert other.out == "No pack was made of it, as far as these documents tell.\n"
 
 
-def test_import__of_a_warehouses_shipping__becomes_offers(made: Town) -> None:
-    shipped = made.folder / "shipped.json"
+def write_shipping(made: Town, path: Path, *, lot: str, to: str) -> None:
+    """A warehouse's shipping of a case and of a pack that stands apart, from the maker."""
     document = json.loads((made.folder / "events.json").read_text())
     document["epcisBody"]["eventList"] = [
         {
@@ -135,14 +136,17 @@ def test_import__of_a_warehouses_shipping__becomes_offers(made: Town) -> None:
             "eventTimeZoneOffset": "+00:00",
             "action": "OBSERVE",
             "bizStep": "shipping",
-            "epcList": [f"https://id.gs1.org/01/{GTIN}/21/{serial(LOT, number)}" for number in (0, 1, 2, 3, 5)],
+            "epcList": [f"https://id.gs1.org/01/{GTIN}/21/{serial(lot, number)}" for number in (0, 1, 2, 3, 5)],
             "sourceList": [{"type": "possessing_party", "source": f"https://id.gs1.org/417/{GLNS['maker']}"}],
-            "destinationList": [
-                {"type": "possessing_party", "destination": f"https://id.gs1.org/417/{GLNS['distributor']}"}
-            ],
+            "destinationList": [{"type": "possessing_party", "destination": f"https://id.gs1.org/417/{GLNS[to]}"}],
         }
     ]
-    shipped.write_text(json.dumps(document))
+    path.write_text(json.dumps(document))
+
+
+def test_import__of_a_warehouses_shipping__becomes_offers(made: Town) -> None:
+    shipped = made.folder / "shipped.json"
+    write_shipping(made, shipped, lot=LOT, to="distributor")
 
     shown = made.done("maker", "epcis", "import", str(shipped))
     waiting = made.done("distributor", "receive", "--json")
@@ -159,22 +163,7 @@ def test_import__again_after_it_broke_off__makes_the_offers_that_are_missing(mad
     # given: a shipping of a case and a pack, of which the case was offered before something broke
     made.done("maker", "commission", packs_csv(made.folder / "more.csv", lot="L44A"), "-o", str(made.folder / "m.csv"))
     shipped = made.folder / "shipped-again.json"
-    document = json.loads((made.folder / "events.json").read_text())
-    document["epcisBody"]["eventList"] = [
-        {
-            "type": "ObjectEvent",
-            "eventTime": "2030-01-07T12:00:00.000Z",
-            "eventTimeZoneOffset": "+00:00",
-            "action": "OBSERVE",
-            "bizStep": "shipping",
-            "epcList": [f"https://id.gs1.org/01/{GTIN}/21/{serial('L44A', number)}" for number in (0, 1, 2, 3, 5)],
-            "sourceList": [{"type": "possessing_party", "source": f"https://id.gs1.org/417/{GLNS['maker']}"}],
-            "destinationList": [
-                {"type": "possessing_party", "destination": f"https://id.gs1.org/417/{GLNS['pharmacy']}"}
-            ],
-        }
-    ]
-    shipped.write_text(json.dumps(document))
+    write_shipping(made, shipped, lot="L44A", to="pharmacy")
     made.done("maker", "offer", f"case:{code('L44A', 0)}", "--to", "member:3")
 
     # when

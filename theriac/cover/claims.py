@@ -7,7 +7,6 @@ nothing else, it is told as a ClaimResponse and as an ExplanationOfBenefit.
 Days are counted from the origin, a secret of the policy: a date's number says nothing to whoever lacks it.
 """
 
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -27,15 +26,8 @@ from theriac.fhir import Code, Json, Number, Object, Resource, codes_of
 
 MOST_UNITS = 2**16 - 1
 LAST_DAY = 2**16 - 1
-LATEST_START = 30_000
-"""The first day of cover has a number from 1 to this."""
 
 # -- days ------------------------------------------------------------------------------------------------------------
-
-
-def new_origin(first: date) -> date:
-    """A secret origin for a policy whose first day of cover is `first`."""
-    return first - timedelta(days=1 + secrets.randbelow(LATEST_START))
 
 
 def day_of(day: date, origin: date) -> int:
