@@ -786,6 +786,34 @@ class DamagedKeystore(Broken):
         super().__init__(f"The keystore {path} is damaged ({fault}); restore it from its sealed backup.")
 
 
+class BadThreshold(BadInput):
+    """A secret cannot be split so: k of n shares."""
+
+    def __init__(self, *, k: int, n: int) -> None:
+        self.k, self.n = k, n
+        super().__init__(
+            f"{k} of {n} shares cannot be: choose at most 16 of them, and at least 2 that are needed where there is "
+            "more than one."
+        )
+
+
+class BadShare(BadInput):
+    """A share that is none, or that does not belong to the others; `number` counts from 1, 0 for all together."""
+
+    def __init__(self, *, number: int, fault: str) -> None:
+        self.number, self.fault = number, fault
+        which = f"Share {number} cannot be used" if number else "These shares cannot be used"
+        super().__init__(f"{which}: {fault}; ask who keeps it to read it out again.")
+
+
+class TooFewShares(Refused):
+    """It takes more shares to restore the secret."""
+
+    def __init__(self, *, given: int, needed: int) -> None:
+        self.given, self.needed = given, needed
+        super().__init__(f"{given} of the {needed} shares that it takes are here; ask for the others.")
+
+
 class BadMnemonic(BadInput):
     """The words are no BIP-39 mnemonic. The message never repeats them."""
 
