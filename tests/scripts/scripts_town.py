@@ -2,11 +2,13 @@
 
 import importlib
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -87,6 +89,18 @@ class Town:
 
     def seal(self, who: str, *paths: Path | str, **settings: str | None) -> Said:
         return self.run("clinic", "seal", who, *map(str, paths), "--json", **settings)
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Takes back whatever happens inside, on the chain and in the folder."""
+        with TemporaryDirectory(dir=self.folder.parent) as copies, self.chain.undone():
+            kept = Path(copies) / "kept"
+            shutil.copytree(self.folder, kept, symlinks=True)
+            try:
+                yield
+            finally:
+                shutil.rmtree(self.folder)
+                kept.rename(self.folder)
 
     def kept(self) -> set[str]:
         """The records on the chain, as anyone sees them."""

@@ -1,12 +1,11 @@
 """`ape run auditor`: a pack's way for who holds no sheets, and a regulator's acts."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from goods_town import GTIN, code, goods_town, packs_csv, serial
+from goods_town import GTIN, code, packs_csv, serial
 from PIL import Image
 from scripts_town import Town
 
@@ -17,16 +16,16 @@ LOT = "AUDIT"
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def town(wholesale: Town) -> Town:
     """A lot that went to the distributor, and a case of it on to the pharmacy."""
-    with goods_town(tmp_path_factory.mktemp("audit")) as found:
-        found.done("maker", "commission", packs_csv(found.folder / "packs.csv", lot=LOT))
-        found.done("maker", "offer", LOT, "--to", "2")
-        [offer] = found.done("distributor", "receive", "--json").json
-        found.done("distributor", "receive", offer["offer"])
-        found.done("distributor", "offer", f"case:{code(LOT, 0)}", "--to", "3", "--signed", found.path("case.offer"))
-        found.done("distributor", "receive", found.path("case.offer"), "--as", "pharmacy")
-        yield found
+    found = wholesale
+    found.done("maker", "commission", packs_csv(found.folder / "packs.csv", lot=LOT))
+    found.done("maker", "offer", LOT, "--to", "2")
+    [offer] = found.done("distributor", "receive", "--json").json
+    found.done("distributor", "receive", offer["offer"])
+    found.done("distributor", "offer", f"case:{code(LOT, 0)}", "--to", "3", "--signed", found.path("case.offer"))
+    found.done("distributor", "receive", found.path("case.offer"), "--as", "pharmacy")
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from cover_town import (
     Insured,
     account_of,
     claim_file,
-    insured_town,
     plan_file,
 )
 from scripts_town import Said
@@ -28,10 +27,10 @@ from theriac.cover.papers import Card, Consent, Offer, Request
 from theriac.cover.rules import Kind
 
 
-@pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Insured]:
-    with insured_town(tmp_path_factory.mktemp("cover")) as found:
-        yield found
+@pytest.fixture
+def town(market: Insured) -> Iterator[Insured]:
+    with market.undone():
+        yield market
 
 
 def refused(said: Said) -> tuple[int, str]:

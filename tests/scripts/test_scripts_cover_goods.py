@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from cover_town import CHECK_UP, INHALER, RXNORM, Insured, insured_town
+from cover_town import CHECK_UP, INHALER, RXNORM, Insured
 from pharmacy_town import code
 from scripts_town import Said
 
@@ -15,10 +15,16 @@ from theriac.medicine.packs import Product, commitment_of
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Insured]:
-    with insured_town(tmp_path_factory.mktemp("cover")) as found:
-        found.done("pharmacy", "let-claim", "--as", "north", "--yes")
-        yield found
+def open_market(market: Insured) -> Insured:
+    market.done("pharmacy", "let-claim", "--as", "north", "--yes")
+    return market
+
+
+@pytest.fixture
+def town(open_market: Insured) -> Iterator[Insured]:
+    """The market where north lets claims dispense and fill for it."""
+    with open_market.undone():
+        yield open_market
 
 
 def refused(said: Said) -> tuple[int, str]:

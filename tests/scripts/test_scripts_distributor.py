@@ -7,35 +7,44 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from goods_town import EXPIRY, GTIN, code, goods_town, packs_csv, serial
+from goods_town import EXPIRY, GTIN, code, packs_csv, serial
 from scripts_town import Town
 
 from theriac.medicine import gs1
 from theriac.medicine.packid import PackCode, Scheme
 
-LOTS = count(1)
+LOTS = count(3)
+
+OFFERED, HELD = "W1", "W2"
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with goods_town(tmp_path_factory.mktemp("wholesale")) as found:
-        yield found
+def stocked(wholesale: Town) -> Town:
+    """Two lots of twelve packs, four in a case, that the maker offered to the distributor; it took the second over."""
+    for name in (OFFERED, HELD):
+        packs = packs_csv(wholesale.folder / "packs.csv", lot=name)
+        wholesale.done("maker", "commission", packs)
+        wholesale.done("maker", "offer", name, "--to", "member:2")
+    wholesale.done("distributor", "receive", offer_of(wholesale, HELD))
+    return wholesale
 
 
 @pytest.fixture
-def lot(town: Town, folder: Path) -> str:
-    """A lot of twelve packs, four in a case, that the maker offers to the distributor."""
-    name = f"W{next(LOTS)}"
-    town.done("maker", "commission", packs_csv(folder / "packs.csv", lot=name))
-    town.done("maker", "offer", name, "--to", "member:2")
-    return name
+def town(stocked: Town) -> Iterator[Town]:
+    with stocked.undone():
+        yield stocked
 
 
 @pytest.fixture
-def held(town: Town, lot: str) -> str:
-    """The same where the distributor took it over."""
-    town.done("distributor", "receive", offer_of(town, lot))
-    return lot
+def lot(town: Town) -> str:
+    """What is offered to the distributor."""
+    return OFFERED
+
+
+@pytest.fixture
+def held(town: Town) -> str:
+    """What the distributor took over."""
+    return HELD
 
 
 def offer_of(town: Town, lot: str, who: str = "distributor") -> str:

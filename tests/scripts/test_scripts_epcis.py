@@ -1,12 +1,10 @@
 """The commands that write, anchor, check and import EPCIS events, on a real chain."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import remembered_passphrases
-from goods_town import GTIN, LOT, MEMBERS, code, goods_town, packs_csv, serial
+from goods_town import GTIN, LOT, MEMBERS, code, packs_csv, serial
 from scripts_town import Town
 
 from scripts._goods import goods_of
@@ -19,18 +17,17 @@ GLNS = {"maker": "4012345000009", "distributor": "4054321000009", "pharmacy": "4
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def made(wholesale: Town) -> Town:
     """A maker that commissioned twelve packs in three cases, and anchored what it did."""
-    with remembered_passphrases(), goods_town(tmp_path_factory.mktemp("epcis")) as town:
-        town.done(
-            "maker", "commission", packs_csv(town.folder / "packs.csv", lot=LOT), "-o", str(town.folder / "at.csv")
-        )
-        for number, who in enumerate(MEMBERS, start=1):
-            if who in GLNS:
-                town.done("maker", "epcis", "gln", str(number), GLNS[who])
-        town.done("maker", "epcis", "export", "-o", str(town.folder / "events.json"))
-        town.done("maker", "epcis", "anchor", "-o", str(town.folder / "proofs.json"))
-        yield town
+    town = wholesale
+    packs = packs_csv(town.folder / "packs.csv", lot=LOT)
+    town.done("maker", "commission", packs, "-o", str(town.folder / "at.csv"))
+    for number, who in enumerate(MEMBERS, start=1):
+        if who in GLNS:
+            town.done("maker", "epcis", "gln", str(number), GLNS[who])
+    town.done("maker", "epcis", "export", "-o", str(town.folder / "events.json"))
+    town.done("maker", "epcis", "anchor", "-o", str(town.folder / "proofs.json"))
+    return town
 
 
 def test_check__of_what_was_exported_and_anchored__finds_all(made: Town) -> None:

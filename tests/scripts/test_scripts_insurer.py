@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cover_town import CHECK_UP, COLONOSCOPY, THERAPY, Insured, claim_file, insured_town, plan_file
+from cover_town import CHECK_UP, COLONOSCOPY, THERAPY, Insured, claim_file, plan_file
 from pharmacy_town import code
 
 
-@pytest.fixture(scope="module")
-def insured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Insured]:
-    with insured_town(tmp_path_factory.mktemp("insured")) as found:
-        yield found
+@pytest.fixture
+def insured(market: Insured) -> Iterator[Insured]:
+    with market.undone():
+        yield market
 
 
 def claims(insured: Insured, *words: str) -> dict[str, dict[str, Any]]:

@@ -1,25 +1,18 @@
 """What a logger's report blocks of what a pharmacy holds."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-from pharmacy_town import PRODUCT, Market, code, market
+from pharmacy_town import PRODUCT, Market, code
 
 from theriac.medicine.state import Block
 from theriac.medicine.tree import node_of
 
 
-@pytest.fixture
-def town(tmp_path: Path) -> Iterator[Market]:
-    with market(tmp_path) as found:
-        yield found
-
-
 def test_log__of_a_lot__blocks_what_stands_apart_too_and_stumbles_over_nothing_that_is_gone(
-    town: Market, folder: Path
+    market: Market, folder: Path
 ) -> None:
+    town = market
     # given: a case, two packs that were kept by themselves and released, and one of these dispensed
     for number in (0, 1):
         town.done("pharmacy", "quarantine", code(number), "--as", "north")
@@ -29,7 +22,7 @@ def test_log__of_a_lot__blocks_what_stands_apart_too_and_stumbles_over_nothing_t
     town.done("board", "renew", "2", "--roles", "pharmacist,device", "--until", "2040-01-01")
     out = str(folder / "logger.join")
     town.done(
-        *("pharmacy", "join-request", "--as", "north", "--account", "TEST::7", "--member", "2", "--roles", "device"),
+        *("pharmacy", "join-request", "--as", "north", "--account", "TEST::8", "--member", "2", "--roles", "device"),
         *("-o", out),
     )
     town.done("pharmacy", "take-on", "--as", "north", out)
@@ -39,7 +32,7 @@ def test_log__of_a_lot__blocks_what_stands_apart_too_and_stumbles_over_nothing_t
     (folder / "fridge.csv").write_text("\n".join(readings) + "\n")
 
     # when
-    words = ("log", str(folder / "fridge.csv"), "--goods", PRODUCT.lot, "--logger", "TEST::7", "--as", "north")
+    words = ("log", str(folder / "fridge.csv"), "--goods", PRODUCT.lot, "--logger", "TEST::8", "--as", "north")
     said = town.done("pharmacy", *words)
 
     # then

@@ -6,11 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from goods_town import EXPIRY, GTIN, code, goods_town, packs_csv, serial
+from goods_town import EXPIRY, GTIN, code, packs_csv, serial
 from scripts_town import ROOT, Town
 
 from theriac.medicine import gs1
@@ -18,9 +17,8 @@ from theriac.medicine.symbols import read_symbols
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with goods_town(tmp_path_factory.mktemp("makers")) as found:
-        yield found
+def town(wholesale: Town) -> Town:
+    return wholesale
 
 
 def batches(town: Town, lot: str) -> list[str]:

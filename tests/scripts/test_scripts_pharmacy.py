@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pharmacy_town import PRODUCT, SCRIPT, Market, code, market
+from pharmacy_town import PRODUCT, SCRIPT, Market, code
 from scripts_town import Said
 
 from theriac.medicine.packid import PackCode, Scheme
 from theriac.medicine.symbols import Symbology, write_symbol
 
 
-@pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
-    with market(tmp_path_factory.mktemp("market")) as found:
-        yield found
+@pytest.fixture
+def town(market: Market) -> Iterator[Market]:
+    with market.undone():
+        yield market
 
 
 def rows(said: Said) -> list[Any]:

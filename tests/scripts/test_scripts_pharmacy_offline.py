@@ -16,20 +16,20 @@ from typing import Any
 
 import pytest
 from listening import process_at
-from pharmacy_town import Market, code, market
+from pharmacy_town import Market, code
 from wire import Wire
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Market, Wire]]:
+def place(market: Market) -> Iterator[tuple[Market, Wire]]:
     """A pharmacy that reaches its node by a wire."""
-    with market(tmp_path_factory.mktemp("market")) as town:
-        wire = Wire(str(town.chain.web3.provider.endpoint_uri))
-        town.settings["THERIAC_NETWORK"] = f"ethereum:dev:{wire.uri}"
+    wire = Wire(str(market.chain.web3.provider.endpoint_uri))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(market.settings, "THERIAC_NETWORK", f"ethereum:dev:{wire.uri}")
         for who in ("north", "south"):
-            town.done("pharmacy", "list", "--as", who)
-        yield town, wire
-        wire.cut()
+            market.done("pharmacy", "list", "--as", who)
+        yield market, wire
+    wire.cut()
 
 
 def dispensed(town: Market, number: int) -> int:

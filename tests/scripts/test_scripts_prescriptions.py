@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pharmacy_town import Market, code, market
+from pharmacy_town import Market, code
 from scripts_town import Said
 
 from scripts._cli import Failure
@@ -20,13 +20,11 @@ from theriac.medicine.symbols import read_symbols
 AMOXICILLIN = {"text": "Amoxicillin 250 mg, 20 capsules"}
 
 
-@pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
+@pytest.fixture
+def town(market: Market) -> Iterator[Market]:
     """The two pharmacies with a case each, and a surgery."""
-    with market(tmp_path_factory.mktemp("prescriptions")) as found:
-        found.done("board", "admit", "TEST::4", "--roles", "clinician,prescriber", "--until", "2040-01-01")
-        found.done("clinic", "setup", "--account", "TEST::4", "--name", "Hill Surgery")
-        yield found
+    with market.undone():
+        yield market
 
 
 def request(folder: Path, name: str = "request.json", **asked: Any) -> str:
