@@ -167,16 +167,17 @@ def option_of(terms: Terms) -> Option:
     return Option.BASIC
 
 
-def consent_of(terms: Terms, stated: Stated, *, name: str, now: datetime) -> dict[str, Any]:
+def consent_of(terms: Terms, stated: Stated, *, name: str, now: datetime, era: int) -> dict[str, Any]:
     """The Consent that states a grant.
 
     :param terms: with a `start`; what the patient's client knows, which is finer than the chain's bits.
     :param name: what the reader calls itself.
-    :param now: the chain's time; a grant that is over, or that the chain has no more, becomes an inactive Consent.
+    :param now: the chain's time, and `era` the pseudonym's era then; a grant that is over, or that the chain does not
+        have as widely, becomes an inactive Consent.
     """
     start = terms.start or datetime.fromtimestamp(stated.start, UTC)
     asked = mask_of(terms.classes)
-    holds = stated.scope & asked == asked and int(terms.end.timestamp()) <= stated.expiry
+    holds = stated.era == era and stated.scope & asked == asked and int(terms.end.timestamp()) <= stated.expiry
     ledger, option = stated.ledger, option_of(terms)
     patient = {"type": "Patient", "identifier": ledger.name_of(stated.pseudonym)}
     return {
@@ -321,7 +322,7 @@ def check(consent: fhir.Resource, stated: Stated, *, era: int, now: int) -> Term
         raise NotStated(fault="the grant is revoked or over")
     terms, name = _said_of(consent.value, stated)
     said = _moment(consent.value.get("dateTime"))
-    if consent_of(terms, stated, name=name, now=said) != consent.value:
+    if consent_of(terms, stated, name=name, now=said, era=era) != consent.value:
         raise NotStated(fault="it was altered, or was not written by this program")
     if mask_of(terms.classes) & ~stated.scope or int(terms.end.timestamp()) > stated.expiry:
         raise NotStated(fault="it permits more than the grant")

@@ -2,7 +2,7 @@
 
 Each line keeps its source: a Provenance names the member that anchored the record, when, and the record's digest. What
 two members wrote is two lines, unless it is the same to the letter. A resource stays the JSON that came, but for three
-things: references lead to what is in the document, or say no more than a name; its narrative is left out, since those of
+things: references lead to what is in the document, or say no more than a name; its narrative is left out, as those of
 the sections are made here; and what IPS asks for and a resource does not say is marked as unknown.
 """
 

@@ -30,6 +30,7 @@ TWO_CATEGORIES = "a record that bears two categories is reached by either, and i
 """What a search by category cannot rule out but by `:not`, which SMART calls experimental."""
 
 _NOT_ORDINARY = "restricted records of this category cannot be told from sensitive ones by a search"
+_NOT_ONE = "a search cannot leave out records that are of another sensitive category too"
 _NO_SEARCH = {
     Category.PATIENT_REPORTED: "no search says who reported",
     Category.MIXED: "no search says that a record spans categories",
@@ -74,7 +75,9 @@ def why_not(cls: KeyClass) -> str:
     """Why a class has no scope of its own, or nothing."""
     if cls.category in _NO_SEARCH:
         return _NO_SEARCH[cls.category]
-    if cls.level is not Level.N and cls.category not in SENSITIVE:
+    if cls.category in SENSITIVE and cls.level is Level.V:
+        return _NOT_ONE
+    if cls.category not in SENSITIVE and cls.level is not Level.N:
         return _NOT_ORDINARY
     return ""
 
