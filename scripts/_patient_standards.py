@@ -182,7 +182,7 @@ def _check(file: str, network: str, store: str | None) -> None:
     from pathlib import Path
 
     from scripts._site import connected
-    from scripts._standards import ledger_of, now_of, stated_of
+    from scripts._standards import ledger_of, now_of, parent_holds, stated_of
     from scripts._standards import read_resource as resource
     from theriac.errors import NotStated
     from theriac.health.consents import check, claimed_by
@@ -196,6 +196,8 @@ def _check(file: str, network: str, store: str | None) -> None:
         stated = stated_of(chain, pseudonym=claimed.pseudonym, reader=claimed.reader, purpose=claimed.purpose)
         era, now = chain.authority(claimed.pseudonym).era, int(now_of(chain).timestamp())
         terms = check(consent, stated, era=era, now=now)
+        if not parent_holds(chain, stated):
+            raise NotStated(fault="what the grant stood under has ended")
     click.echo(f"The chain has this grant until {terms.end:%Y-%m-%d %H:%M} UTC.")
 
 

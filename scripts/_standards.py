@@ -38,6 +38,14 @@ def stated_of(chain: Chain, *, pseudonym: str, reader: str, purpose: Purpose) ->
     return Stated.of(ledger_of(chain), found, pseudonym=pseudonym, reader=reader, purpose=purpose)
 
 
+def parent_holds(chain: Chain, stated: Stated) -> bool:
+    """Whether what a grant stands under, a delegate or a referral, has not ended; true where it stands by itself."""
+    if not stated.by:
+        return True
+    parent = chain.contracts.call(chain.contracts.Grants.functions.parentOf(stated.pseudonym, stated.by))
+    return int(parent["generation"]) == stated.generation and chain.time() < int(parent["expiry"])
+
+
 def terms_of(sharing: Sharing) -> Terms:
     since = time_of(sharing.since) if sharing.since else None
     purpose = Purpose.parse(sharing.purpose)
@@ -66,7 +74,8 @@ def shown(patient: Patient, sharing: Sharing) -> Shown:
     stated = stated_of(patient.chain, pseudonym=sharing.pseudonym, reader=sharing.reader, purpose=terms.purpose)
     era, asked, now = patient.chain.authority(sharing.pseudonym).era, mask_of(terms.classes), now_of(patient.chain)
     state = "over" if now >= terms.end else "open" if terms.start is None or now >= terms.start else "not begun"
-    if stated.era != era or stated.scope & asked != asked or stated.expiry < int(terms.end.timestamp()):
+    lost = stated.era != era or not parent_holds(patient.chain, stated)
+    if lost or stated.scope & asked != asked or stated.expiry < int(terms.end.timestamp()):
         state = "gone"
     return Shown(terms, stated, sharing.name, state)
 

@@ -240,9 +240,37 @@ def test_summary__about_somebody_else__is_left_out_and_told() -> None:
     )
 
     assert lines(found, "allergies") == ["Penicillin"]
-    assert found.told == (
-        "1 descriptions of a patient differ in birth date or sex from the newest; what refers to them is left out.",
+    assert len(found.told) == 1
+    assert found.told[0].endswith("is left out: it is about somebody or something else.")
+
+
+def test_summary__a_clinic_that_describes_another_person__makes_no_line_of_others_disappear() -> None:
+    stranger = {**PATIENT, "id": "x", "birthDate": "1911-01-01", "name": [{"text": "Nobody"}]}
+    pill = {**PILL, "subject": {"reference": "Patient/x"}}
+
+    found = made(
+        source(PATIENT, "administrative/N", days=9),
+        source(ALLERGY, "allergies/N", days=9),
+        source({**PATIENT, "id": "ann-2"}, "administrative/N", (3, "East"), days=8),
+        source(stranger, "administrative/N", SOUTH, days=1),
+        source(pill, "medications/N", SOUTH, days=1),
     )
+
+    assert (lines(found, "allergies"), lines(found, "medications")) == (["Penicillin"], ["Metformin 500 mg"])
+    assert found.patient == "Ann Lee"
+    assert found.told == ("Member 2 gives another birth date or sex; its lines are in nevertheless.",)
+
+
+def test_summary__her_own_description__counts_before_any_clinics() -> None:
+    hers = {**PATIENT, "id": "me", "name": [{"text": "Ann Own"}]}
+
+    found = made(
+        source(hers, "administrative/N", (0, ""), days=9),
+        source(PATIENT, "administrative/N"),
+        source(PATIENT, "administrative/N", SOUTH),
+    )
+
+    assert found.patient == "Ann Own"
 
 
 def test_summary__entered_in_error__is_left_out() -> None:

@@ -74,6 +74,8 @@ FAULTS = {
     "json_list": "JSON without a resourceType",
     "label_narrower_than_a_class": "no class here has just the records labelled 'v3-ActCode|PSY'",
     "label_of_a_class_that_is_none": "no class here has just the records labelled",
+    "marked_as_a_part": "it is marked as a part of a Consent",
+    "marked_as_redacted": "it is marked as a part of a Consent",
     "marked_as_test": "it is marked as test data",
     "modifier_extension": "it has modifierExtension",
     "modifier_extension_of_an_actor": "it has modifierExtension",

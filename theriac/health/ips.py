@@ -259,19 +259,30 @@ class _Maker:
         return list(found.values())
 
     def _chosen_patient(self) -> _Item | None:
+        """Her description: her own, else the one that most members agree with, else the newest.
+
+        A description is of somebody else only where its author describes her too: one clinic's mistake, or malice, must
+        not make another's lines disappear.
+        """
         people = [each for each in self._items if each.type == "Patient"]
-        whole = [each for each in people if each.value.get("name") and each.value.get("birthDate")]
-        chosen = next(iter(whole or people), None)
+        whole = [each for each in people if each.value.get("name") and each.value.get("birthDate")] or people
+        if not whole:
+            return None
+
+        def agreeing(item: _Item) -> int:
+            return len({source.member for each in people if _alike(each, item) for source in each.sources})
+
+        # The newest come first, and `max` takes the first of equals.
+        chosen = max(whole, key=lambda each: (any(not one.member for one in each.sources), agreeing(each)))
+        describing = {source.member for each in people if _alike(each, chosen) for source in each.sources}
         for each in people:
-            if chosen is not None and all(
-                each.value.get(name) in (None, chosen.value.get(name)) for name in ("birthDate", "gender")
-            ):
+            authors = {source.member for source in each.sources}
+            if _alike(each, chosen) or not authors & describing:
                 self._others.discard(id(each))
-        if self._others:
-            self._told.append(
-                f"{len(self._others)} descriptions of a patient differ in birth date or sex from the newest; "
-                "what refers to them is left out."
-            )
+            if not _alike(each, chosen) and not authors & describing:
+                self._told.append(
+                    f"Member {min(authors)} gives another birth date or sex; its lines are in nevertheless."
+                )
         return chosen
 
     # -- making ------------------------------------------------------------------------------------------------------
@@ -285,6 +296,10 @@ class _Maker:
                 unplaced += item.type == "Observation"
             elif self._about_her(item):
                 chosen[name].append(item)
+            else:
+                self._told.append(
+                    f"Record {item.source.digest[:16]} is left out: it is about somebody or something else."
+                )
         if unplaced:
             self._told.append(f"{unplaced} observations of other kinds are in no section.")
 
@@ -544,6 +559,12 @@ class _Maker:
 
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+
+
+def _alike(one: _Item, other: _Item) -> bool:
+    """Whether two descriptions can be of one person."""
+    pairs = [(one.value.get(name), other.value.get(name)) for name in ("birthDate", "gender")]
+    return all(None in pair or pair[0] == pair[1] for pair in pairs)
 
 
 def _index(items: Sequence[_Item]) -> dict[tuple[int, str, str], _Item]:

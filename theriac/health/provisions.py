@@ -129,6 +129,9 @@ def _refuse_modifiers(root: fhir.Object) -> None:
             stack.extend(each)
 
 
+_PARTS = {"SUBSETTED", "REDACTED", "MASKED", "ABSTRED", "AGGRED", "ANONYED", "PSEUDED"}
+"""Marks (v3 ObservationValue) of a resource out of which something was taken."""
+
 _REQUIRED = ("scope", "category", "patient", "dateTime", "performer", "organization", "policy", "provision")
 
 
@@ -147,9 +150,12 @@ def _check_root(value: fhir.Object, circumstances: Circumstances) -> None:
     codes = [each.code for each in fhir.codes_of(value.get("scope")) if each.system == CONSENT_SCOPE]
     if codes != ["patient-privacy"]:
         raise BadConsent(fault="its scope is not patient-privacy")
-    labels = fhir.codes_of(_under(value, "meta").get("security"))
-    if any(_canonical(each.system) == ACT_REASON and each.code == "HTEST" for each in labels):
+    meta = _under(value, "meta")
+    marks = {each.code for name in ("security", "tag") for each in fhir.codes_of(meta.get(name))}
+    if "HTEST" in marks:
         raise BadConsent(fault="it is marked as test data")
+    if marks & _PARTS:
+        raise BadConsent(fault="it is marked as a part of a Consent, and what it denies may be in the rest")
     if not _is_patient(_under(value, "patient"), circumstances):
         raise BadConsent(
             fault="it is about another patient, or about one that is not known here; --me says who you are"
@@ -252,7 +258,7 @@ class _Reader:
         terms = [each for permit in permits for each in self._terms(permit, base=base, only=only)]
         for denial in denials:
             terms = [left for each in terms if (left := self._less(each, denial)) is not None]
-        merged = self._merged(terms)
+        merged = self._merged([each for each in terms if self._opens_something(each)])
         if not merged:
             raise BadConsent(fault=self._told[-1] if self._told else "nothing that it permits is left")
         if len(merged) > MOST_TERMS:
@@ -354,9 +360,6 @@ class _Reader:
         if end <= max(start or self._about.now, self._about.now):
             self._tell("its time is over, or is shorter than a full hour")
             return
-        if since is not None and since >= end:
-            self._tell("its data begins only when the grant is over")
-            return
         if since is not None and since <= EPOCH:
             # Nothing was recorded here before.
             since = None
@@ -366,6 +369,12 @@ class _Reader:
                     yield Terms(
                         reader, purpose, classes, since, start if start and start > self._about.now else None, end
                     )
+
+    def _opens_something(self, terms: Terms) -> bool:
+        empty = terms.since is not None and terms.since >= terms.end
+        if empty:
+            self._tell("its data begins only when the grant is over")
+        return not empty
 
     def _end(self, permit: _Rule) -> datetime:
         ends = [each for each in (permit.period.end, permit.data.end) if each is not None]
