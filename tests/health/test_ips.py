@@ -192,13 +192,12 @@ def test_summary__without_digests__names_no_record_and_no_second() -> None:
 def test_summary__what_she_reported_herself__has_her_as_its_source() -> None:
     found = made(source(ALLERGY, "allergies/N", (0, "")), source(PATIENT, "administrative/N"))
 
-    [own] = [
-        each for each in resources(found, "Provenance") if not each["agent"][0]["who"]["reference"].startswith("x")
-    ][:1]
-    [patient] = [each for each in json.loads(found.encode())["entry"] if each["resource"]["resourceType"] == "Patient"]
-    agents = {each["agent"][0]["who"]["reference"] for each in resources(found, "Provenance")}
-    assert own["agent"][0]["type"]["coding"][0]["code"] == "author"
-    assert patient["fullUrl"] in agents
+    entries = json.loads(found.encode())["entry"]
+    urls = {each["resource"]["resourceType"]: each["fullUrl"] for each in entries}
+    authors = {
+        each["target"][0]["reference"]: each["agent"][0]["who"]["reference"] for each in resources(found, "Provenance")
+    }
+    assert authors == {urls["AllergyIntolerance"]: urls["Patient"], urls["Patient"]: urls["Organization"]}
 
 
 def test_summary__equal_ids_of_two_clinics__are_never_mixed_up() -> None:
