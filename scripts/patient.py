@@ -19,6 +19,7 @@ from scripts._cli import (
     write_out,
     yes_option,
 )
+from scripts._patient_standards import add_standards
 from scripts._policies import add_cover
 
 
@@ -872,3 +873,8 @@ def cancel_prescription(
 # -- cover -----------------------------------------------------------------------------------------------------------
 
 add_cover(cli)
+
+
+# -- standards -------------------------------------------------------------------------------------------------------
+
+add_standards(cli)

@@ -967,6 +967,30 @@ class BadWindow(BadInput):
         super().__init__(f"This window of time cannot be granted: {fault}.")
 
 
+class BadConsent(BadInput):
+    """A FHIR Consent cannot become a grant: it is none of IHE PCF, or says what no grant can say."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This Consent cannot become a grant: {fault}; nothing was granted.")
+
+
+class NotStated(Refused):
+    """The chain does not have the grant that a Consent states, or not as the Consent states it."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"The chain does not say what this Consent says: {fault}; only the chain and the keys count.")
+
+
+class NoSummary(BadInput):
+    """A patient's summary cannot be made of these records."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"No summary can be made: {fault}.")
+
+
 class ForeignPublication(Tampered):
     """Somebody else published under one of the patient's pseudonyms."""
 
