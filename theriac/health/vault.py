@@ -226,6 +226,7 @@ class Vault:
     backed_up: list[str] = field(default_factory=list)
     unread: list[tuple[str, int, str]] = field(default_factory=list)
     cursor: int = 0
+    purse: dict[str, list[Any]] = field(default_factory=dict)
 
     # -- accounts ----------------------------------------------------------------------------------------------------
 
@@ -510,6 +511,13 @@ class Vault:
         known = {(each.pseudonym, each.reader, each.purpose) for each in self.sharings}
         self.sharings += [each for each in other.sharings if (each.pseudonym, each.reader, each.purpose) not in known]
         self.singles += [each for each in other.singles if each not in self.singles]
+        for name, others in other.purse.items():
+            kept = self.purse.setdefault(name, [])
+            kept += [each for each in others if each not in kept]
+        # A blank voucher that one device has given to a pseudonym is free on neither.
+        blanks = self.purse.get("blanks", [])
+        used = [each["blank"] for each in blanks if each["for"]]
+        self.purse["blanks"] = [each for each in blanks if each["for"] or each["blank"] not in used]
 
 
 def _mark(seed: bytes) -> str:
@@ -530,6 +538,7 @@ def _vault_of(values: Mapping[str, Any]) -> Vault:
         backed_up=list(values["backed_up"]),
         unread=[(str(source), int(author), str(digest)) for source, author, digest in values["unread"]],
         cursor=values["cursor"],
+        purse={name: list(each) for name, each in values.get("purse", {}).items()},
     )
 
 
