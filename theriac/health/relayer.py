@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -45,6 +44,9 @@ from theriac.store import Cid, Store, compute
 
 _DAY = 24 * 3600
 
+# How many revokes are free together.
+_REVOKES = 4
+
 # How long a reason may be that is kept and told: it may be a stranger's.
 _LONGEST_REASON = 240
 
@@ -65,9 +67,10 @@ class Policy:
         `keys_gas` the same for publications.
     :param voucher_acts: the most that a voucher is believed to allow, and `voucher_gas`; `member_gas` for all vouchers
         and blanks of a member together.
-    :param blank_acts: how many acts a blank is good for, ever, and for how many days.
+    :param blank_acts: how many acts a blank is good for, ever, `blank_gas` for how much gas, and for how many days.
     :param group_gas: the most that one group may use; `batch_gas` and `batch_groups` bound a transaction.
-    :param waiting: how many requests may be on their way; half as many more where they end access. `of_one` of one pseudonym.
+    :param waiting: how many requests may be on their way; half as many more where they end access. `of_one`: of one
+        pseudonym.
     :param body: the longest request in bytes; `stored` is what a pseudonym may have pinned, `strangers_stored` all of
         those together that no member has vouched for.
     :param asks: simulations a minute for those without a voucher; `asks_of_one` for one pseudonym.
@@ -84,6 +87,7 @@ class Policy:
     voucher_gas: int = 20_000_000
     member_gas: int = 200_000_000
     blank_acts: int = 24
+    blank_gas: int = 12_000_000
     blank_days: int = 90
     group_gas: int = 4_000_000
     batch_gas: int = 10_000_000
@@ -146,7 +150,7 @@ class Relayer:
         self.address = str(sender.address)
         self.trouble = ""
         self._chain = chain
-        self._contracts: Contracts = chain.contracts
+        self.contracts: Contracts = chain.contracts
         self._node = Node(chain.web3)
         self._sender = sender
         self._store = store
@@ -160,7 +164,7 @@ class Relayer:
         self._profiles: dict[bytes, Profile] = {}
         self._woken = threading.Event()
         self._resting = 0.0
-        deployment = self._contracts.deployment
+        deployment = self.contracts.deployment
         self.realm = Realm(deployment.chain_id, str(deployment["Carrier"].address))
         for id_ in self._journal.arriving():
             self._unpin(id_)
@@ -217,7 +221,7 @@ class Relayer:
         self._take_turn(group)
 
         # (3) what it still has to do, on the chain's own word
-        state = State(self._contracts)
+        state = State(self.contracts)
         left = state.undone(group.items)
         if not left:
             return Status(group.id, "done")
@@ -300,7 +304,7 @@ class Relayer:
                     self._refused.popitem(last=False)
 
     def _time(self) -> int:
-        """The second of the latest block: deadlines are held against it. A chain that stands still makes none longer."""
+        """The second of the latest block, which contracts hold deadlines against."""
         return self._chain.time()
 
     # -- who pays ----------------------------------------------------------------------------------------------------
@@ -326,13 +330,16 @@ class Relayer:
         pseudonym, today, policy = group.pseudonym, self._today(), self.policy
         if group.lane is Lane.REST or not state.version(pseudonym):
             return None
-        ends = [each for each in group.items if each.function in ("revokeBySig", "narrowBySig", "raiseEraBySig")]
-        if any(each.function == "narrowBySig" for each in ends):
+        # One act's worth: each revoke ends another grant, and of all else there is one.
+        revokes = [each for each in group.items if each.function == "revokeBySig"]
+        others = [each.function for each in group.items if each.function != "revokeBySig"]
+        published = [each for each in group.items if each.names]
+        if len(set(others)) < len(others) or len(published) > 1 or len(revokes) > _REVOKES:
             return None
-        revokes = [each for each in ends if each.function == "revokeBySig"]
+        # A grant can be narrowed for ever: that is no end.
+        if "narrowBySig" in others:
+            return None
         if not all(state.has_live_grant(each, now=self._time()) for each in revokes):
-            return None
-        if len({sha256(each.call.data).digest() for each in group.items}) < len(group.items):
             return None
         ends_something = bool(revokes)
         name, acts = ("free-ends", policy.free_ends) if ends_something else ("free-keys", policy.free_keys)
@@ -382,7 +389,7 @@ class Relayer:
             raise RelayRefused(code="voucher-expired", reason="its blank voucher has been in use for too long")
         if self._journal.user_of(blank.id) not in (None, group.pseudonym):
             raise RelayRefused(code="voucher-used", reason="its blank voucher is used by another pseudonym")
-        own = Limit(f"blank:{blank.id}", 0, acts=policy.blank_acts)
+        own = Limit(f"blank:{blank.id}", 0, acts=policy.blank_acts, gas=policy.blank_gas)
         limits = (own, self._member_limit(blank.member), self._stored_limit(group.pseudonym))
         return _Fare(limits, blank=blank.id, vouched=True)
 
@@ -393,8 +400,8 @@ class Relayer:
         """What a member in standing publishes of itself, as the chain names it now."""
         if self.policy.members and member not in self.policy.members:
             raise RelayRefused(code="member", reason=f"this relayer takes no vouchers of member {member}")
-        standing = self._contracts.Consortium.functions.inStanding(member)
-        if not self._contracts.call(standing):
+        standing = self.contracts.Consortium.functions.inStanding(member)
+        if not self.contracts.call(standing):
             raise RelayRefused(code="member", reason=f"member {member} is not in standing")
         digest = self._chain.digest(self._chain.member_account(member))
         if digest not in self._profiles:
@@ -464,16 +471,16 @@ class Relayer:
                     self._node.call(asked)
                 except CallFailed as again:
                     failed = again
-            refusal = self._contracts.reverts.refusal(failed.data, to=call.to, reason=failed.reason)
+            refusal = self.contracts.reverts.refusal(failed.data, to=call.to, reason=failed.reason)
             raise RelayRefused(code="reverted", reason=_bounded(_innermost(refusal))) from None
         return estimate + estimate // 5
 
     def _carrying(self, items: Sequence[Item]) -> Call:
         calls = [(each.call.to, each.call.data) for each in items]
-        return call_of(self._contracts.Carrier.functions.carry(calls))
+        return call_of(self.contracts.Carrier.functions.carry(calls))
 
     def _items(self, waiting: Waiting) -> list[Item]:
-        return [item_of(self._contracts, contract, bytes.fromhex(data)) for contract, data in waiting.calls]
+        return [item_of(self.contracts, contract, bytes.fromhex(data)) for contract, data in waiting.calls]
 
     # -- bringing ----------------------------------------------------------------------------------------------------
 
@@ -518,7 +525,7 @@ class Relayer:
 
     def _settle(self, name: str, receipt: Receipt) -> None:
         """Gives each group of a batch its outcome."""
-        told = [each for each in self._contracts.events(receipt) if each.name == "GroupFailed"]
+        told = [each for each in self.contracts.events(receipt) if each.name == "GroupFailed"]
         failed = {each.arguments["index"]: bytes(each.arguments["reason"]) for each in told}
         for place, waiting in enumerate(self._journal.in_batch(name)):
             if place in failed:
@@ -531,14 +538,14 @@ class Relayer:
 
     def _failed(self, waiting: Waiting, reason: bytes) -> None:
         """A group that passed its simulation and failed on the chain stays charged, whoever did it by now."""
-        if not State(self._contracts).undone(self._items(waiting)):
+        if not State(self.contracts).undone(self._items(waiting)):
             self._journal.finish(waiting.id)
             return
         for subject, day, _, _ in waiting.charges:
             if subject.startswith("free-"):
                 # What is free is not for those whose acts fail when they are paid for.
                 self._journal.punish(subject, day, acts=self.policy.free_ends + self.policy.free_keys)
-        refusal = self._contracts.reverts.refusal(reason, to=self._contracts.Carrier.address)
+        refusal = self.contracts.reverts.refusal(reason, to=self.contracts.Carrier.address)
         self._journal.refuse(waiting.id, code="failed", reason=_bounded(_innermost(refusal)), refund=False)
         self._unpin(waiting.id)
 
@@ -587,7 +594,7 @@ class Relayer:
 
     def _prepared(self, chosen: Sequence[Waiting]) -> list[tuple[Waiting, list[Item]]]:
         """What of each group is still to be done; those that are done, too late or out of luck are told so."""
-        state, now, ready = State(self._contracts), self._time(), []
+        state, now, ready = State(self.contracts), self._time(), []
         for waiting in chosen:
             left = state.undone(self._items(waiting))
             if not left:
@@ -606,7 +613,7 @@ class Relayer:
         while groups:
             call = self._batch(groups)
             gas = self._gas_of(call, [waiting for waiting, _ in groups])
-            function = self._contracts.Carrier.functions.carryEach(self._groups(groups))
+            function = self.contracts.Carrier.functions.carryEach(self._groups(groups))
             done = self._done(function, gas)
             if all(done):
                 return groups
@@ -627,7 +634,7 @@ class Relayer:
         try:
             self._simulate(left)
         except RelayRefused as refusal:
-            if State(self._contracts).undone(left):
+            if State(self.contracts).undone(left):
                 self._refuse(waiting, "overtaken", refusal.reason)
             else:
                 self._journal.finish(waiting.id)
@@ -642,7 +649,7 @@ class Relayer:
         return [(waiting.gas, [(each.call.to, each.call.data) for each in left]) for waiting, left in groups]
 
     def _batch(self, groups: Sequence[tuple[Waiting, Sequence[Item]]]) -> Call:
-        return call_of(self._contracts.Carrier.functions.carryEach(self._groups(groups)))
+        return call_of(self.contracts.Carrier.functions.carryEach(self._groups(groups)))
 
     def _gas_of(self, call: Call, chosen: Sequence[Waiting]) -> int:
         """Enough for each to have all the gas it may use; what is not used costs nothing."""

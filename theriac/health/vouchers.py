@@ -44,7 +44,7 @@ class Realm:
 
 @dataclass(frozen=True)
 class Voucher:
-    """A member's word to one relayer for one pseudonym: so many acts and so much gas a day, until the second `expiry`."""
+    """A member's word to one relayer for one pseudonym: so many acts and so much gas a day, until a second."""
 
     member: int
     pseudonym: str
