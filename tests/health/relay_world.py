@@ -146,8 +146,9 @@ class RelayWorld:
 
     # -- vouching ----------------------------------------------------------------------------------------------------
 
-    def voucher(self, pseudonym: Pseudonym, relayer: Any, *, key: Any = CLINIC_KEY, **changes: Any) -> Voucher:
-        terms = Voucher(1, pseudonym.address, relayer.address, 20, 5_000_000, self.now() + 30 * DAY)
+    def voucher(self, pseudonym: Pseudonym, at: Any, *, key: Any = CLINIC_KEY, **changes: Any) -> Voucher:
+        """The clinic's voucher for a pseudonym at a relayer."""
+        terms = Voucher(1, pseudonym.address, at.address, 20, 5_000_000, self.now() + 30 * DAY)
         return replace(terms, **changes).signed(key, self.realm)
 
     def blank(self, relayer: Any, *, secret: Any = BLANK_SECRET, member: int = 1) -> Blank:
@@ -179,7 +180,7 @@ class RelayWorld:
         return Relayer(
             chain=health_chain.Chain(web3, contracts, index=place / "index"),
             sender=sender,
-            store=LocalStore(place / "store"),
+            store=self.store,
             journal=place / "journal",
             policy=Policy(**{"patience": 0.0, **policy}),
         )

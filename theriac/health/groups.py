@@ -271,11 +271,21 @@ class State:
         return bool(found["scope"]) and found["era"] == era and found["expiry"] > now
 
     def _keys_publishbysig(self, terms: Mapping[str, Any]) -> bool:
-        version = self.version(terms["pseudonym"])
-        return version == terms["version"] and self._digest(terms) == bytes(terms["bundle"])
+        version, wanted = self.version(terms["pseudonym"]), terms["version"]
+        if version == wanted:
+            return self._digest(terms) == bytes(terms["bundle"])
+        if version < wanted:
+            return False
+        # A later version stands there; only the event tells whether this one was before it.
+        topics = [keccak(text="Published(address,uint32,bytes32,address)"), _word(terms["pseudonym"])]
+        published = self._contracts.logs("Keys", start=self._head() - RECENT, topics=topics)
+        said = wanted.to_bytes(32, "big") + bytes(terms["bundle"])
+        return any(each.log.data[:64] == said for each in published)
 
     def _keys_rotatebysig(self, terms: Mapping[str, Any]) -> bool:
-        return self._keys_publishbysig(terms) and self._publisher(terms)["account"] == terms["publisher"]
+        overtaken = self.version(terms["pseudonym"]) > terms["version"]
+        appointed = overtaken or self._publisher(terms)["account"] == terms["publisher"]
+        return appointed and self._keys_publishbysig(terms)
 
     def _keys_setpublisherbysig(self, terms: Mapping[str, Any]) -> bool:
         publisher = self._publisher(terms)

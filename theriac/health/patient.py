@@ -241,8 +241,11 @@ class Patient:
         except NotStored:
             return
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Writes the vault down as it is now."""
         self._keystore.save(self.vault.encode())
+
+    _save = save
 
     def _deadline(self) -> int:
         return self.chain.time() + _PATIENCE + secrets.randbelow(_PATIENCE // 2)

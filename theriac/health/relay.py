@@ -30,7 +30,7 @@ from theriac.errors import (
     TheriacError,
 )
 from theriac.health import documents
-from theriac.health.chain import Signed
+from theriac.health.chain import Relay, Signed
 from theriac.health.groups import INFO, PATH, Group, Item, State, item_signed
 from theriac.health.vouchers import Blank, Purse, Voucher
 from theriac.ledger.codec import parse_json
@@ -82,7 +82,7 @@ class HttpRelay:
     store: Store | None = None
     jitter: timedelta = timedelta(0)
     patience: timedelta = timedelta(seconds=60)
-    timeout: timedelta = timedelta(minutes=10)
+    timeout: timedelta = timedelta(minutes=5)
     tell: Callable[[str], Any] = lambda sentence: None
     receipts: list[Receipt] = field(default_factory=list)
     _last: str = ""
@@ -125,39 +125,37 @@ class HttpRelay:
         unpaid: set[str] = set()
         earlier: list[_Try] = []
         while True:
-            soonest = 0
+            # Whether asking again can help: a relayer has it, or asks to come back.
+            hope, pause = False, 0.0
             for url in self.urls:
                 left = State(self.contracts).undone(items)
                 try:
                     attempt = self._give(url, tuple(left), items) if left else None
+                    reason = ""
                 except RelayBusy as busy:
-                    reasons[url], soonest = busy.reason, max(soonest, busy.seconds)
+                    reasons[url], pause, hope = busy.reason, max(pause, float(busy.seconds)), True
                     continue
                 except (RelayRefused, RelaySilent) as trouble:
-                    reasons[url] = trouble.reason
+                    attempt, reason = None, trouble.reason
                     if isinstance(trouble, RelayRefused) and trouble.code in _FREE_CODES:
                         unpaid.add(url)
-                    self.tell(f"{url}: {trouble.reason}")
-                    if self._is_done(items):
-                        return self._receipt(items, earlier, start=start)
-                    continue
-                unpaid.discard(url)
                 if attempt is not None:
                     earlier.append(attempt)
-                reason = self._wait(items, attempt, until)
+                    unpaid.discard(url)
+                    hope = True
                 if not reason:
+                    reason = self._wait(items, attempt, until)
+                if not reason or self._is_done(items):
                     return self._receipt(items, earlier, start=start)
                 reasons[url] = reason
                 self.tell(f"{url}: {reason}")
-                if time.monotonic() >= until:
-                    break
             if self._is_done(items):
                 return self._receipt(items, earlier, start=start)
             if self.urls and unpaid == set(self.urls):
                 raise NoVoucher(reasons=reasons)
-            pause = min(float(soonest or 1), 30.0)
             over = min(each.deadline for each in items) <= int(self.node.head().time.timestamp())
-            if not soonest or over or time.monotonic() + pause >= until:
+            pause = min(pause, 30.0)
+            if not hope or over or time.monotonic() + pause >= until:
                 raise NotCarried(reasons=reasons)
             time.sleep(pause)
 
@@ -344,6 +342,20 @@ class HttpRelay:
         word = bytes.fromhex(items[0].pseudonym[2:]).rjust(32, b"\0")
         contracts = {each.call.to for each in items}
         return any(log.address in contracts and (word in log.topics or word in log.data) for log in logs)
+
+
+class FirstRelay:
+    """Relays that are tried in order: the next one where no relayer carried it."""
+
+    def __init__(self, relays: Sequence[Relay]) -> None:
+        self._relays = tuple(relays)
+
+    def carry(self, *signed: Signed) -> Receipt:
+        """Raises what the last one raises."""
+        for relay in self._relays[:-1]:
+            with suppress(NotCarried, NoVoucher):
+                return relay.carry(*signed)
+        return self._relays[-1].carry(*signed)
 
 
 def _receipt_of(intent: str, landed: Landed) -> Receipt:

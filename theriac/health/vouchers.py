@@ -31,6 +31,9 @@ VOUCHER_KEY, BLANK_KEY = "voucher", "blanks"
 MOST_BLANKS = 64
 """How many blanks a desk signs at once."""
 
+LARGEST_FILE = 256 * 1024
+"""No file of vouchers is longer."""
+
 _FIELDS = "uint32 member,address pseudonym,address relayer,uint32 acts,uint64 gas,uint40 expiry"
 
 
