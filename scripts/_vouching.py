@@ -63,29 +63,36 @@ def _voucher(who_else: str) -> click.Command:
 
 
 def _blanks(who_else: str) -> click.Command:
-    @click.command("blanks", epilog=example(f"{who_else} blanks ann.asked -o ann.signed"))
-    @click.argument("file", type=click.Path(exists=True, dir_okay=False))
+    @click.command("blanks", epilog=example(f"{who_else} blanks", f"{who_else} blanks ann.asked -o ann.signed"))
+    @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False))
     @click.option("--most", type=click.IntRange(1, 64), default=16, show_default=True, help="Sign no more than that.")
-    @_OUT
+    @click.option("-o", "--out", default=None, type=click.Path(dir_okay=False), help="The file to write.")
     @as_option(who_else)
     @network_options
-    def blanks(file: str, most: int, out: str, who: str, network: str, store: str | None) -> None:
+    def blanks(file: str | None, most: int, out: str | None, who: str, network: str, store: str | None) -> None:
         """Sign the blank vouchers that somebody at the desk asks for by a FILE, without seeing what for.
 
         They count for pseudonyms that this desk does not know and cannot find out. Sign for those whom you know: how
-        many is all that you can say.
+        many is all that you can say. Without a FILE, only the desk's keys are made and published, so that patients can
+        ask.
         """
         from pathlib import Path
 
         from scripts._member import desk_of
-        from theriac.health.vouchers import sign_blanks
+        from theriac.health.vouchers import LARGEST_FILE, sign_blanks
 
-        check_out(out)
-        asked = Path(file).read_bytes()
+        if (file is None) != (out is None):
+            raise Failure("Give a FILE to sign and -o for what is handed out, or neither.")
+        asked = b""
+        if file is not None and out is not None:
+            check_out(out)
+            with Path(file).open("rb") as handle:
+                asked = handle.read(LARGEST_FILE + 1)
         with desk_of(who, network=network, store=store) as desk:
             keys = _keys(desk)
-            write_file(out, sign_blanks(asked, member=desk.member, key=keys.blanks, most=most))
-        click.echo(f"Signed; hand out {out}.")
+            if out is not None:
+                write_file(out, sign_blanks(asked, member=desk.member, key=keys.blanks, most=most))
+        click.echo(f"Signed; hand out {out}." if out is not None else "Patients can ask this desk for blank vouchers.")
 
     return blanks
 

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -55,14 +56,34 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield town
 
 
+@dataclass
+class Relaying:
+    """A relayer that runs as a process of its own, and can be killed and started again at the same place."""
+
+    town: Town
+    stack: ExitStack = field(default_factory=ExitStack)
+    url: str = "http://127.0.0.1:0"
+
+    def start(self) -> None:
+        listen = self.url.removeprefix("http://")
+        self.process = self.stack.enter_context(serving(self.town, PAYER, "--listen", listen))
+        self.url = url_of(self.process)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
 @pytest.fixture(scope="module")
-def url(town: Town) -> Iterator[str]:
+def relaying(town: Town) -> Iterator[Relaying]:
     """A relayer that runs, and a desk that has keys to vouch with in its profile."""
-    nothing = Path(town.path("nothing.asked"))
-    nothing.write_text("{}")
-    town.run("clinic", "blanks", str(nothing), "-o", town.path("nothing.signed"))
-    with serving(town, PAYER, "--listen", "127.0.0.1:0") as process:
-        yield url_of(process)
+    town.done("clinic", "blanks")
+    relaying = Relaying(town)
+    with relaying.stack:
+        relaying.start()
+        yield relaying
+        relaying.process.send_signal(signal.SIGTERM)
+        assert relaying.process.wait(timeout=30) == 0
 
 
 def ask_for_blanks(town: Town, who: str, url: str, *, count: int = 8) -> None:
@@ -78,8 +99,9 @@ def transactions_of(town: Town, addresses: set[str]) -> set[str]:
     return {each for each in addresses if town.chain.web3.eth.get_transaction_count(each)}
 
 
-def test_story__a_patient_without_ether__by_blanks_and_a_voucher(town: Town, url: str) -> None:
+def test_story__a_patient_without_ether__by_blanks_and_a_voucher(town: Town, relaying: Relaying) -> None:
     # given
+    url = relaying.url
     relayer = town.done("relayer", "status", url, "--json").json["relayer"]
 
     # when: she begins, and the relayer wants to know who vouches for her
@@ -92,6 +114,11 @@ def test_story__a_patient_without_ether__by_blanks_and_a_voucher(town: Town, url
     # when: the desk signs blanks that it does not see
     ask_for_blanks(town, "ivy", url)
     town.done("patient", "init", "--as", "ivy")
+    # the relayer is killed and started again on the way
+    relaying.kill()
+    alone = town.run("patient", "introduce", "--as", "ivy", "--to", "1", "-o", town.path("ivy.introduction"))
+    relaying.start()
+    assert (alone.code, "No relayer carried it" in alone.sentences[-1]) == (4, True)
     town.done("patient", "introduce", "--as", "ivy", "--to", "1", "-o", town.path("ivy.introduction"))
     town.done("clinic", "register", town.path("ivy.introduction"), "--name", "ivy")
     town.done("clinic", "voucher", "ivy", "--relayer", url, "-o", town.path("ivy.voucher"))
@@ -114,34 +141,12 @@ def test_story__a_patient_without_ether__by_blanks_and_a_voucher(town: Town, url
     assert town.run("clinic", "list", "ivy").code == 3
 
 
-def test_serve__killed_and_started_again__goes_on(town: Town, url: str) -> None:
-    # given: another relayer, with a folder of its own
-    with serving(town, "TEST::7", "--as", "second", "--listen", "127.0.0.1:0") as process:
-        url = url_of(process)
-        town.run("patient", "init", "--as", "joe", "--relayer", url)
-        ask_for_blanks(town, "joe", url)
-        process.kill()
-        process.wait()
-
-    # when: nobody listens, she is told; then another process of the same relayer does
-    alone = town.run("patient", "init", "--as", "joe")
-    with serving(town, "TEST::7", "--as", "second", "--listen", url.removeprefix("http://")) as process:
-        assert url_of(process) == url
-        again = town.run("patient", "init", "--as", "joe")
-        process.send_signal(signal.SIGTERM)
-        ended = process.wait(timeout=30)
-
-    # then
-    assert (alone.code, "No relayer carried it" in alone.sentences[-1]) == (4, True)
-    assert (again.code, ended) == (0, 0)
-
-
-def test_serve__beside_another__is_refused(town: Town, url: str) -> None:
+def test_serve__beside_another__is_refused(town: Town, relaying: Relaying) -> None:
     # the same folder, then the same account, then the same port
     same = town.run("relayer", "serve", "--account", "TEST::4", "--listen", "127.0.0.1:0")
     account = town.run("relayer", "serve", "--account", PAYER, "--as", "other", "--listen", "127.0.0.1:0")
     port = town.run(
-        "relayer", "serve", "--account", "TEST::4", "--as", "third", "--listen", url.removeprefix("http://")
+        "relayer", "serve", "--account", "TEST::4", "--as", "third", "--listen", relaying.url.removeprefix("http://")
     )
 
     assert [(each.code, len(each.sentences)) for each in (same, account, port)] == [(4, 1)] * 3
@@ -184,6 +189,8 @@ def test_bad_input__one_sentence_each(town: Town, folder: Path) -> None:
         ("clinic", "voucher", Account.create().address, "--relayer", Account.create().address, "-o", out): 3,
         ("clinic", "voucher", "lee", "--relayer", "http://127.0.0.1:9", "-o", out): 4,
         ("clinic", "blanks", str(broken), "-o", out): 2,
+        ("clinic", "blanks", str(broken)): 2,
+        ("patient", "voucher", "ask", "--as", "lee", "--from", "1", "--relayer", "http://127.0.0.1:9", "-o", out): 4,
     }
     for words, code in cases.items():
         said = town.run(*words)

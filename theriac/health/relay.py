@@ -260,9 +260,12 @@ class HttpRelay:
                         if len(received) > _LARGEST_ANSWER or time.monotonic() > deadline:
                             raise RelaySilent(url=url, reason="an answer without end")
                     status, later = answer.status_code, answer.headers.get("Retry-After", "")
-            values = parse_json(bytes(received))
         except (requests.RequestException, OSError) as trouble:
             raise RelaySilent(url=url, reason=type(trouble).__name__) from None
+        if not (status in (200, 202, 503) or 400 <= status < 500):
+            raise RelaySilent(url=url, reason=f"HTTP status {status}")
+        try:
+            values = parse_json(bytes(received))
         except (ValueError, RecursionError):
             raise RelaySilent(url=url, reason="its answer is not JSON") from None
         if not isinstance(values, dict):
@@ -273,9 +276,7 @@ class HttpRelay:
         code, reason = _words(values.get("code")), _words(values.get("reason"))
         if status == 503 or (status == 429 and code != "used-up"):
             raise RelayBusy(reason=reason, seconds=seconds)
-        if 400 <= status < 500:
-            raise RelayRefused(code=code, reason=reason, seconds=seconds if status == 429 else 0)
-        raise RelaySilent(url=url, reason=f"HTTP status {status}")
+        raise RelayRefused(code=code, reason=reason, seconds=seconds if status == 429 else 0)
 
     # -- what goes along ---------------------------------------------------------------------------------------------
 
