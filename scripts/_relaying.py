@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from scripts._cli import Failure
+from scripts._cli import Failure, printable
 from scripts._site import Person, Site
 from theriac.health.relayer import Policy, Relayer
 from theriac.health.relayer_http import Server
@@ -62,8 +62,11 @@ def serving(site: Site, person: Person, *, alias: str, host: str, port: int, pol
         with Server(relayer, host=host, port=port) as server:
             click.echo(f"Relaying at {server.url}, paid by {relayer.address}.")
             # In pieces: a signal only wakes a wait that ends.
+            told = ""
             while not stopped.wait(0.5):
-                pass
+                if relayer.trouble != told:
+                    told = relayer.trouble
+                    click.echo(printable(told) if told else "It goes on.", err=True)
     except OSError as fault:
         raise Failure(f"{host}:{port} cannot be listened at: {fault.strerror}; name another --listen.", 4) from None
     finally:

@@ -106,6 +106,7 @@ class RelayWorld:
     chain: health_chain.Chain
     store: LocalStore
     folder: Path
+    secrets: dict[str, str] = field(default_factory=dict)
 
     @property
     def realm(self) -> Realm:
@@ -151,19 +152,23 @@ class RelayWorld:
         terms = Voucher(1, pseudonym.address, at.address, 20, 5_000_000, self.now() + 30 * DAY)
         return replace(terms, **changes).signed(key, self.realm)
 
-    def blank(self, relayer: Any, *, secret: Any = BLANK_SECRET, member: int = 1) -> Blank:
-        """A blank as a patient gets it from a desk."""
+    def blank(
+        self, relayer: Any, pseudonym: Pseudonym | None = None, *, secret: Any = BLANK_SECRET, member: int = 1
+    ) -> Blank:
+        """A blank as a patient gets it from a desk; given to a pseudonym, where one is named."""
         key = BlankKey(secret.public_key(), self.now() + 30 * DAY)
         asked = Asked.new(member=member, relayer=relayer.address, key=key)
         signed = blind.sign_blind(secret, bytes.fromhex(asked.blinded))
         signature = blind.finish(key.public, asked.blank.message(), signed, int(asked.inverse, 16))
-        return replace(asked.blank, signature=signature.hex())
+        blank = replace(asked.blank, signature=signature.hex())
+        self.secrets[blank.id] = asked.secret
+        return blank if pseudonym is None else blank.used_by(pseudonym.address, asked.secret)
 
     def purse(self, *vouchers: Voucher, blanks: Any = ()) -> Purse:
         vault = Vault()
         vault.purse = {
             "vouchers": [each.values() for each in vouchers],
-            "blanks": [{"blank": each.values(), "for": ""} for each in blanks],
+            "blanks": [{"blank": each.values(), "secret": self.secrets[each.id], "for": ""} for each in blanks],
         }
         return Purse(vault, save=lambda: None)
 
@@ -205,7 +210,7 @@ def listening(relayer: Relayer, *, posts: int = 100_000, gets: int = 100_000) ->
     """A relayer that listens, as long as the block lasts."""
     import time
 
-    with Server(relayer, door=Door(posts=posts, gets=gets, clock=time.monotonic)) as server:
+    with Server(relayer, door=Door(posts=posts, gets=gets, clock=time.monotonic, exempt=())) as server:
         yield server
 
 

@@ -42,6 +42,7 @@ from theriac.health.groups import Group, Lane, check_documents, decode_group
 from theriac.health.journal import Journal
 from theriac.health.messages import Freshness, Letter, Narrow, Report, RevokeEverything, SetPublisher
 from theriac.health.relayer import Relayer
+from theriac.health.relayer_http import Door
 from theriac.ledger.sender import Sender
 from theriac.ledger.signer import KeySigner
 from theriac.store import compute
@@ -100,7 +101,7 @@ def test_take__by_voucher_by_blank_and_free__each_is_done_and_answered_again(rel
     with listening(relayer) as server:
         for group in (
             relays.group(ann.first(), voucher=relays.voucher(ann, relayer)),
-            relays.group(bea.first(), blank=relays.blank(relayer)),
+            relays.group(bea.first(), blank=relays.blank(relayer, bea)),
         ):
             # when
             answer = asked(server.url, group)
@@ -235,22 +236,38 @@ def _altered(relays: RelayWorld, relayer: Relayer) -> Group:
 
 
 def _blank_of_another_key(relays: RelayWorld, relayer: Relayer) -> Group:
-    return relays.group(relays.pseudonym().first(), blank=relays.blank(relayer, secret=OTHER_SECRET))
+    ann = relays.pseudonym()
+    return relays.group(ann.first(), blank=relays.blank(relayer, ann, secret=OTHER_SECRET))
 
 
 def _blank_altered(relays: RelayWorld, relayer: Relayer) -> Group:
-    blank = replace(relays.blank(relayer), nonce="11" * 32)
-    return relays.group(relays.pseudonym().first(), blank=blank)
+    ann = relays.pseudonym()
+    return relays.group(ann.first(), blank=replace(relays.blank(relayer, ann), nonce="11" * 32))
 
 
 def _blank_of_another_relayer(relays: RelayWorld, relayer: Relayer) -> Group:
-    return relays.group(relays.pseudonym().first(), blank=relays.blank(_other_relayer(relays)))
+    ann = relays.pseudonym()
+    return relays.group(ann.first(), blank=relays.blank(_other_relayer(relays), ann))
 
 
 def _blank_used(relays: RelayWorld, relayer: Relayer) -> Group:
-    blank = relays.blank(relayer)
-    relayer.accept(relays.group(relays.pseudonym().first(), blank=blank))
-    return relays.group(relays.pseudonym().first(), blank=blank)
+    """Its owner gives it to two of her pseudonyms."""
+    blank, ann, bea = relays.blank(relayer), relays.pseudonym(), relays.pseudonym()
+    secret = relays.secrets[blank.id]
+    relayer.accept(relays.group(ann.first(), blank=blank.used_by(ann.address, secret)))
+    return relays.group(bea.first(), blank=blank.used_by(bea.address, secret))
+
+
+def _blank_stolen(relays: RelayWorld, relayer: Relayer) -> Group:
+    """Seen on its way, by a relayer that posed as this one."""
+    seen = relays.blank(relayer, relays.pseudonym())
+    return relays.group(relays.pseudonym().first(), blank=seen)
+
+
+def _blank_stolen_with_a_proof(relays: RelayWorld, relayer: Relayer) -> Group:
+    thief, secret = relays.pseudonym(), Account.create()
+    seen = replace(relays.blank(relayer, relays.pseudonym()), holder=secret.address)
+    return relays.group(thief.first(), blank=seen.used_by(thief.address, secret.key.hex()))
 
 
 def _grant_without(relays: RelayWorld, relayer: Relayer) -> Group:
@@ -345,6 +362,8 @@ REFUSED: dict[str, tuple[Case, int, str]] = {
     "a blank that was altered": (_blank_altered, 403, "voucher-forged"),
     "a blank for another relayer": (_blank_of_another_relayer, 403, "voucher-of-another"),
     "a blank that another pseudonym uses": (_blank_used, 403, "voucher-used"),
+    "a blank that was given to another": (_blank_stolen, 403, "voucher-forged"),
+    "a blank with a holder in place of its own": (_blank_stolen_with_a_proof, 403, "voucher-forged"),
     "what a contract would refuse": (_stale, 403, "reverted"),
     "what a stranger signed": (_signed_by_a_stranger, 403, "reverted"),
     "a grant from before the era was raised": (_from_before_the_era, 403, "reverted"),
@@ -468,7 +487,7 @@ def test_limits__of_a_voucher_a_blank_and_what_is_free(relays: RelayWorld) -> No
     relayer = relays.relayer(free_keys=1, blank_acts=1)
     ann, bea, cat = relays.published(), relays.pseudonym(), relays.published()
     voucher = relays.voucher(ann, relayer, acts=2)
-    blank = relays.blank(relayer)
+    blank = relays.blank(relayer, bea)
     with listening(relayer) as server:
         for group in (
             relays.group(ann.grant(READER), voucher=voucher),
@@ -500,7 +519,7 @@ def test_limits__of_gas__for_a_voucher_and_for_all_of_a_member(relays: RelayWorl
         small.accept(relays.group(ann.first(), voucher=relays.voucher(ann, small, gas=50_000)))
     member.accept(relays.group(ann.first(), voucher=relays.voucher(ann, member)))
     with pytest.raises(RelayRefused) as by_member:
-        member.accept(relays.group(bea.first(), blank=relays.blank(member)))
+        member.accept(relays.group(bea.first(), blank=relays.blank(member, bea)))
 
     assert (by_voucher.value.code, by_member.value.code) == ("used-up", "used-up")
 
@@ -549,9 +568,44 @@ def test_door__one_who_asks_too_often__waits_and_is_written_down_nowhere(
     assert (aiohttp_said, "127.0.0.1" in "".join(capfd.readouterr())) == ([], False)
 
 
+def test_flood__in_somebodys_name__keeps_her_from_nothing(relays: RelayWorld) -> None:
+    """Y7. Whoever shows a voucher asks by a bucket of her own; what strangers ask in her name does not empty it."""
+    relayer, ann = relays.relayer(asks=3, asks_of_one=3), relays.published()
+    voucher = relays.voucher(ann, relayer)
+    relayer.accept(relays.group(ann.publish(2), voucher=voucher))
+    finish(relayer)
+    relayer.accept(relays.group(ann.grant(READER), voucher=voucher))
+    finish(relayer)
+    stranger, answers = relays.pseudonym(), list[type]()
+    for number in range(10):
+        forged = stranger.sign(ann.publish(3, f"{number}").message)
+        try:
+            relayer.accept(relays.group(forged, voucher=replace(voucher, acts=number + 1)))
+        except TheriacError as trouble:
+            answers.append(type(trouble))
+
+    relayer.accept(relays.group(ann.publish(3), voucher=voucher))
+    finish(relayer)
+
+    assert set(answers) == {RelayRefused, RelayBusy}
+    assert ann.version == 3
+
+
+def test_door__many_addresses_of_one_network__are_one(relays: RelayWorld) -> None:
+    door = Door(posts=2, gets=2, clock=lambda: 0.0)
+    assert [door.lets_in(f"2001:db8::{number}", "POST") for number in range(4)] == [True, True, False, False]
+    assert [door.lets_in("2001:db8:0:1::1", "POST"), door.lets_in("127.0.0.1", "POST")] == [True, True]
+
+
+def test_info__says_nothing_of_where_its_node_is(relays: RelayWorld) -> None:
+    relayer = relays.relayer()
+    relayer.trouble = "The chain at http://127.0.0.1:1 does not answer"
+    assert "127.0.0.1" not in json.dumps(relayer.info())
+
+
 def test_fresh_accounts__a_thousand__buy_nothing(relays: RelayWorld) -> None:
     """Y2. Nor do they keep a revoke of somebody else's from being taken."""
-    relayer = relays.relayer()
+    relayer = relays.relayer(asks=100)
     ann = relays.published()
     relays.send(ann.grant(READER))
     template = relays.group(relays.pseudonym().first()).items[0]
@@ -683,7 +737,7 @@ def test_order__a_revoke_overtakes_all_that_waits(relays: RelayWorld) -> None:
     ann = relays.published()
     relays.send(ann.grant(READER))
     crowd = [relays.pseudonym() for _ in range(3)]
-    grants = [relays.group(each.first(), each.grant(READER), blank=relays.blank(relayer)) for each in crowd]
+    grants = [relays.group(each.first(), each.grant(READER), blank=relays.blank(relayer, each)) for each in crowd]
     relayer.accept(grants[0])
     relayer.step()
     assert relayer.status(grants[0].id).state == "queued"
@@ -872,7 +926,7 @@ def test_decode__what_was_encoded(relays: RelayWorld) -> None:
     ann = relays.pseudonym()
     relayer = relays.relayer()
     group = relays.group(
-        ann.first(), documents=(b"x",), voucher=relays.voucher(ann, relayer), blank=relays.blank(relayer)
+        ann.first(), documents=(b"x",), voucher=relays.voucher(ann, relayer), blank=relays.blank(relayer, ann)
     )
     assert decode_group(group.encode(), relays.contracts) == group
     with pytest.raises(BadGroup):

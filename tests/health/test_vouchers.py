@@ -112,13 +112,20 @@ def test_blank__what_the_desk_sees__is_in_no_part_of_what_a_relayer_sees() -> No
     # then
     for blank, _ in kept.blanks:
         assert blank.is_signed(SECRET.public_key())
-        for secret in (blank.nonce, blank.signature, blank.relayer):
+        for secret in (blank.nonce, blank.signature, blank.relayer, blank.holder):
             assert secret.encode() not in shown + signed
 
 
 def test_blank__that_is_none() -> None:
-    good = Blank(7, RELAYER, "ab" * 32, "00").values()
-    for change in ({"nonce": "AB" * 32}, {"nonce": "ab"}, {"member": 0}, {"relayer": RELAYER.lower()}, {"nonce": 1}):
+    good = Blank(7, RELAYER, "ab" * 32, PATIENT, "00").values()
+    for change in (
+        {"holder": ""},
+        {"nonce": "AB" * 32},
+        {"nonce": "ab"},
+        {"member": 0},
+        {"relayer": RELAYER.lower()},
+        {"nonce": 1},
+    ):
         with pytest.raises(BadVoucher):
             Blank.of({**good, **change})
     assert not Blank.of(good).is_signed(SECRET.public_key())
@@ -166,14 +173,25 @@ def test_take__each_pseudonym_has_its_own__and_only_of_this_relayer() -> None:
     received(kept, 2)
     received(kept, 1, relayer=PATIENT)
 
-    first, second = kept.take("0xA", relayer=RELAYER), kept.take("0xB", relayer=RELAYER)
+    first, second = kept.take(PATIENT, relayer=RELAYER), kept.take("0xB", relayer=RELAYER)
 
     assert first is not None
     assert second is not None
     assert first.id != second.id
+    assert [first.is_for(PATIENT), first.is_for("0xB"), second.is_for("0xB")] == [True, False, True]
     assert kept.take("0xC", relayer=RELAYER) is None
-    assert kept.blank("0xA", relayer=RELAYER) == first
-    assert kept.blank("0xA", relayer=PATIENT) is None
+    assert kept.blank(PATIENT, relayer=RELAYER) == first
+    assert kept.blank(PATIENT, relayer=PATIENT) is None
+
+
+def test_take__of_one_pseudonym__ends_before_all_are_spent() -> None:
+    kept = purse()
+    received(kept, 6)
+
+    taken = [kept.take(PATIENT, relayer=RELAYER) for _ in range(6)]
+
+    assert [each is not None for each in taken] == [True] * 4 + [False] * 2
+    assert kept.take("0xB", relayer=RELAYER) is not None
 
 
 def test_merge__a_blank_that_one_device_uses__is_free_on_neither() -> None:

@@ -130,8 +130,9 @@ def _is_signed(function: Mapping[str, Any]) -> bool:
     inputs = function["inputs"]
     fields = [*inputs, *(part for each in inputs for part in each.get("components", ()))]
     named = {(each["name"], each["type"]) for each in fields}
-    who = {("pseudonym", "address"), ("from", "address")} & named
-    return bool(who) and ("deadline", "uint40") in named and ("signature", "bytes") in named
+    # Where there are two, it is not clear whose act it is.
+    who = [each for each in fields if (each["name"], each["type"]) in (("pseudonym", "address"), ("from", "address"))]
+    return len(who) == 1 and ("deadline", "uint40") in named and ("signature", "bytes") in named
 
 
 # -- a group ---------------------------------------------------------------------------------------------------------

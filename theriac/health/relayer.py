@@ -73,7 +73,8 @@ class Policy:
         pseudonym.
     :param body: the longest request in bytes; `stored` is what a pseudonym may have pinned, `strangers_stored` all of
         those together that no member has vouched for.
-    :param asks: simulations a minute for those without a voucher; `asks_of_one` for one pseudonym.
+    :param asks: questions a minute of all who show no voucher, twice: for what ends access, and for the rest;
+        `asks_of_one` of a pseudonym that shows one.
     :param patience: seconds that groups wait for others to share a transaction; those that end access do not wait.
     :param notice: seconds that a signature must still count when it is taken on.
     """
@@ -97,7 +98,7 @@ class Policy:
     body: int = 16 << 20
     stored: int = 128 << 20
     strangers_stored: int = 512 << 20
-    asks: int = 240
+    asks: int = 1200
     asks_of_one: int = 30
     patience: float = 1.0
     notice: int = 60
@@ -159,6 +160,7 @@ class Relayer:
         self._refused: OrderedDict[str, tuple[float, TheriacError]] = OrderedDict()
         self._strangers = _Bucket(self.policy.asks, clock)
         self._ends = _Bucket(self.policy.asks, clock)
+        self._keys: dict[int, Profile] = {}
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._guard = threading.Lock()
         self._profiles: dict[bytes, Profile] = {}
@@ -186,7 +188,8 @@ class Relayer:
             "calls": MOST_CALLS,
             "policy": self.policy.values(),
             "waiting": self._journal.count(),
-            "trouble": self.trouble,
+            # What it is, with the addresses of its node, is for whoever runs it.
+            "trouble": "it cannot send at the moment" if self.trouble else "",
         }
 
     def status(self, id_: str) -> Status | None:
@@ -278,16 +281,39 @@ class Relayer:
         return Status(waiting.id, "queued")
 
     def _take_turn(self, group: Group) -> None:
-        """Bounds how often the chain is asked, for one pseudonym and for all who show nothing."""
+        """Bounds how often the chain is asked.
+
+        Who shows what a member has signed has a bucket of its own, which nobody else can empty: a voucher is known to
+        its owner, its member and this relayer. All others share one, and another for what ends access. There is none
+        for a pseudonym by its name alone, which anybody can say.
+        """
+        shown = self._is_vouched(group)
         with self._guard:
-            bucket = self._buckets.pop(group.pseudonym, None) or _Bucket(self.policy.asks_of_one, self._clock)
-            self._buckets[group.pseudonym] = bucket
-            while len(self._buckets) > 4 * _REMEMBERED:
-                self._buckets.popitem(last=False)
-            common = self._ends if group.lane is Lane.ENDS else self._strangers
-            shows = group.voucher is not None or group.blank is not None
-            if not bucket.take() or not (shows or common.take()):
+            if shown:
+                bucket = self._buckets.pop(group.pseudonym, None) or _Bucket(self.policy.asks_of_one, self._clock)
+                self._buckets[group.pseudonym] = bucket
+                while len(self._buckets) > 4 * _REMEMBERED:
+                    self._buckets.popitem(last=False)
+            else:
+                bucket = self._ends if group.lane is Lane.ENDS else self._strangers
+            if not bucket.take():
                 raise RelayBusy(reason="too many questions", seconds=10, status=429)
+
+    def _is_vouched(self, group: Group) -> bool:
+        """Whether what came with a group is signed by a key that its member was last seen with. Asks no chain."""
+        voucher, blank = group.voucher, group.blank
+        try:
+            if voucher is not None and voucher.member in self._keys:
+                key = self._keys[voucher.member].endpoints.get(VOUCHER_KEY, "")
+                named = (voucher.relayer, voucher.pseudonym) == (self.address, group.pseudonym)
+                return named and voucher.signer(self.realm).lower() == key.lower()
+        except BadVoucher:
+            return False
+        if blank is not None and blank.member in self._keys:
+            public = BlankKey.of(self._keys[blank.member])
+            signed = public is not None and blank.relayer == self.address and blank.is_signed(public.public)
+            return signed and blank.is_for(group.pseudonym)
+        return False
 
     def _recall(self, id_: str) -> None:
         with self._guard:
@@ -387,6 +413,8 @@ class Relayer:
             raise RelayRefused(code="voucher-expired", reason="its blank voucher has expired; ask the desk for another")
         if since is not None and since + policy.blank_days * _DAY <= self._clock():
             raise RelayRefused(code="voucher-expired", reason="its blank voucher has been in use for too long")
+        if not blank.is_for(group.pseudonym):
+            raise RelayRefused(code="voucher-forged", reason="its blank is not given to this pseudonym by its holder")
         if self._journal.user_of(blank.id) not in (None, group.pseudonym):
             raise RelayRefused(code="voucher-used", reason="its blank voucher is used by another pseudonym")
         own = Limit(f"blank:{blank.id}", 0, acts=policy.blank_acts, gas=policy.blank_gas)
@@ -409,6 +437,7 @@ class Relayer:
                 self._profiles[digest] = self._chain.profile(member_address(member), self._store)
             except NoProfile as fault:
                 raise RelayRefused(code="member", reason=str(fault)) from None
+        self._keys[member] = self._profiles[digest]
         return self._profiles[digest]
 
     def _check_room(self, fare: _Fare) -> None:
@@ -486,9 +515,13 @@ class Relayer:
 
     def run(self, stop: threading.Event) -> None:
         """Steps until it is told to stop."""
+        forgot = 0.0
         while not stop.is_set():
             self._woken.clear()
             try:
+                if self._clock() - forgot > _DAY / 24:
+                    self.forget()
+                    forgot = self._clock()
                 busy = self.step()
             except TheriacError as trouble:
                 self.trouble, busy = str(trouble), False

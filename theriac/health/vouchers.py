@@ -15,7 +15,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from eth_account import Account
-from eth_account.messages import SignableMessage, encode_typed_data
+from eth_account.messages import SignableMessage, encode_defunct, encode_typed_data
 from eth_utils.address import is_checksum_address
 
 from theriac.crypto import blind
@@ -23,7 +23,7 @@ from theriac.errors import BadDocument, BadVoucher
 from theriac.health import documents
 from theriac.health.bundle import Profile
 from theriac.health.vault import Vault
-from theriac.ledger.signer import Signer
+from theriac.ledger.signer import KeySigner, Signer
 
 VOUCHER_KEY, BLANK_KEY = "voucher", "blanks"
 """How a member's profile calls, among its endpoints, the account that signs vouchers and the key that signs blanks."""
@@ -33,6 +33,9 @@ MOST_BLANKS = 64
 
 LARGEST_FILE = 256 * 1024
 """No file of vouchers is longer."""
+
+# How many blanks one pseudonym comes to use at one relayer.
+_MOST_OF_ONE = 4
 
 _FIELDS = "uint32 member,address pseudonym,address relayer,uint32 acts,uint64 gas,uint40 expiry"
 
@@ -123,17 +126,40 @@ class Voucher:
 
 @dataclass(frozen=True)
 class Blank:
-    """A voucher in nobody's name, signed blind by a member."""
+    """A voucher in nobody's name, signed blind by a member.
+
+    `holder` is a key used once: its `proof` names the pseudonym that the blank is for, so that whoever sees it on its
+    way, such as a relayer that poses as another, cannot use it for a pseudonym of its own.
+    """
 
     member: int
     relayer: str
     nonce: str
+    holder: str
     signature: str = ""
+    proof: str = ""
 
     def message(self) -> bytes:
-        """What is signed. The nonce is 32 random bytes."""
-        values = {"member": self.member, "relayer": self.relayer, "nonce": self.nonce}
+        """What is signed blind. The nonce is 32 random bytes."""
+        values = {"member": self.member, "relayer": self.relayer, "nonce": self.nonce, "holder": self.holder}
         return documents.encode("blank", values)
+
+    def proving(self, pseudonym: str) -> SignableMessage:
+        """What its holder signs (EIP-191)."""
+        return encode_defunct(text=f"Theriac blank\n{self.id}\n{pseudonym}")
+
+    def used_by(self, pseudonym: str, secret: str) -> "Blank":
+        """The blank for a pseudonym."""
+        proof = KeySigner(_bytes(secret)).sign_message(self.proving(pseudonym))
+        return replace(self, proof=proof.hex())
+
+    def is_for(self, pseudonym: str) -> bool:
+        try:
+            found = Account.recover_message(self.proving(pseudonym), signature=_bytes(self.proof))
+        except Exception:
+            # Whatever a library makes of a malformed signature, it is nobody's.
+            return False
+        return bool(found == self.holder)
 
     @property
     def id(self) -> str:
@@ -152,8 +178,8 @@ class Blank:
         found: Blank = _of(cls, values)
         if not 0 < found.member < 1 << 32 or len(_bytes(found.nonce)) != 32 or found.nonce != found.nonce.lower():
             raise BadVoucher(fault="it is no blank voucher")
-        if not is_checksum_address(found.relayer):
-            raise BadVoucher(fault="it names no relayer")
+        if not is_checksum_address(found.relayer) or not is_checksum_address(found.holder):
+            raise BadVoucher(fault="it names no relayer, or no holder")
         return found
 
 
@@ -183,24 +209,27 @@ class BlankKey:
 
 @dataclass(frozen=True)
 class Asked:
-    """A blank on its way: the patient keeps `blank` and `inverse`, and shows `blinded`."""
+    """A blank on its way: the patient keeps all of it, and shows `blinded`. `secret` is its holder's key."""
 
     blank: Blank
+    secret: str
     blinded: str
     inverse: str
 
     @classmethod
     def new(cls, *, member: int, relayer: str, key: BlankKey) -> "Asked":
-        blank = Blank(member, relayer, secrets.token_hex(32))
+        secret = secrets.token_bytes(32)
+        blank = Blank(member, relayer, secrets.token_hex(32), str(KeySigner(secret).address))
         hidden = blind.blind(key.public, blank.message())
-        return cls(blank, hidden.blinded.hex(), f"{hidden.inverse:x}")
+        return cls(blank, secret.hex(), hidden.blinded.hex(), f"{hidden.inverse:x}")
 
     def values(self) -> dict[str, Any]:
-        return {"blank": self.blank.values(), "blinded": self.blinded, "inverse": self.inverse}
+        return {**vars(self), "blank": self.blank.values()}
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Asked":
-        return cls(Blank.of(values["blank"]), str(values["blinded"]), str(values["inverse"]))
+        names = ("secret", "blinded", "inverse")
+        return cls(Blank.of(values["blank"]), *(str(values[name]) for name in names))
 
 
 def ask_document(member: int, asked: Sequence[Asked]) -> bytes:
@@ -293,7 +322,8 @@ class Purse:
             if asked is None:
                 continue
             whole = blind.finish(key.public, asked.blank.message(), _bytes(signature), int(asked.inverse, 16))
-            new.append({"blank": replace(asked.blank, signature=whole.hex()).values(), "for": ""})
+            signed_blank = replace(asked.blank, signature=whole.hex())
+            new.append({"blank": signed_blank.values(), "secret": asked.secret, "for": ""})
         if not new:
             raise BadVoucher(fault="nothing in it was asked for here, or it was added before")
         self._vault.purse["asked"] = [each.values() for each in waiting.values()]
@@ -307,14 +337,24 @@ class Purse:
 
     def blank(self, pseudonym: str, *, relayer: str) -> Blank | None:
         """The blank that this pseudonym uses at this relayer: the newest."""
-        return next((blank for blank, by in reversed(self.blanks) if (by, blank.relayer) == (pseudonym, relayer)), None)
+        for kept in reversed(self._vault.purse.get("blanks", [])):
+            blank = Blank.of(kept["blank"])
+            if (kept["for"], blank.relayer) == (pseudonym, relayer):
+                return blank.used_by(pseudonym, kept["secret"])
+        return None
 
     def take(self, pseudonym: str, *, relayer: str) -> Blank | None:
-        """Gives a pseudonym a blank that none uses; on disk before anyone sees it, so that none counts for two."""
+        """Gives a pseudonym a blank that none uses; on disk before anyone sees it, so that none counts for two.
+
+        None beyond the fourth: who answers at a relayer's address may only pose as it, to have them all spent.
+        """
+        used = [by for blank, by in self.blanks if blank.relayer == relayer]
+        if used.count(pseudonym) >= _MOST_OF_ONE:
+            return None
         for kept in self._vault.purse.get("blanks", []):
             blank = Blank.of(kept["blank"])
             if not kept["for"] and blank.relayer == relayer:
                 kept["for"] = pseudonym
                 self._save()
-                return blank
+                return blank.used_by(pseudonym, kept["secret"])
         return None
