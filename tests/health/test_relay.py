@@ -212,8 +212,8 @@ def test_patient__by_a_relayer_alone__publishes_grants_and_revokes(relays: Relay
     purse = Purse(vault, save=lambda: keystore.save(vault.encode()))
     key = BlankKey.of(relays.chain.profile(READER, relays.store))
     assert key is not None
-    asked = purse.ask(member=1, relayer=relayer.address, key=key, count=3)
-    assert purse.receive(sign_blanks(ask_document(1, asked), member=1, key=BLANK_SECRET), key=key) == 3
+    asked = purse.ask(member=1, relayer=relayer.address, key=key, count=4)
+    assert purse.receive(sign_blanks(ask_document(1, asked), member=1, key=BLANK_SECRET), key=key) == 4
     own = LocalStore(tmp_path / "store")
     with listening(relayer) as server:
         client = relays.client(server.url, purse=purse, store=own)
@@ -234,10 +234,16 @@ def test_patient__by_a_relayer_alone__publishes_grants_and_revokes(relays: Relay
         granted = patient.vault.sharings[0].pseudonym
         allowed = relays.chain.grant(granted, READER, Purpose.parse("TREAT"))["scope"]
         patient.revoke(READER, purpose=Purpose.parse("TREAT"))
+        used = [by for _, by in purse.blanks if by]
+        # and restores from a backup: what the lost device may have used for one pseudonym is used for no other
+        purse.ask(member=1, relayer=relayer.address, key=key, count=1)
+        patient.recover()
 
     # then: all is there, the relayer keeps what others need, and no account of hers has sent anything
     assert (bool(allowed), relays.chain.grant(granted, READER, Purpose.parse("TREAT"))["scope"]) == (True, 0)
-    assert len(vault.accounts) == len([by for _, by in purse.blanks if by]) == 3
+    assert len(vault.accounts) == len(set(used)) == 3
+    assert all(by for _, by in purse.blanks)
+    assert "asked" not in vault.purse
     for pseudonym in vault.accounts:
         bundle = relays.chain.bundle(pseudonym, relays.store)
         assert relays.anvil.web3.eth.get_transaction_count(pseudonym) == 0

@@ -20,7 +20,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import to_checksum_address
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from real_anvil import BOARD, person
+from real_anvil import BOARD, ROOT, person
 from relay_world import (
     CLINIC_KEY,
     DAY,
@@ -863,7 +863,7 @@ def _die_at(owner: Any, method: str, when: str) -> None:
     setattr(owner, method, deadly)
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(seed=st.integers(0, 1 << 30))
 def test_requests__over_random_lives__each_has_one_effect_or_a_stated_refusal(relays: RelayWorld, seed: int) -> None:
     """Y3: restarts, others who send the same or something else first, and steps in any order."""
@@ -938,3 +938,40 @@ def test_id__is_of_the_messages_alone(relays: RelayWorld) -> None:
     signed = ann.first()
     assert relays.group(signed).id == relays.group(signed, voucher=relays.voucher(ann, relayer)).id
     assert relays.group(signed).id != relays.group(ann.first("another")).id
+
+
+def test_protocol__shows_what_is_sent(relays: RelayWorld) -> None:
+    """The examples of docs/protocol/relayer.md have the fields that requests and answers have."""
+    text = (ROOT / "docs" / "protocol" / "relayer.md").read_text(encoding="utf-8")
+    info, group, status, voucher = (json.loads(part.split("```")[0]) for part in text.split("```json")[1:])
+    relayer, ann = relays.relayer(), relays.pseudonym()
+    real = relays.group(ann.first(), voucher=relays.voucher(ann, relayer))
+
+    assert set(info) == set(relayer.info())
+    assert set(info["policy"]) <= set(relayer.info()["policy"])
+    assert {name: relayer.policy.values()[name] for name in info["policy"]} == info["policy"]
+    assert set(group) == set(json.loads(real.encode()))
+    assert set(group["calls"][0]) == set(json.loads(real.encode())["calls"][0])
+    assert set(status) == set(relayer.accept(real).values())
+    assert set(voucher) == set(json.loads(relays.voucher(ann, relayer).encode()))
+
+
+def test_killed__before_it_answered__what_it_had_pinned_is_let_go(relays: RelayWorld, tmp_path: Path) -> None:
+    ann, document = relays.published(), os.urandom(64)
+    letter = Letter(ann.address, person("clinic").address, compute_of(document), 0, 0, relays.soon())
+    child = os.fork()
+    if child == 0:
+        _die_at(Journal, "queue", "before")
+        try:
+            doomed = relays.relayer("pinning", folder=tmp_path)
+            voucher = relays.voucher(ann, doomed)
+            doomed.accept(relays.group(ann.sign(letter), documents=(document,), voucher=voucher))
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    assert relays.store.has(compute(open_(document)))
+
+    relays.relayer("pinning", folder=tmp_path)
+    relays.store.collect_garbage()
+
+    assert not relays.store.has(compute(open_(document)))

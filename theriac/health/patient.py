@@ -305,6 +305,7 @@ class Patient:
             self.adopt(account)
             self.vault.recover(account, hour=hour)
             self._certify(account)
+        self.vault.forget_blanks()
         self._save()
         self._publish(self.vault.home())
         self._publish_all(each for each in self.vault.written() if not each.home)

@@ -304,6 +304,15 @@ class Vault:
             tree.generations.append(Generation(tree.newest.number + 1, tree.following, tree.newest.first))
         self.refresh(account, hour=hour)
 
+    def forget_blanks(self) -> None:
+        """Drops the blank vouchers that no pseudonym uses, after a restore.
+
+        The lost device may have used them since for one pseudonym; used for another, they would show a relayer that
+        both are one patient's.
+        """
+        self.purse["blanks"] = [each for each in self.purse.get("blanks", []) if each["for"]]
+        self.purse.pop("asked", None)
+
     def forget(self, account: Account, cls: str, *, hour: int) -> None:
         """Erases a class: its seeds are dropped, and what was sealed to them opens for nobody who holds no copy."""
         account.trees[cls] = Tree([Generation(account.trees[cls].newest.number + 1, os.urandom(32), hour)])
