@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -490,9 +491,10 @@ def test_limits__of_a_voucher_a_blank_and_what_is_free(relays: RelayWorld) -> No
     blank = relays.blank(relayer, bea)
     with listening(relayer) as server:
         for group in (
-            relays.group(ann.grant(READER), voucher=voucher),
+            # what is free comes first, and is four times as much for whom a member vouched for
             relays.group(ann.sign(SetPublisher(ann.address, READER, 1, 0, relays.soon()))),
-            relays.group(ann.publish(2), voucher=voucher),
+            relays.group(ann.grant(READER), voucher=voucher),
+            *(relays.group(ann.publish(version), voucher=voucher) for version in (2, 3, 4, 5)),
             relays.group(bea.first(), blank=blank),
             relays.group(cat.publish(2)),
         ):
@@ -500,7 +502,7 @@ def test_limits__of_a_voucher_a_blank_and_what_is_free(relays: RelayWorld) -> No
             assert outcome(server.url, answer.json()["id"])["state"] == "done", answer.json()
 
         for group in (
-            relays.group(ann.publish(3), voucher=voucher),
+            relays.group(ann.publish(6), voucher=voucher),
             relays.group(bea.grant(READER), blank=blank),
             relays.group(cat.publish(3)),
         ):
@@ -601,6 +603,59 @@ def test_info__says_nothing_of_where_its_node_is(relays: RelayWorld) -> None:
     relayer = relays.relayer()
     relayer.trouble = "The chain at http://127.0.0.1:1 does not answer"
     assert "127.0.0.1" not in json.dumps(relayer.info())
+
+
+def test_door__what_is_no_request__is_told_to_nobody(
+    relays: RelayWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: Any
+) -> None:
+    relayer = relays.relayer()
+    caplog.set_level(0)
+    with listening(relayer) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as wire:
+            wire.sendall(b"\x16\x03\x01\x02 no HTTP\r\n\r\n")
+            wire.recv(1000)
+        monkeypatch.setattr(relayer, "info", lambda: 1 / 0)
+        answer = _get(server.url + "/v1/relayer")
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "broken")
+    assert [each for each in caplog.records if each.name.startswith("aiohttp")] == []
+    assert "127.0.0.1" not in "".join(capfd.readouterr())
+
+
+def test_run__whatever_goes_wrong__goes_on(relays: RelayWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    relayer, ann = relays.relayer(), relays.published()
+    whole, failures = relayer.step, iter([KeyError("x"), RecursionError()])
+
+    def step(**how: Any) -> bool:
+        trouble = next(failures, None)
+        if trouble is not None:
+            raise trouble
+        return whole(**how)
+
+    monkeypatch.setattr(relayer, "step", step)
+    with listening(relayer) as server:
+        group = relays.group(ann.publish(2))
+        asked(server.url, group)
+        assert outcome(server.url, group.id)["state"] == "done"
+
+
+def test_pay__with_nothing_left__says_so_and_takes_no_more(relays: RelayWorld) -> None:
+    ann, bea = relays.published(), relays.published()
+    first, second = relays.group(ann.publish(2)), relays.group(bea.publish(2))
+    relayer = relays.relayer()
+    try:
+        relays.anvil.ask("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+        relays.anvil.ask("evm_mine")
+        relayer.accept(first)
+        relayer.step(wait=True)
+
+        with pytest.raises(RelayBusy):
+            relayer.accept(second)
+        assert "pay" in relayer.trouble
+    finally:
+        # The next blocks are free again, as all others here.
+        relays.anvil.ask("anvil_setNextBlockBaseFeePerGas", "0x0")
+        relays.anvil.ask("evm_mine")
 
 
 def test_fresh_accounts__a_thousand__buy_nothing(relays: RelayWorld) -> None:

@@ -44,6 +44,12 @@ from theriac.store import Cid, Store, compute
 
 _DAY = 24 * 3600
 
+# How many times as much is free for those that a member has vouched for here: each revoke publishes every pseudonym.
+_KNOWN = 4
+
+# What a punishment uses up of what is free.
+_ALL = 1 << 20
+
 # How many revokes are free together.
 _REVOKES = 4
 
@@ -166,6 +172,7 @@ class Relayer:
         self._profiles: dict[bytes, Profile] = {}
         self._woken = threading.Event()
         self._resting = 0.0
+        self._broke = False
         deployment = self.contracts.deployment
         self.realm = Realm(deployment.chain_id, str(deployment["Carrier"].address))
         for id_ in self._journal.arriving():
@@ -217,6 +224,8 @@ class Relayer:
         # (2) there is room, more for what ends access
         policy, now = self.policy, self._clock()
         room = policy.waiting + (policy.waiting // 2 if group.lane is Lane.ENDS else 0)
+        if self._broke and self._clock() < self._resting + 60:
+            raise RelayBusy(reason="it has nothing left to pay with", seconds=60)
         if self._journal.count() >= room:
             raise RelayBusy(reason="too much is waiting", seconds=30)
         if self._journal.count_of(group.pseudonym) >= policy.of_one:
@@ -369,8 +378,10 @@ class Relayer:
             return None
         ends_something = bool(revokes)
         name, acts = ("free-ends", policy.free_ends) if ends_something else ("free-keys", policy.free_keys)
+        known = self._journal.is_known(pseudonym)
+        acts *= _KNOWN if known else 1
         limits = [Limit(f"{name}:{pseudonym}", today, acts=acts), self._stored_limit(pseudonym)]
-        if not self._journal.is_known(pseudonym):
+        if not known:
             pot = (
                 Limit("ends", today, gas=policy.ends_gas)
                 if ends_something
@@ -523,8 +534,9 @@ class Relayer:
                     self.forget()
                     forgot = self._clock()
                 busy = self.step()
-            except TheriacError as trouble:
-                self.trouble, busy = str(trouble), False
+            except Exception as trouble:
+                # Whatever it is, what waits must not wait for ever because this thread is gone.
+                self.trouble, busy = str(trouble) or type(trouble).__name__, False
                 stop.wait(1.0)
             if not busy:
                 self._woken.wait(0.2)
@@ -577,7 +589,7 @@ class Relayer:
         for subject, day, _, _ in waiting.charges:
             if subject.startswith("free-"):
                 # What is free is not for those whose acts fail when they are paid for.
-                self._journal.punish(subject, day, acts=self.policy.free_ends + self.policy.free_keys)
+                self._journal.punish(subject, day, acts=_ALL)
         refusal = self.contracts.reverts.refusal(reason, to=self.contracts.Carrier.address)
         self._journal.refuse(waiting.id, code="failed", reason=_bounded(_innermost(refusal)), refund=False)
         self._unpin(waiting.id)
@@ -596,9 +608,11 @@ class Relayer:
         self._journal.send(name, call, gas=gas, ids=[waiting.id for waiting, _ in groups])
         try:
             self._sender.submit(call, intent=name, gas=gas)
+            self._broke = False
         except (Unavailable, CannotPay, Reverted) as trouble:
             # Whether the sender has it is asked at the next turn.
             self.trouble = str(trouble)
+            self._broke = isinstance(trouble, CannotPay)
             self._resting = self._clock() + 2.0
 
     def _chosen(self, *, at_once: bool) -> list[Waiting]:
@@ -636,7 +650,7 @@ class Relayer:
             elif min(each.deadline for each in left) <= now:
                 self._refuse(waiting, "too-late", "its deadline passed before it could be sent; sign it anew")
             elif waiting.tries >= _TRIES:
-                self._refuse(waiting, "failed", "it did not go together with others; sign it anew")
+                self._refuse(waiting, "failed", "it could not be sent here; ask another relayer")
             else:
                 ready.append((waiting, left))
         return ready

@@ -6,6 +6,7 @@ a minute, under a key that is drawn anew at each start. TLS is the business of a
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import threading
 from collections import OrderedDict
@@ -100,6 +101,9 @@ def application(relayer: Relayer, *, door: Door | None = None) -> web.Applicatio
             return _answer(refused.status, {"code": "http", "reason": refused.reason})
         except TheriacError as trouble:
             return _refusal(trouble)
+        except Exception:
+            # What would be logged of it has the address of who asked.
+            return _answer(500, {"code": "broken", "reason": "it cannot go on; ask another"})
 
     app = web.Application(middlewares=[errors], client_max_size=relayer.policy.body)
     app.router.add_get(INFO, info)
@@ -134,6 +138,13 @@ def _answer(status: int, values: dict[str, Any], *, seconds: int = 0) -> web.Res
     return response
 
 
+def _silent() -> logging.Logger:
+    """For what the library says of requests that are none: it names who sent them."""
+    logger = logging.getLogger("theriac.relayer.unheard")
+    logger.propagate, logger.disabled = False, True
+    return logger
+
+
 class Server:
     """A relayer that listens, and brings what it takes on to the chain, in two threads of its own."""
 
@@ -156,7 +167,7 @@ class Server:
 
     async def _listen(self, host: str, port: int, door: Door | None) -> tuple[web.AppRunner, int]:
         app = application(self._relayer, door=door)
-        runner = web.AppRunner(app, access_log=None, keepalive_timeout=5, handle_signals=False)
+        runner = web.AppRunner(app, access_log=None, logger=_silent(), keepalive_timeout=5, handle_signals=False)
         await runner.setup()
         site = web.TCPSite(runner, host, port)
         await site.start()
