@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from health_world import CLASSES, LAB, quick_lock
 from hostile_relayer import hostile
-from relay_world import BLANK_SECRET, RelayWorld, listening, member_address
+from relay_world import BLANK_SECRET, HOSPITAL_KEY, RelayWorld, listening, member_address
 
 from theriac.errors import NotCarried, NoVoucher, Reverted
 from theriac.health.chain import Chain
@@ -165,6 +165,15 @@ def test_carry__a_voucher__before_a_blank(relays: RelayWorld) -> None:
         relays.client(server.url, purse=purse).carry(ann.first())
 
     assert (ann.version, [by for _, by in purse.blanks]) == (1, [""])
+
+
+def test_carry__a_voucher_that_counts_no_more__gives_way_to_a_blank(relays: RelayWorld) -> None:
+    relayer, ann = relays.relayer(), relays.pseudonym()
+    purse = relays.purse(relays.voucher(ann, relayer, key=HOSPITAL_KEY), blanks=[relays.blank(relayer)])
+    with listening(relayer) as server:
+        relays.client(server.url, purse=purse).carry(ann.first())
+
+    assert (ann.version, [by for _, by in purse.blanks]) == (1, [ann.address])
 
 
 def test_carry__at_depth__waits_until_blocks_stand_on_it(relays: RelayWorld) -> None:

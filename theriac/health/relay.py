@@ -172,8 +172,7 @@ class HttpRelay:
         try:
             return self._post(about, left, files, voucher, blank)
         except RelayRefused as refused:
-            spent = blank is not None and refused.code in ("used-up", "voucher-expired", "voucher-forged")
-            wanted = voucher is None and (refused.code in _FREE_CODES or spent)
+            wanted = refused.code in (*_FREE_CODES, "voucher-expired", "voucher-forged")
             fresh = purse.take(pseudonym, relayer=about.relayer) if purse and wanted else None
             if fresh is None:
                 raise
