@@ -1,20 +1,24 @@
 """A patient's client as a command works with it: her words or wallet, her vault, who pays."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 
 import click
 
-from scripts._cli import Failure, passphrase
+from scripts._cli import Failure, passphrase, printable
 from scripts._keys import key
 from scripts._site import Person, Site, connected
 from theriac.errors import DamagedKeystore, NoBundle
-from theriac.health.chain import Chain, SenderRelay
+from theriac.health.chain import Chain, Relay, SenderRelay
 from theriac.health.keystore import Key, Keystore, Lock, passphrase_lock, unseal, wallet_lock
 from theriac.health.patient import Patient
+from theriac.health.relay import FirstRelay, HttpRelay
 from theriac.health.vault import Vault
+from theriac.health.vouchers import Purse
 from theriac.health.wallet import MnemonicWallet, SingleWallet, Wallet
+from theriac.ledger.node import Node
 from theriac.ledger.signer import Signer
 
 WORDS, VAULT = "words", "vault"
@@ -27,7 +31,14 @@ def asked_words() -> str:
 
 
 def begin(
-    site: Site, person: Person, *, words: str | None, account: str | None, payer: str, lock: str
+    site: Site,
+    person: Person,
+    *,
+    words: str | None,
+    account: str | None,
+    payer: str,
+    lock: str,
+    relayers: Sequence[str] = (),
 ) -> tuple[Patient, bool]:
     """Makes a vault, or goes on with one whose beginning was interrupted; whether it is new."""
     if (person.folder / VAULT).exists():
@@ -39,7 +50,7 @@ def begin(
 
     wallet = _kept_wallet(site, person, words=words, account=account)
     chosen = _lock(site, person, wallet, lock)
-    person.remember(kind="patient", account=account or "", payer=payer)
+    person.remember(kind="patient", account=account or "", payer=payer, relayers=" ".join(relayers))
     if words is not None:
         # The words are never locked by a signature that is made with them.
         by_words = chosen if lock == "passphrase" else passphrase_lock(passphrase(new=True, whose=person.who))
@@ -73,9 +84,33 @@ def _client(
         keystore,
         wallet=wallet,
         chain=chain or site.chain(person.folder),
-        relay=SenderRelay(site.sender(payer), site.contracts),
+        relay=_relay(site, person, vault, keystore, payer),
         store=site.store,
     )
+
+
+def _relay(site: Site, person: Person, vault: Vault, keystore: Keystore, payer: str) -> Relay:
+    """The relayers that are remembered, then the account that pays, whichever there are."""
+    settings = person.settings
+    urls = settings.get("relayers", "").split()
+    payers = [SenderRelay(site.sender(payer), site.contracts)] if payer or not urls else []
+    if not urls:
+        return payers[0]
+    relay = HttpRelay(
+        urls,
+        site.contracts,
+        Node(site.web3),
+        purse=Purse(vault, save=lambda: keystore.save(vault.encode())),
+        store=site.store,
+        jitter=timedelta(seconds=int(settings.get("jitter") or 0)),
+        tell=lambda sentence: click.echo(printable(sentence), err=True),
+    )
+    return FirstRelay([relay, *payers]) if payers else relay
+
+
+def purse_of(patient: Patient) -> Purse:
+    """The vouchers in a patient's vault."""
+    return Purse(patient.vault, save=patient.save)
 
 
 def _opened(site: Site, person: Person, *, account: str | None) -> Patient:
@@ -122,7 +157,16 @@ def patient_of(
         yield patient, site
 
 
-def restore(site: Site, person: Person, *, words: str | None, account: str | None, payer: str, lock: str) -> Patient:
+def restore(
+    site: Site,
+    person: Person,
+    *,
+    words: str | None,
+    account: str | None,
+    payer: str,
+    lock: str,
+    relayers: Sequence[str] = (),
+) -> Patient:
     """The vault as its newest sealed backup has it, under a new lock; then every key is changed.
 
     Whoever has the lost device has the keys that were on it, so the next generation of every class begins.
@@ -141,7 +185,7 @@ def restore(site: Site, person: Person, *, words: str | None, account: str | Non
     unlocked = unseal(sealed, opener, path="the backup")
     vault = Vault.decode(unlocked.secret)
 
-    person.remember(kind="patient", account=account or "", payer=payer)
+    person.remember(kind="patient", account=account or "", payer=payer, relayers=" ".join(relayers))
     if words is not None:
         by_words = (
             unlocked.lock

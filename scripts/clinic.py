@@ -19,6 +19,7 @@ from scripts._cli import (
     write_out,
     yes_option,
 )
+from scripts._vouching import add_vouching
 
 
 @click.group(
@@ -36,6 +37,7 @@ _PURPOSE = click.option("--purpose", default="TREAT", show_default=True, help="A
 _CLASSES = click.option("--class", "classes", multiple=True, help="Such as laboratory/N; more than one, or `all`.")
 
 add_beginnings(cli, "clinic", name="North Clinic", roles="clinician,prescriber", meets="patients")
+add_vouching(cli, "clinic")
 
 
 # -- patients --------------------------------------------------------------------------------------------------------

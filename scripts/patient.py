@@ -19,6 +19,7 @@ from scripts._cli import (
     write_out,
     yes_option,
 )
+from scripts._patient_relay import add_relay
 from scripts._patient_standards import add_standards
 from scripts._policies import add_cover
 
@@ -36,6 +37,9 @@ def cli() -> None:
 
 _WHO = as_option("patient")
 _PAYER = click.option("--payer", envvar="THERIAC_PAYER", default=None, help="The account of Ape that pays; remembered.")
+_RELAYERS = click.option(
+    "--relayer", "relayers", multiple=True, help="Where a relayer listens, which pays; remembered. More than one."
+)
 _PURPOSE = click.option("--purpose", default="TREAT", show_default=True, help="A code of HL7 v3 PurposeOfUse.")
 _CLASSES = click.option("--class", "classes", multiple=True, help="Such as laboratory/N; more than one, or `all`.")
 _UNTIL = click.option("--until", default=None, help="Ends on this day at 00:00 UTC, or at a full hour.")
@@ -52,12 +56,17 @@ _SIGNS = (
 
 
 @cli.command(
-    epilog=example("patient init --payer TEST::9", "patient init --account TEST::5 --lock wallet --payer TEST::9")
+    epilog=example(
+        "patient init --payer TEST::9",
+        "patient init --account TEST::5 --lock wallet --payer TEST::9",
+        "patient init --relayer http://127.0.0.1:8546",
+    )
 )
 @_SIGNS[0]
 @_SIGNS[1]
 @click.option("--lock", type=click.Choice(["passphrase", "wallet"]), default="passphrase", show_default=True)
 @_PAYER
+@_RELAYERS
 @_WHO
 @network_options
 @json_option
@@ -66,6 +75,7 @@ def init(
     mnemonic: bool,
     lock: str,
     payer: str | None,
+    relayers: tuple[str, ...],
     who: str,
     network: str,
     store: str | None,
@@ -73,33 +83,52 @@ def init(
 ) -> None:
     """Make your keys: a pseudonym for each counterparty, all from twelve words, or one account for everything.
 
-    Write the words down: with the passphrase they bring everything back. You never need ether; the payer carries what
-    you sign.
+    Write the words down: with the passphrase they bring everything back. You never need ether; a relayer or the payer
+    carries what you sign. A relayer wants blank vouchers of a desk ('patient voucher ask'): then run this again.
     """
     from scripts._patients import VAULT, asked_words, begin
     from scripts._progress import working
     from scripts._site import connected
+    from theriac.errors import TheriacError
+    from theriac.health.relay import address_of
     from theriac.health.wallet import new_mnemonic
 
     if account and mnemonic:
         raise Failure("Give --account or --mnemonic, not both.")
+    for url in relayers:
+        address_of(url)
     with connected(network, store) as site, site.person(who, new=True) as person:
         known = (person.folder / VAULT).exists()
+        # Relayers stand in for a payer; with both, the payer pays where they do not.
+        paying = "" if known or (relayers and payer is None) else site.alias(payer)
         words = None if account or known else asked_words() if mnemonic else new_mnemonic()
-        with working("Making and publishing your keys"):
-            patient, new = begin(
-                site, person, words=words, account=account, payer=site.alias(payer) if not known else "", lock=lock
-            )
+        made = words if words is not None and not mnemonic else None
+        try:
+            with working("Making and publishing your keys"):
+                patient, new = begin(
+                    site, person, words=words, account=account, payer=paying, lock=lock, relayers=relayers
+                )
+        except TheriacError:
+            # What is not published yet has its words already, and they are shown only once.
+            if made and (person.folder / VAULT).exists():
+                _show_words(made, as_json=as_json)
+            raise
         home = patient.vault.home().pseudonym
-    made = words if words is not None and not mnemonic else None
     if as_json:
         print_json({"home": home, "new": new, "words": made, "single": bool(account)})
         return
     click.echo("Your keys are published." if new else "You have keys already; nothing was changed.")
     if made:
-        click.echo(f"Write these words down and keep them apart from the passphrase:\n\n  {made}\n")
+        _show_words(made, as_json=False)
     if account:
         click.echo("One account signs everything, so all counterparties see the same pseudonym.")
+
+
+def _show_words(words: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"home": None, "new": False, "words": words, "single": False})
+    else:
+        click.echo(f"Write these words down and keep them apart from the passphrase:\n\n  {words}\n")
 
 
 @cli.command(epilog=example("patient restore --as ann2 --mnemonic --payer TEST::9"))
@@ -107,10 +136,18 @@ def init(
 @_SIGNS[1]
 @click.option("--lock", type=click.Choice(["keep", "passphrase", "wallet"]), default="keep", show_default=True)
 @_PAYER
+@_RELAYERS
 @_WHO
 @network_options
 def restore(
-    account: str | None, mnemonic: bool, lock: str, payer: str | None, who: str, network: str, store: str | None
+    account: str | None,
+    mnemonic: bool,
+    lock: str,
+    payer: str | None,
+    relayers: tuple[str, ...],
+    who: str,
+    network: str,
+    store: str | None,
 ) -> None:
     """Bring your keys back from the sealed backup, on a new device; every class gets new keys."""
     from scripts._patients import asked_words
@@ -123,7 +160,8 @@ def restore(
     with connected(network, store) as site, site.person(who, new=True) as person:
         words = asked_words() if mnemonic else None
         with working("Restoring"):
-            patient = restored(site, person, words=words, account=account, payer=site.alias(payer), lock=lock)
+            paying = "" if relayers and payer is None else site.alias(payer)
+            patient = restored(site, person, words=words, account=account, payer=paying, lock=lock, relayers=relayers)
         count = len(patient.vault.entries)
     click.echo(f"Restored {count} records; new keys are published.")
 
@@ -878,3 +916,4 @@ add_cover(cli)
 # -- standards -------------------------------------------------------------------------------------------------------
 
 add_standards(cli)
+add_relay(cli)

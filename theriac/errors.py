@@ -1579,6 +1579,91 @@ class NoBlock(Unavailable):
         super().__init__(f"The node does not have block {block}; follow the chain again, or ask another node.")
 
 
+# -- relaying --------------------------------------------------------------------------------------------------------
+
+
+class BadBlinding(BadInput):
+    """A blinded message, its signature or its key cannot be used."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This blind signature cannot be used: {fault}; ask the desk for it again.")
+
+
+class BadVoucher(BadInput):
+    """A voucher for a relayer cannot be used."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This voucher cannot be used: {fault}; ask the desk for another.")
+
+
+class BadGroup(BadInput):
+    """What was sent to a relayer is no group of signed messages, or too much of one. `status` is HTTP's."""
+
+    def __init__(self, *, fault: str, status: int = 400) -> None:
+        self.fault = fault
+        self.status = status
+        super().__init__(f"A relayer cannot take this: {fault}.")
+
+
+class RelayRefused(Refused):
+    """A relayer does not take a group of signed messages. `code` is the protocol's word for why.
+
+    `seconds`, where it is not zero, is after how long asking again may help.
+    """
+
+    def __init__(self, *, code: str, reason: str, seconds: int = 0) -> None:
+        self.code = code
+        self.reason = reason
+        self.seconds = seconds
+        later = f"; ask again in {seconds} s" if seconds else ""
+        super().__init__(f"The relayer refuses ({code}): {reason}{later}.")
+
+
+class RelayBusy(Unavailable):
+    """A relayer has too much to do, or no money, and asks to come back after so many seconds."""
+
+    def __init__(self, *, reason: str, seconds: int, status: int = 503) -> None:
+        self.reason = reason
+        self.seconds = seconds
+        self.status = status
+        super().__init__(f"The relayer cannot take it now: {reason}; ask again in {seconds} s, or ask another relayer.")
+
+
+class RelaySilent(Unavailable):
+    """A relayer does not answer, or answers what is no answer."""
+
+    def __init__(self, *, url: str, reason: str) -> None:
+        self.url = url
+        self.reason = reason
+        super().__init__(f"The relayer at {url} does not answer ({reason}); try again, or name another with --relayer.")
+
+
+class NotCarried(Unavailable):
+    """No relayer brought what was signed to the chain in time. `reasons` by the relayer's address, in words."""
+
+    def __init__(self, *, reasons: Mapping[str, str]) -> None:
+        self.reasons = dict(reasons)
+        told = "; ".join(f"{url}: {reason.rstrip('.')}" for url, reason in self.reasons.items()) or "none was named"
+        super().__init__(
+            f"No relayer carried it ({told}). Nothing is lost: run the command again, "
+            "with another --relayer or with a --payer."
+        )
+
+
+class NoVoucher(Refused):
+    """Every relayer wants a voucher for this act, and there is none for this pseudonym."""
+
+    def __init__(self, *, reasons: Mapping[str, str]) -> None:
+        self.reasons = dict(reasons)
+        told = ", ".join(self.reasons)
+        super().__init__(
+            f"The relayers ({told}) carry this only with a voucher, and you have none left for it. Ask a desk for "
+            "blank vouchers with 'patient voucher ask', add them with 'patient voucher add', and run this again."
+        )
+
+
 # -- cover -----------------------------------------------------------------------------------------------------------
 
 

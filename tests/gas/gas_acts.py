@@ -636,10 +636,20 @@ def _(world: World) -> int:
     return world.send(RELAYER, world.carrier.functions.carry(calls))
 
 
+@act("publish a bundle, of 1 patient carried alone")
+def _(world: World) -> int:
+    return world.send(RELAYER, world.carrier.functions.carryEach(publications(world, 1)))
+
+
 @act("publish a bundle, each of 10 patients carried together")
 def _(world: World) -> int:
+    return each(world.send(RELAYER, world.carrier.functions.carryEach(publications(world, 10))), 10)
+
+
+def publications(world: World, count: int) -> list[tuple[int, list[tuple[str, bytes]]]]:
+    """The next versions of so many patients, a group each."""
     groups = []
-    for patient in world.patients(10):
+    for patient in world.patients(count):
         next_version = Publish(patient.address, 2, digest("the next bundle"), 0, world.soon())
         groups.append((0, [carried(world, next_version, patient)]))
-    return each(world.send(RELAYER, world.carrier.functions.carryEach(groups)), 10)
+    return groups

@@ -241,8 +241,11 @@ class Patient:
         except NotStored:
             return
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Writes the vault down as it is now."""
         self._keystore.save(self.vault.encode())
+
+    _save = save
 
     def _deadline(self) -> int:
         return self.chain.time() + _PATIENCE + secrets.randbelow(_PATIENCE // 2)
@@ -302,6 +305,7 @@ class Patient:
             self.adopt(account)
             self.vault.recover(account, hour=hour)
             self._certify(account)
+        self.vault.forget_blanks()
         self._save()
         self._publish(self.vault.home())
         self._publish_all(each for each in self.vault.written() if not each.home)

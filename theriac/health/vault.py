@@ -226,6 +226,7 @@ class Vault:
     backed_up: list[str] = field(default_factory=list)
     unread: list[tuple[str, int, str]] = field(default_factory=list)
     cursor: int = 0
+    purse: dict[str, list[Any]] = field(default_factory=dict)
 
     # -- accounts ----------------------------------------------------------------------------------------------------
 
@@ -302,6 +303,15 @@ class Vault:
         for tree in account.trees.values():
             tree.generations.append(Generation(tree.newest.number + 1, tree.following, tree.newest.first))
         self.refresh(account, hour=hour)
+
+    def forget_blanks(self) -> None:
+        """Drops the blank vouchers that no pseudonym uses, after a restore.
+
+        The lost device may have used them since for one pseudonym; used for another, they would show a relayer that
+        both are one patient's.
+        """
+        self.purse["blanks"] = [each for each in self.purse.get("blanks", []) if each["for"]]
+        self.purse.pop("asked", None)
 
     def forget(self, account: Account, cls: str, *, hour: int) -> None:
         """Erases a class: its seeds are dropped, and what was sealed to them opens for nobody who holds no copy."""
@@ -510,6 +520,13 @@ class Vault:
         known = {(each.pseudonym, each.reader, each.purpose) for each in self.sharings}
         self.sharings += [each for each in other.sharings if (each.pseudonym, each.reader, each.purpose) not in known]
         self.singles += [each for each in other.singles if each not in self.singles]
+        for name, others in other.purse.items():
+            kept = self.purse.setdefault(name, [])
+            kept += [each for each in others if each not in kept]
+        # A blank voucher that one device has given to a pseudonym is free on neither.
+        blanks = self.purse.get("blanks", [])
+        used = [each["blank"] for each in blanks if each["for"]]
+        self.purse["blanks"] = [each for each in blanks if each["for"] or each["blank"] not in used]
 
 
 def _mark(seed: bytes) -> str:
@@ -530,6 +547,7 @@ def _vault_of(values: Mapping[str, Any]) -> Vault:
         backed_up=list(values["backed_up"]),
         unread=[(str(source), int(author), str(digest)) for source, author, digest in values["unread"]],
         cursor=values["cursor"],
+        purse={name: list(each) for name, each in values.get("purse", {}).items()},
     )
 
 

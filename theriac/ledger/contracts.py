@@ -19,7 +19,7 @@ from web3.exceptions import Web3Exception
 from theriac.errors import BadCall, NoAbi, NotDeployed, Reverted
 from theriac.ledger.codec import Undecodable, decode, name_of
 from theriac.ledger.deployment import Deployment
-from theriac.ledger.node import CallFailed, Log, Node, call_failed
+from theriac.ledger.node import CallFailed, Log, Node, PlacedLog, call_failed
 
 # The two errors that every contract has.
 _BUILT_IN: dict[bytes, Mapping[str, Any]] = {
@@ -304,6 +304,18 @@ class Contracts:
     def events(self, receipt: Receipt) -> tuple[Event, ...]:
         """The events of the deployment's contracts in a receipt; those of others are left out. Raises ChainLied."""
         return tuple(self._decoded(receipt))
+
+    def head(self) -> int:
+        """The number of the latest block."""
+        return self._node.head().number
+
+    def logs(self, contract: str, *, start: int, topics: Sequence[bytes | None] = ()) -> tuple[PlacedLog, ...]:
+        """What a contract logged from a block on, by topics where they are given; not yet understood."""
+        wanted = [None if topic is None else "0x" + topic.hex() for topic in topics]
+        address = self.deployment[contract].address
+        asked = {"fromBlock": hex(max(start, 0)), "toBlock": "latest", "address": address}
+        found = self._node.request("eth_getLogs", [asked | ({"topics": wanted} if wanted else {})])
+        return tuple(self._node.placed_log(each) for each in found)
 
     def _decoded(self, receipt: Receipt) -> Iterator[Event]:
         for log in receipt.logs:
