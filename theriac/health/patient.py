@@ -7,7 +7,7 @@ not be half done is written down before it begins: after a crash, `resume` goes 
 import io
 import secrets
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
@@ -17,20 +17,27 @@ from eth_utils.address import to_checksum_address
 from theriac.crypto import age
 from theriac.crypto.recipients import FileKey, HybridIdentity, parse_recipient
 from theriac.errors import (
+    BadDocument,
     BadWindow,
+    ErasureRefused,
     ForeignPublication,
+    NoProfile,
+    NothingToErase,
     NotStored,
+    RecordsWait,
+    SameLock,
     TheriacError,
     TooWeak,
     UnknownRecord,
 )
 from theriac.health import documents, records
-from theriac.health.bundle import Composed, compose, inbox_message, strong_enough
+from theriac.health.bundle import Composed, Profile, compose, inbox_message, strong_enough
 from theriac.health.chain import Chain, Relay, Signed, sign
+from theriac.health.erasure import UnpinReceipt, UnpinRequest, asks, concerned, standing
 from theriac.health.filing import Filing
 from theriac.health.hours import hour_at, hour_of_seconds, midnight_after, seconds_of, time_of
 from theriac.health.introduction import Introduction
-from theriac.health.keystore import Keystore, seal
+from theriac.health.keystore import Keystore, Lock, seal
 from theriac.health.messages import (
     Freshness,
     Grant,
@@ -48,11 +55,22 @@ from theriac.health.messages import (
 )
 from theriac.health.requests import Answer, Request
 from theriac.health.scope import ALL_CLASSES, SINGLE_RECORDS, KeyClass, Level, Purpose, mask_of
-from theriac.health.vault import Account, Entry, Publication, Sharing, SingleShare, Vault, Writer, classes_of
+from theriac.health.vault import (
+    Account,
+    Entry,
+    Erasure,
+    Publication,
+    Sharing,
+    SingleShare,
+    Unpinning,
+    Vault,
+    Writer,
+    classes_of,
+)
 from theriac.health.wallet import Wallet
 from theriac.ledger.signer import Signer
 from theriac.ledger.typed import Message
-from theriac.store import Store
+from theriac.store import Store, compute
 
 _PATIENCE = 1800
 """Seconds that a signature counts at least; a random part comes on top, so that no two pseudonyms share a deadline."""
@@ -71,6 +89,16 @@ class Watched:
     unsolicited: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
     alarms: tuple[ForeignPublication, ...] = ()
+
+
+@dataclass(frozen=True)
+class Received:
+    """A letter that lay in an inbox: to which pseudonym, from which account, and what it says."""
+
+    account: Account
+    sender: str
+    digest: str
+    document: bytes
 
 
 class Patient:
@@ -167,8 +195,7 @@ class Patient:
         marks = self._prepare_backup(account)
         view = self.vault if granting is None else self.vault.granting(granting)
         composed = compose(view, account, hour=self.chain.hour())
-        account.pending = composed.publication
-        self._save()
+        self._begin(account, composed)
         self._put(composed)
 
         self._relay.carry(*first, self._publication(account, composed))
@@ -185,6 +212,13 @@ class Patient:
             self._unpin_bundle(former)
         if backup not in ("", account.backup):
             self._unpin(backup)
+
+    def _begin(self, account: Account, composed: Composed) -> None:
+        """Writes down what is about to be stored and published. What never landed before is unpinned by an erasure."""
+        if account.pending is not None:
+            self.vault.strays.append(account.pending.digest)
+        account.pending = composed.publication
+        self._save()
 
     def _put(self, composed: Composed) -> None:
         for blob in (*composed.files, composed.document):
@@ -222,7 +256,10 @@ class Patient:
         self.vault.serial += 1
         marks = self.vault.unsaved_seeds() | set(self.vault.backed_up)
         sealed = seal(self.vault.encode(), self._keystore.lock)
-        account.backup = self.store.put(io.BytesIO(sealed)).digest.hex()
+        # Known before it is stored: an erasure must find it, wherever this breaks off.
+        account.backup = compute(io.BytesIO(sealed)).digest.hex()
+        self._save()
+        self.store.put(io.BytesIO(sealed))
         return marks
 
     def _unpin_bundle(self, publication: Publication) -> None:
@@ -265,6 +302,8 @@ class Patient:
         # With a foreign publication on the chain the next version is not ours to count: that comes first.
         for sharing in list(self.vault.revoking) if not alarms else ():
             self._finish_revoke(sharing)
+        if not alarms:
+            self._finish_erasures()
         return tuple(alarms)
 
     def _take_landed(self, account: Account) -> None:
@@ -556,8 +595,7 @@ class Patient:
     def _raise_era(self, account: Account) -> None:
         marks = self._prepare_backup(account)
         composed = compose(self.vault, account, hour=self.chain.hour())
-        account.pending = composed.publication
-        self._save()
+        self._begin(account, composed)
         self._put(composed)
         era = self.chain.authority(account.pseudonym).era
         end = RevokeEverything(account.pseudonym, era, self._deadline())
@@ -591,14 +629,122 @@ class Patient:
             for digest in replaced:
                 self._unpin(digest)
 
-    def erase(self, cls: KeyClass) -> None:
-        """Drops the seeds of a class under every pseudonym, and names a backup without them."""
-        hour = self.chain.hour()
-        for account in self.vault.written():
-            if str(cls) in account.trees:
-                self.vault.forget(account, str(cls), hour=hour)
+    # -- erasing -----------------------------------------------------------------------------------------------------
+
+    def erase(
+        self, classes: Sequence[KeyClass], *, lock: Lock, despite_waiting: bool = False, spread: int = 0
+    ) -> Erasure:
+        """Drops the seeds of classes under every pseudonym, and all by which their records could be opened.
+
+        From the first step on they are gone from this device; then a backup without them is named, and everything that
+        was stored before is unpinned. What breaks off is finished by `resume`.
+
+        :param lock: what the vault is sealed to from now on. What opened earlier backups must open nothing any more.
+        :param spread: the letters to members go out at random times within so many seconds.
+        :raises NothingToErase: no pseudonym has keys of these classes.
+        :raises RecordsWait: something is not filed yet and would be lost, unless `despite_waiting`.
+        :raises ErasureRefused: the chain has a publication that is not from here.
+        """
+        names = [str(cls) for cls in dict.fromkeys(classes)]
+        if lock.recipient == self._keystore.lock.recipient:
+            raise SameLock()
+        for alarm in self.watch().alarms:
+            raise ErasureRefused(pseudonym=alarm.pseudonym)
+        touched = [account for account in self.vault.written() if set(names) & set(account.trees)]
+        if not touched:
+            raise NothingToErase(classes=names)
+        sources = {account.pseudonym for account in touched}
+        waiting = [digest for source, _, digest in self.vault.unread if source in sources]
+        if waiting and not despite_waiting:
+            raise RecordsWait(count=len(waiting))
+
+        # (1) the seeds, in one save with what is still to be done, under the new lock
+        found = concerned(self.vault, names, chain=self.chain, store=self.store)
+        gone = {digest for digests in found.records.values() for digest in digests}
+        now, hour = self.chain.time(), self.chain.hour()
+        readers = {each.pseudonym for each in self.vault.singles if each.digest in gone}
+        readers |= {
+            each.pseudonym for each in self.vault.sharings if each.live(hour) and set(names) & set(each.classes)
+        }
+        asked = tuple(replace(each, due=later(now, spread)) for each in asks(self.vault, found))
+        for account in touched:
+            self.vault.forget(account, names, hour=hour)
+            self._certify(account)
+        self.vault.erased = sorted({*self.vault.erased, *gone})
+        self.vault.singles = [each for each in self.vault.singles if each.digest not in gone]
+        home = self.vault.home().pseudonym
+        publish = tuple(dict.fromkeys([home, *sorted(sources), *sorted(readers)]))
+        self.vault.erasures.append(Erasure(now, found.all(), publish, asked))
+        self.vault.strays = []
+        self._keystore.lock = lock
         self._save()
-        self._publish_all(self.vault.written())
+
+        self._finish_erasures()
+        return self.vault.erasures[-1]
+
+    def _finish_erasures(self) -> None:
+        for number in range(len(self.vault.erasures)):
+            # (2) home, which names the backup without them, then every bundle that held keys of theirs
+            for pseudonym in self.vault.erasures[number].publish:
+                self._publish(self.vault.accounts[pseudonym])
+                self._note_erasure(number, publish=self.vault.erasures[number].publish[1:])
+
+            # (3) what was stored before, here
+            erasure = self.vault.erasures[number]
+            if erasure.digests:
+                kept = standing(self.vault, self.store)
+                for digest in erasure.digests:
+                    if digest not in kept:
+                        self._unpin(digest)
+                self._note_erasure(number, digests=(), unpinned=len(set(erasure.digests) - kept))
+
+            # (4) and at the members that wrote it
+            for place, asked in enumerate(erasure.asks):
+                if not asked.letter and asked.due <= self.chain.time():
+                    self._ask_to_unpin(number, place, asked)
+
+    def _ask_to_unpin(self, number: int, place: int, asked: Unpinning) -> None:
+        account = self.vault.accounts[asked.pseudonym]
+        request = UnpinRequest(asked.pseudonym, asked.member, asked.digests, self.chain.time())
+        request = replace(request, signature=self._signer(account).sign_message(request.message()).hex())
+        try:
+            profile = self.chain.profile(member_address(asked.member), self.store)
+        except NoProfile:
+            # Nobody can be told; the status says so, and it is tried again.
+            return
+        letter = self._send_letter(account, profile, request.encode())
+        standing_asks = list(self.vault.erasures[number].asks)
+        standing_asks[place] = replace(asked, letter=letter)
+        self._note_erasure(number, asks=tuple(standing_asks))
+
+    def _note_erasure(self, number: int, **changes: Any) -> None:
+        self.vault.erasures[number] = replace(self.vault.erasures[number], **changes)
+        self._save()
+
+    def _take_receipts(self) -> None:
+        """Notes what members signed about what they were asked to give up."""
+        open_ = {asked.pseudonym for each in self.vault.erasures for asked in each.asks if not asked.receipt}
+        if not open_:
+            return
+        receipts = []
+        for letter in self.letters():
+            if letter.account.pseudonym in open_:
+                try:
+                    receipts.append(UnpinReceipt.decode(letter.document))
+                except BadDocument:
+                    continue
+        for number, erasure in enumerate(self.vault.erasures):
+            taken = tuple(
+                next(
+                    (replace(asked, receipt=each.values()) for each in receipts if each.answers(asked, self.chain)),
+                    asked,
+                )
+                if asked.letter and not asked.receipt
+                else asked
+                for asked in erasure.asks
+            )
+            if taken != erasure.asks:
+                self._note_erasure(number, asks=taken)
 
     # -- records -----------------------------------------------------------------------------------------------------
 
@@ -730,6 +876,7 @@ class Patient:
         alarms = self.resume()
         found = self._filing.file_new()
         self._save()
+        self._take_receipts()
         published = self._renew(changed={entry.source for entry in found.filed}, alarmed={a.pseudonym for a in alarms})
         return Watched(
             filed=tuple(found.filed),
@@ -766,6 +913,16 @@ class Patient:
     def requests(self) -> list[Request]:
         """Who asked for access, and for what; the latest first."""
         found = []
+        for letter in self.letters():
+            try:
+                found.append(Request.decode(letter.document, pseudonym=letter.account.pseudonym, letter=letter.digest))
+            except TheriacError:
+                # Anybody can send a letter; one that is no request is nobody's business.
+                continue
+        return found
+
+    def letters(self) -> Iterator[Received]:
+        """What lies in the inboxes of all pseudonyms and opens; the latest first."""
         for event in self.chain.index.events("Letters", "Sent", newest_first=True):
             account = self.vault.accounts.get(event.arguments["to"])
             if account is None:
@@ -773,13 +930,10 @@ class Patient:
             try:
                 with self.store.get_digest(event.arguments["letter"]) as stream:
                     sealed = documents.read_at_most(stream, documents.LARGEST)
-                letter = documents.open_(sealed, identities=[account.inbox(level) for level in Level])
-                request = Request.decode(letter, pseudonym=account.pseudonym, letter=event.arguments["letter"].hex())
+                document = documents.open_(sealed, identities=[account.inbox(level) for level in Level])
             except TheriacError:
-                # Anybody can send a letter; one that is no request is nobody's business.
                 continue
-            found.append(request)
-        return found
+            yield Received(account, str(event.arguments["from"]), event.arguments["letter"].hex(), document)
 
     def refuse(self, request: Request, *, reason: str = "") -> None:
         """Tells who asked that the answer is no."""
@@ -790,12 +944,16 @@ class Patient:
         account = self.vault.accounts[request.pseudonym]
         profile = self.chain.profile(member_address(request.member), self.store)
         answer = Answer(request.pseudonym, request.letter, granted, reason)
-        sealed = documents.seal(answer.encode(), to=parse_recipient(profile.recipient))
+        self._send_letter(account, profile, answer.encode())
+
+    def _send_letter(self, account: Account, profile: Profile, document: bytes) -> str:
+        """Seals a document to a reader or a member, and tells it from a pseudonym; the letter's digest."""
+        sealed = documents.seal(document, to=parse_recipient(profile.recipient))
         digest = self.store.put(io.BytesIO(sealed)).digest
-        nonce = int(self.chain.contracts.call(self.chain.contracts.Letters.functions.nonceOf(account.pseudonym)))
-        era = self.chain.authority(account.pseudonym).era
+        nonce, era = self.chain.letter_nonce(account.pseudonym), self.chain.authority(account.pseudonym).era
         letter = Letter(account.pseudonym, profile.account, digest, nonce, era, self._deadline())
         self._relay.carry(sign(self.chain, letter, self._signer(account)))
+        return digest.hex()
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
@@ -840,6 +998,11 @@ def _before(publication: Publication, first: int, seconds: int) -> int:
     later = [start for start in publication.starts if start > first]
     row_end = min([*later, publication.until])
     return seconds_of(min(row_end, midnight_after(hour_of_seconds(seconds))))
+
+
+def later(now: int, spread: int) -> int:
+    """A random second within so many from now."""
+    return now + secrets.randbelow(spread) if spread else now
 
 
 def in_words(hour: int) -> str:

@@ -41,14 +41,19 @@ class Generation:
 
 @dataclass
 class Tree:
-    """The generations of a class, oldest first, and the seed of the next one."""
+    """The generations of a class, oldest first, and the seed of the next one; those numbered below `erased` are gone."""
 
     generations: list[Generation]
     following: bytes = field(default_factory=lambda: os.urandom(32))
+    erased: int = 0
 
     @property
     def newest(self) -> Generation:
         return self.generations[-1]
+
+    def lacks(self, other: "Tree") -> bool:
+        """Whether it was erased on another device and still stands as before on this one."""
+        return self.erased < other.erased
 
     def at(self, hour: int) -> Generation:
         """The newest generation that was there in this hour; the first one for earlier hours."""
@@ -211,9 +216,48 @@ class Entry:
     resealed_from: str = ""
 
 
+@dataclass(frozen=True)
+class Unpinning:
+    """What a member is asked to give up under a pseudonym, and its receipt once it came.
+
+    :param due: the second from which the letter may go out; `letter` its digest, empty before it was sent.
+    :param receipt: what the member signed, as `theriac.health.erasure` reads it; empty before it came.
+    """
+
+    pseudonym: str
+    member: int
+    name: str
+    digests: tuple[str, ...]
+    due: int = 0
+    letter: str = ""
+    receipt: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """An erasure, and what of it is still to be done. Which classes it was about is not kept.
+
+    :param begun: second since 1970.
+    :param publish: the pseudonyms whose bundles still stand as they were before, home first; none once all are out.
+    :param digests: what is to be unpinned in the patient's own store; none once it is, and then `unpinned` is how many.
+    :param asks: what members are asked.
+    """
+
+    begun: int
+    digests: tuple[str, ...]
+    publish: tuple[str, ...]
+    asks: tuple[Unpinning, ...]
+    unpinned: int = 0
+
+
 @dataclass
 class Vault:
-    """Everything that a patient's client keeps."""
+    """Everything that a patient's client keeps.
+
+    :param due: by pseudonym, the second from which its next rotation or renewal may be published.
+    :param erased: digests of erased records, which are never filed again.
+    :param strays: digests of bundles that were stored and never published.
+    """
 
     secret: bytes = field(default_factory=lambda: os.urandom(32))
     serial: int = 0
@@ -226,6 +270,11 @@ class Vault:
     backed_up: list[str] = field(default_factory=list)
     unread: list[tuple[str, int, str]] = field(default_factory=list)
     cursor: int = 0
+    due: dict[str, int] = field(default_factory=dict)
+    turning: list[str] = field(default_factory=list)
+    erasures: list[Erasure] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
 
     # -- accounts ----------------------------------------------------------------------------------------------------
 
@@ -303,12 +352,33 @@ class Vault:
             tree.generations.append(Generation(tree.newest.number + 1, tree.following, tree.newest.first))
         self.refresh(account, hour=hour)
 
-    def forget(self, account: Account, cls: str, *, hour: int) -> None:
-        """Erases a class: its seeds are dropped, and what was sealed to them opens for nobody who holds no copy."""
-        account.trees[cls] = Tree([Generation(account.trees[cls].newest.number + 1, os.urandom(32), hour)])
-        gone = [key for key, entry in self.entries.items() if entry.source == account.pseudonym and entry.cls == cls]
+    def forget(self, account: Account, classes: Iterable[str], *, hour: int) -> None:
+        """Drops the seeds of classes under a pseudonym, and all by which their records could be found or opened.
+
+        The inboxes go too: a record of the class may have come in through one of them, and what was sealed to it opens
+        by its seed for ever. What else came in has its file key in the index.
+        """
+        names = {cls for cls in classes if cls in account.trees}
+        for cls in names:
+            number = account.trees[cls].newest.number + 1
+            account.trees[cls] = Tree([Generation(number, os.urandom(32), hour)], erased=number)
+        gone = {
+            key: entry
+            for key, entry in self.entries.items()
+            if entry.source == account.pseudonym and entry.cls in names
+        }
         for key in gone:
             del self.entries[key]
+        digests = {digest for entry in gone.values() for digest in (entry.digest, entry.resealed_from) if digest}
+        self.erased = sorted({*self.erased, *digests})
+        self.singles = [each for each in self.singles if each.source != account.pseudonym or each.digest not in digests]
+        account.publications = [
+            replace(each, indexes={name: digest for name, digest in each.indexes.items() if name not in names})
+            for each in account.publications
+        ]
+        account.former_inboxes = []
+        account.inboxes = {level.name: os.urandom(32) for level in Level}
+        account.inbox_serial += 1
 
     # -- sharing -----------------------------------------------------------------------------------------------------
 
@@ -430,7 +500,7 @@ class Vault:
 
     def knows(self, source: str, author: int, digest: str) -> bool:
         """Whether a record is in the index, as it was anchored or sealed anew."""
-        if f"{source}/{author}/{digest}" in self.entries:
+        if f"{source}/{author}/{digest}" in self.entries or digest in self.erased:
             return True
         return any(entry.resealed_from == digest for entry in self.entries.values())
 
@@ -504,12 +574,34 @@ class Vault:
         self.serial = max(self.serial, other.serial)
         for pseudonym, theirs in other.accounts.items():
             ours = self.accounts.get(pseudonym)
-            if ours is None or (theirs.version, theirs.inbox_serial) > (ours.version, ours.inbox_serial):
+            if ours is None:
                 self.accounts[pseudonym] = theirs
-        self.entries = {**other.entries, **self.entries}
+                continue
+            chosen, left = (theirs, ours) if _later(theirs, ours) else (ours, theirs)
+            self.accounts[pseudonym] = chosen
+            behind = [cls for cls, tree in left.trees.items() if cls in chosen.trees and chosen.trees[cls].lacks(tree)]
+            for cls in behind:
+                chosen.trees[cls] = left.trees[cls]
+            if behind:
+                chosen.inboxes, chosen.former_inboxes = left.inboxes, left.former_inboxes
+                chosen.inbox_serial, chosen.certificate = left.inbox_serial, left.certificate
+        self.erased = sorted({*self.erased, *other.erased})
+        self.entries = {
+            key: entry
+            for key, entry in {**other.entries, **self.entries}.items()
+            if entry.digest not in self.erased
+            and entry.generation >= self.accounts[entry.source].trees[entry.cls].erased
+        }
         known = {(each.pseudonym, each.reader, each.purpose) for each in self.sharings}
         self.sharings += [each for each in other.sharings if (each.pseudonym, each.reader, each.purpose) not in known]
         self.singles += [each for each in other.singles if each not in self.singles]
+        self.singles = [each for each in self.singles if each.digest not in self.erased]
+        begun = {each.begun for each in self.erasures}
+        self.erasures += [each for each in other.erasures if each.begun not in begun]
+
+
+def _later(theirs: Account, ours: Account) -> bool:
+    return (theirs.version, theirs.inbox_serial) > (ours.version, ours.inbox_serial)
 
 
 def _mark(seed: bytes) -> str:
@@ -530,7 +622,17 @@ def _vault_of(values: Mapping[str, Any]) -> Vault:
         backed_up=list(values["backed_up"]),
         unread=[(str(source), int(author), str(digest)) for source, author, digest in values["unread"]],
         cursor=values["cursor"],
+        due=dict(values.get("due", {})),
+        turning=list(values.get("turning", [])),
+        erasures=[_erasure_of(each) for each in values.get("erasures", [])],
+        erased=list(values.get("erased", [])),
+        strays=list(values.get("strays", [])),
     )
+
+
+def _erasure_of(values: Mapping[str, Any]) -> Erasure:
+    asks = tuple(Unpinning(**{**each, "digests": tuple(each["digests"])}) for each in values["asks"])
+    return Erasure(**{**values, "digests": tuple(values["digests"]), "publish": tuple(values["publish"]), "asks": asks})
 
 
 def _account_of(values: Mapping[str, Any]) -> Account:
@@ -561,7 +663,7 @@ def _tree_of(values: Mapping[str, Any]) -> Tree:
     generations = [
         Generation(each["number"], bytes.fromhex(each["seed"]), each["first"]) for each in values["generations"]
     ]
-    return Tree(generations, bytes.fromhex(values["following"]))
+    return Tree(generations, bytes.fromhex(values["following"]), values.get("erased", 0))
 
 
 def classes_of(names: Iterable[str]) -> tuple[KeyClass, ...]:
