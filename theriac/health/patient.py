@@ -208,20 +208,22 @@ class Patient:
         if marks is not None:
             self.vault.mark_backed_up(marks)
         self._save()
-        if former is not None:
-            self._unpin_bundle(former)
+        for digest in (*([former.digest] if former is not None else []), *self.vault.strays):
+            self._unpin_bundle(digest)
+        self.vault.strays = []
         if backup not in ("", account.backup):
             self._unpin(backup)
 
     def _begin(self, account: Account, composed: Composed) -> None:
-        """Writes down what is about to be stored and published. What never landed before is unpinned by an erasure."""
+        """Writes down what is about to be stored and published; what was and never landed is unpinned after it."""
         if account.pending is not None:
             self.vault.strays.append(account.pending.digest)
         account.pending = composed.publication
         self._save()
 
     def _put(self, composed: Composed) -> None:
-        for blob in (*composed.files, composed.document):
+        # The document comes first: it names the files, so whatever breaks off leaves nothing that nobody knows of.
+        for blob in (composed.document, *composed.files):
             self.store.put(io.BytesIO(blob))
 
     def _publication(self, account: Account, composed: Composed, *, era: int | None = None) -> Signed:
@@ -262,15 +264,16 @@ class Patient:
         self.store.put(io.BytesIO(sealed))
         return marks
 
-    def _unpin_bundle(self, publication: Publication) -> None:
+    def _unpin_bundle(self, digest: str) -> None:
         """Earlier versions are needed by nobody: history is in the newest. Their dummies go too."""
         try:
-            with self.store.get_digest(bytes.fromhex(publication.digest)) as stream:
+            with self.store.get_digest(bytes.fromhex(digest)) as stream:
                 document = documents.read_at_most(stream, documents.LARGEST)
         except NotStored:
             return
-        for digest in (publication.digest, *documents.decode("bundle", document)["classes"]):
-            self._unpin(str(digest))
+        # What it names goes first: a crash in between leaves the name of what is still to go.
+        for each in (*documents.decode("bundle", document)["classes"], digest):
+            self._unpin(str(each))
 
     def _unpin(self, digest: str) -> None:
         try:
@@ -675,7 +678,6 @@ class Patient:
         home = self.vault.home().pseudonym
         publish = tuple(dict.fromkeys([home, *sorted(sources), *sorted(readers)]))
         self.vault.erasures.append(Erasure(now, found.all(), publish, asked))
-        self.vault.strays = []
         self._keystore.lock = lock
         self._save()
 

@@ -41,7 +41,7 @@ class Generation:
 
 @dataclass
 class Tree:
-    """The generations of a class, oldest first, and the seed of the next one; those numbered below `erased` are gone."""
+    """The generations of a class, oldest first, and the next one's seed; those numbered below `erased` are gone."""
 
     generations: list[Generation]
     following: bytes = field(default_factory=lambda: os.urandom(32))
@@ -256,7 +256,7 @@ class Vault:
 
     :param due: by pseudonym, the second from which its next rotation or renewal may be published.
     :param erased: digests of erased records, which are never filed again.
-    :param strays: digests of bundles that were stored and never published.
+    :param strays: digests of bundles that were stored and never published, until they are unpinned.
     """
 
     secret: bytes = field(default_factory=lambda: os.urandom(32))
