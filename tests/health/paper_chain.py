@@ -131,6 +131,10 @@ class PaperChain:
     def member_of(self, account: str) -> int:
         return self.members.get(account, 0)
 
+    def accepts(self, wallet: str, message: Any, signature: bytes) -> bool:
+        """No account has code here."""
+        return False
+
     def profile(self, reader: str, store: PaperStore) -> Profile:
         if reader not in self.profiles:
             raise NoProfile(account=reader)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
+from eth_account import Account as EthAccount
 from eth_utils.address import to_checksum_address
 
 from theriac.crypto import age
@@ -68,7 +69,7 @@ from theriac.health.vault import (
     classes_of,
 )
 from theriac.health.wallet import Wallet
-from theriac.ledger.signer import Signer
+from theriac.ledger.signer import KeySigner, Signer
 from theriac.ledger.typed import Message
 from theriac.store import Store, compute
 
@@ -531,8 +532,12 @@ class Patient:
 
     # -- revoking ----------------------------------------------------------------------------------------------------
 
-    def revoke(self, reader: str, *, purpose: Purpose) -> None:
-        """Ends a grant: first the keys, then the grant. What was read stays read; the next record stays shut."""
+    def revoke(self, reader: str, *, purpose: Purpose, spread: int = 0) -> None:
+        """Ends a grant: first the keys, then the grant. What was read stays read; the next record stays shut.
+
+        :param spread: the capsules of the readers who remain, and nothing of the revoke itself, go out at random times
+            within so many seconds. They lose nothing meanwhile: every writer's bundle carries their keys too.
+        """
         reader = to_checksum_address(reader)
         account = self.vault.home() if self._wallet.single else self.vault.account_for(f"reader:{reader}")
         pseudonym = account.pseudonym if account is not None else reader
@@ -547,7 +552,7 @@ class Patient:
         self.vault.revoking.append(sharing)
         self.vault.unshare_singles(pseudonym, reader)
         self._lock_out(sharing, lost=held)
-        self._finish_revoke(sharing)
+        self._finish_revoke(sharing, spread=spread)
 
     def _lock_out(self, sharing: Sharing, *, lost: Iterable[str], keep: Sharing | None = None) -> None:
         """The next generation of what the reader loses, published for every pseudonym: that is the lock-out."""
@@ -561,7 +566,7 @@ class Patient:
             if account.pseudonym != sharing.pseudonym:
                 self._publish(account)
 
-    def _finish_revoke(self, sharing: Sharing) -> None:
+    def _finish_revoke(self, sharing: Sharing, *, spread: int = 0) -> None:
         hour = self.chain.hour()
         own = self.vault.accounts[sharing.pseudonym]
         for account in self.vault.written():
@@ -573,15 +578,23 @@ class Patient:
         )
         self._publish(own, sign(self.chain, message, self._signer(own)))
         self.vault.revoking = [each for each in self.vault.revoking if each != sharing]
+        if spread:
+            self._wait([each for each in self._remaining() if each != own.pseudonym], within=spread)
         self._save()
-        self._publish_remaining(without=own)
+        if not spread:
+            self._publish_remaining(without=own)
 
     def _publish_remaining(self, *, without: Account | None = None) -> None:
         """The capsules of the readers who remain, each in the bundle of its own pseudonym."""
-        remaining = {each.pseudonym for each in self.vault.sharings if each.live(self.chain.hour())}
-        for account in list(self.vault.accounts.values()):
-            if account is not without and account.pseudonym in remaining and not account.written:
+        for pseudonym in self._remaining():
+            account = self.vault.accounts[pseudonym]
+            if account is not without:
                 self._publish(account)
+
+    def _remaining(self) -> list[str]:
+        """The pseudonyms under which nothing is written and somebody may read."""
+        live = {each.pseudonym for each in self.vault.sharings if each.live(self.chain.hour())}
+        return [each.pseudonym for each in self.vault.accounts.values() if each.pseudonym in live and not each.written]
 
     def revoke_all(self) -> None:
         """Ends everything that was ever granted or signed: every era is raised, and every key is new."""
@@ -611,6 +624,23 @@ class Patient:
         if marks is not None:
             self.vault.mark_backed_up(marks)
         self._save()
+
+    def rotate_later(self, *, within: int) -> None:
+        """Starts the next generations at a random time for each pseudonym, within so many seconds; `watch` does it then.
+
+        Publications at once show everybody who looks at the chain which pseudonyms are one person's.
+        """
+        written = [account.pseudonym for account in self.vault.written()]
+        self.vault.turning = sorted({*self.vault.turning, *written})
+        self._wait(written, within=within)
+        self._wait(self._remaining(), within=within)
+        self._save()
+
+    def _wait(self, pseudonyms: Iterable[str], *, within: int) -> None:
+        """Draws a time for each; one that waits already keeps its time."""
+        now = self.chain.time()
+        for pseudonym in pseudonyms:
+            self.vault.due.setdefault(pseudonym, later(now, within))
 
     def rotate(self, *, rewrite: bool = False) -> None:
         """Starts the next generation of every class; `rewrite` seals the old records to it too and unpins the old."""
@@ -873,13 +903,19 @@ class Patient:
 
     # -- watching ----------------------------------------------------------------------------------------------------
 
-    def watch(self) -> Watched:
-        """Files what was written, refiles what lies in inboxes, renews and splits rows, and raises alarms."""
+    def watch(self, *, spread: int = 0) -> Watched:
+        """Files what was written, refiles what lies in inboxes, renews and splits rows, and raises alarms.
+
+        :param spread: what can wait is published at a random time within so many seconds, by a later `watch`: lists of
+            new records, rows that end soon, and home with its backup. What locks somebody out, and a window that opens,
+            cannot.
+        """
         alarms = self.resume()
         found = self._filing.file_new()
         self._save()
         self._take_receipts()
-        published = self._renew(changed={entry.source for entry in found.filed}, alarmed={a.pseudonym for a in alarms})
+        changed, alarmed = {entry.source for entry in found.filed}, {each.pseudonym for each in alarms}
+        published = self._renew(changed=changed, alarmed=alarmed, spread=spread)
         return Watched(
             filed=tuple(found.filed),
             waiting=tuple(found.waiting),
@@ -889,21 +925,40 @@ class Patient:
             alarms=alarms,
         )
 
-    def _renew(self, *, changed: set[str], alarmed: set[str]) -> list[str]:
+    def _renew(self, *, changed: set[str], alarmed: set[str], spread: int) -> list[str]:
         hour, published = self.chain.hour(), []
         for account in list(self.vault.accounts.values()):
-            if account.pseudonym in alarmed:
+            pseudonym = account.pseudonym
+            if pseudonym in alarmed:
                 continue
             opens = any(
-                each.pseudonym == account.pseudonym and each.delivered(hour) and not self._delivered(account, each)
+                each.pseudonym == pseudonym and each.delivered(hour) and not self._delivered(account, each)
                 for each in self.vault.sharings
             )
             unsaved = account.home and bool(self.vault.unsaved_seeds())
-            changes = account.pseudonym in changed or self.vault.unlisted(account)
-            if changes or opens or unsaved or self.vault.lagging(account, hour):
+            changes = pseudonym in changed or self.vault.unlisted(account)
+            can_wait = changes or unsaved or self.vault.lagging(account, hour)
+            if self._is_due(account) or opens or self.vault.wrong(account, hour):
                 self._publish(account)
-                published.append(account.pseudonym)
+                published.append(pseudonym)
+            elif can_wait and spread:
+                self._wait([pseudonym], within=spread)
+            elif can_wait and pseudonym not in self.vault.due:
+                self._publish(account)
+                published.append(pseudonym)
+        self._save()
         return published
+
+    def _is_due(self, account: Account) -> bool:
+        """Whether its time has come; then it waits no more, and its next generations begin where they were to."""
+        due = self.vault.due.get(account.pseudonym)
+        if due is None or self.chain.time() < due:
+            return False
+        del self.vault.due[account.pseudonym]
+        if account.pseudonym in self.vault.turning:
+            self.vault.turning.remove(account.pseudonym)
+            self.vault.rotate(account, classes=account.trees, hour=self.chain.hour())
+        return True
 
     def _delivered(self, account: Account, sharing: Sharing) -> bool:
         """Whether a capsule for this grant has gone out: with any publication since it was due."""
@@ -955,6 +1010,14 @@ class Patient:
         nonce, era = self.chain.letter_nonce(account.pseudonym), self.chain.authority(account.pseudonym).era
         letter = Letter(account.pseudonym, profile.account, digest, nonce, era, self._deadline())
         self._relay.carry(sign(self.chain, letter, self._signer(account)))
+        return digest.hex()
+
+    def send_once(self, to: str, sealed: bytes) -> str:
+        """Sends a sealed letter from an account made for it and forgotten, which ties it to nobody; its digest."""
+        signer = KeySigner(EthAccount.create())
+        digest = self.store.put(io.BytesIO(sealed)).digest
+        letter = Letter(str(signer.address), to, digest, 0, 0, self._deadline())
+        self._relay.carry(sign(self.chain, letter, signer))
         return digest.hex()
 
     # -- looking -----------------------------------------------------------------------------------------------------

@@ -254,7 +254,8 @@ class Erasure:
 class Vault:
     """Everything that a patient's client keeps.
 
-    :param due: by pseudonym, the second from which its next rotation or renewal may be published.
+    :param due: by pseudonym, the second from which it may be published for what can wait, and not before. Of those in
+        `turning` the next generations begin then.
     :param erased: digests of erased records, which are never filed again.
     :param strays: digests of bundles that were stored and never published, until they are unpinned.
     """
@@ -443,13 +444,19 @@ class Vault:
 
     def lagging(self, account: Account, hour: int) -> bool:
         """Whether what the account published no longer fits: rows that must split, or that end soon."""
+        if self.wrong(account, hour):
+            return True
+        return account.written and account.publications[-1].until - hour < RENEW_DAYS * 24
+
+    def wrong(self, account: Account, hour: int) -> bool:
+        """Whether what the account published lets somebody read too long: rows that must split, or a former generation."""
         if not account.publications:
             return True
         latest = account.publications[-1]
         wanted = self.boundaries(hour, until=latest.until)
         missing = [edge for edge in wanted if edge not in latest.starts]
         behind = any(tree.newest.number != latest.generations.get(cls) for cls, tree in account.trees.items())
-        return account.written and (bool(missing) or behind or latest.until - hour < RENEW_DAYS * 24)
+        return account.written and (bool(missing) or behind)
 
     def unlisted(self, account: Account) -> bool:
         """Whether records were added that no published index lists yet."""
