@@ -219,6 +219,9 @@ class Patient:
         """Writes down what is about to be stored and published; what was and never landed is unpinned after it."""
         if account.pending is not None:
             self.vault.strays.append(account.pending.digest)
+        if account.pseudonym not in self.vault.turning:
+            # Whatever waited to be published goes along.
+            self.vault.due.pop(account.pseudonym, None)
         account.pending = composed.publication
         self._save()
 
@@ -626,7 +629,7 @@ class Patient:
         self._save()
 
     def rotate_later(self, *, within: int) -> None:
-        """Starts the next generations at a random time for each pseudonym, within so many seconds; `watch` does it then.
+        """Has each pseudonym's next generations begin at a time of its own, within so many seconds: `watch` does it.
 
         Publications at once show everybody who looks at the chain which pseudonyms are one person's.
         """
@@ -647,6 +650,7 @@ class Patient:
         hour = self.chain.hour()
         for account in self.vault.written():
             self.vault.rotate(account, classes=account.trees, hour=hour)
+        self.vault.turning = []
         self._save()
         replaced: list[str] = []
         for account in self.vault.written():

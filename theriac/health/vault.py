@@ -449,7 +449,7 @@ class Vault:
         return account.written and account.publications[-1].until - hour < RENEW_DAYS * 24
 
     def wrong(self, account: Account, hour: int) -> bool:
-        """Whether what the account published lets somebody read too long: rows that must split, or a former generation."""
+        """Whether what the account published lets somebody read too long: rows must split, or a generation is over."""
         if not account.publications:
             return True
         latest = account.publications[-1]
