@@ -76,6 +76,9 @@ from theriac.store import Store, compute
 _PATIENCE = 1800
 """Seconds that a signature counts at least; a random part comes on top, so that no two pseudonyms share a deadline."""
 
+_SPARES = 3
+"""Pseudonyms that are ready for a counterparty."""
+
 _RECEIPTS = 1000
 """The latest records that a writer is told were filed."""
 
@@ -135,9 +138,26 @@ class Patient:
             self._open(home=True, own=self._wallet.single)
         if not any(account.own for account in self.vault.accounts.values()):
             self._open(own=True)
+        self._stock()
         self._publish_all([account for account in self.vault.accounts.values() if not account.version])
 
-    def _open(self, *, counterparty: str = "", home: bool = False, own: bool = False) -> Account:
+    def _stock(self) -> None:
+        """Has some pseudonyms ready, which go into the next backup: taking one needs no publication but its own."""
+        while not self._wallet.single and len(self.vault.spares) < _SPARES:
+            place = self.vault.next_place()
+            account = Account(self._wallet.signer(place).address, place)
+            self.vault.lay_by(account, classes=self._classes, hour=self.chain.hour())
+            self._certify(account)
+        self._save()
+
+    def _open(
+        self, *, counterparty: str = "", home: bool = False, own: bool = False, classes: Sequence[str] = ()
+    ) -> Account:
+        if counterparty:
+            spare = self.vault.take_spare(counterparty, classes=classes, hour=self.chain.hour())
+            if spare is not None:
+                self._save()
+                return spare
         place = self.vault.next_place()
         account = Account(self._wallet.signer(place).address, place, counterparty, home=home, own=own)
         self.vault.open_account(account, classes=self._classes if own else (), hour=self.chain.hour())
@@ -157,14 +177,39 @@ class Patient:
         if self._wallet.single:
             account = self.vault.home()
         else:
-            known = self.vault.account_for(f"writer:{member}")
-            account = known if known is not None else self._open(counterparty=f"writer:{member}")
+            known = self.vault.account_for(f"writer:{member}") or self._found_again(member)
+            account = known if known is not None else self._open(counterparty=f"writer:{member}", classes=wanted)
         account.writers = [writer for writer in account.writers if writer.member != member]
         account.writers.append(Writer(member, name or profile.name, profile.recipient, wanted))
         self.vault.grow(account, classes=wanted, hour=self.chain.hour())
         self._save()
         self._publish_all([account])
         return Introduction.sign(account, member=member, signer=self._signer(account))
+
+    def _found_again(self, member: int) -> Account | None:
+        """A pseudonym that was taken for this member after the backup from which the vault was restored, if any.
+
+        The backup had it as a spare; the chain tells that it was taken, and who writes under it.
+        """
+        nameless = {
+            each.pseudonym: each
+            for each in self.vault.accounts.values()
+            if not each.counterparty and not each.home and not each.own
+        }
+        for name in ("Anchored", "AnchoredMany") if nameless else ():
+            for event in self.chain.index.events("Records", name):
+                account = nameless.get(event.arguments["pseudonym"])
+                if account is not None and event.arguments["author"] == member:
+                    account.counterparty = f"writer:{member}"
+                    # What it wrote was passed over as unsolicited; it is filed by the next `watch`.
+                    self.vault.unsolicited = {
+                        place: why
+                        for place, why in self.vault.unsolicited.items()
+                        if not place.startswith(f"{account.pseudonym}/{member}/")
+                    }
+                    self.vault.cursor = 0
+                    return account
+        return None
 
     def pseudonym_for(self, counterparty: str) -> Account:
         """The pseudonym of something that nobody writes to, such as a policy year; opened where there is none.
@@ -344,11 +389,16 @@ class Patient:
     def recover(self) -> None:
         """After a restore from a backup: fresh seeds, inboxes and publishers, published for every pseudonym."""
         hour = self.chain.hour()
+        for spare in self.vault.spares:
+            if self.chain.authority(spare.pseudonym).version:
+                # It was taken since. For whom is found when she is introduced there again.
+                self.vault.accounts[spare.pseudonym] = spare
+        self.vault.spares = []
         for account in self.vault.accounts.values():
             self.adopt(account)
             self.vault.recover(account, hour=hour)
             self._certify(account)
-        self._save()
+        self._stock()
         self._publish(self.vault.home())
         self._publish_all(each for each in self.vault.written() if not each.home)
         self._publish_all(each for each in self.vault.accounts.values() if not each.home and not each.written)
@@ -603,10 +653,11 @@ class Patient:
         """Ends everything that was ever granted or signed: every era is raised, and every key is new."""
         hour = self.chain.hour()
         self.vault.sharings, self.vault.singles, self.vault.revoking = [], [], []
+        self.vault.spares = []
         for account in self.vault.accounts.values():
             self.vault.refresh(account, hour=hour)
             self._certify(account)
-        self._save()
+        self._stock()
         home = self.vault.home()
         for account in [home, *(each for each in self.vault.accounts.values() if each is not home)]:
             self._raise_era(account)
@@ -709,11 +760,13 @@ class Patient:
             self._certify(account)
         self.vault.erased = sorted({*self.vault.erased, *gone})
         self.vault.singles = [each for each in self.vault.singles if each.digest not in gone]
+        # Earlier backups hold the seeds of the spares.
+        self.vault.spares = []
         home = self.vault.home().pseudonym
         publish = tuple(dict.fromkeys([home, *sorted(sources), *sorted(readers)]))
         self.vault.erasures.append(Erasure(now, found.all(), publish, asked))
         self._keystore.lock = lock
-        self._save()
+        self._stock()
 
         self._finish_erasures()
         return self.vault.erasures[-1]
@@ -918,6 +971,7 @@ class Patient:
         found = self._filing.file_new()
         self._save()
         self._take_receipts()
+        self._stock()
         changed, alarmed = {entry.source for entry in found.filed}, {each.pseudonym for each in alarms}
         published = self._renew(changed=changed, alarmed=alarmed, spread=spread)
         return Watched(

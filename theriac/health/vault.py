@@ -257,6 +257,7 @@ class Vault:
     :param due: by pseudonym, the second from which it may be published for what can wait, and not before. Of those in
         `turning` the next generations begin then.
     :param erased: digests of erased records, which are never filed again.
+    :param spares: accounts that wait for a counterparty, so that their seeds are in a backup before they have one.
     :param strays: digests of bundles that were stored and never published, until they are unpinned.
     """
 
@@ -276,17 +277,44 @@ class Vault:
     erasures: list[Erasure] = field(default_factory=list)
     erased: list[str] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
+    spares: list[Account] = field(default_factory=list)
 
     # -- accounts ----------------------------------------------------------------------------------------------------
 
     def open_account(self, account: Account, *, classes: Iterable[str], hour: int) -> Account:
         """Adds a pseudonym with fresh inboxes and, where records stand under it, a fresh tree for each class."""
+        self.accounts[account.pseudonym] = self._furnished(account, classes=classes, hour=hour)
+        return account
+
+    def _furnished(self, account: Account, *, classes: Iterable[str], hour: int) -> Account:
         account.inboxes = {level.name: os.urandom(32) for level in Level}
         account.inbox_serial = 1
         account.publisher_serial = 1
-        self.accounts[account.pseudonym] = account
         self.grow(account, classes=classes, hour=hour)
         return account
+
+    def lay_by(self, account: Account, *, classes: Iterable[str], hour: int) -> Account:
+        """Adds a spare."""
+        self.spares.append(self._furnished(account, classes=classes, hour=hour))
+        return account
+
+    def take_spare(self, counterparty: str, *, classes: Iterable[str], hour: int) -> Account | None:
+        """A spare whose seeds are all in a stored backup, now with a counterparty; None where there is none.
+
+        Whoever opens a fresh account must publish home with a new backup first, a block before the account itself:
+        on the chain that ties every pseudonym to home, and by it to all others.
+        """
+        for account in self.spares:
+            if not _seeds_of([account]) <= set(self.backed_up):
+                continue
+            self.spares.remove(account)
+            account.counterparty = counterparty
+            account.trees = {cls: account.trees[cls] for cls in classes if cls in account.trees}
+            for tree in account.trees.values():
+                tree.generations[-1].first = hour
+            self.accounts[account.pseudonym] = account
+            return account
+        return None
 
     def grow(self, account: Account, *, classes: Iterable[str], hour: int) -> None:
         """Adds trees for classes that the account has none for."""
@@ -312,7 +340,7 @@ class Vault:
         return None
 
     def next_place(self) -> int:
-        return max((account.place for account in self.accounts.values()), default=-1) + 1
+        return max((account.place for account in (*self.accounts.values(), *self.spares)), default=-1) + 1
 
     def publisher(self, account: Account) -> LocalAccount:
         """The key that publishes the account's next versions."""
@@ -547,18 +575,10 @@ class Vault:
 
     def used_seeds(self) -> set[str]:
         """Marks of the seeds in use: all but those of the next generations."""
-        used = {
-            each.seed
-            for account in self.accounts.values()
-            for tree in account.trees.values()
-            for each in tree.generations
-        }
-        used |= {seed for account in self.accounts.values() for seed in account.inboxes.values()}
-        return {_mark(seed) for seed in used}
+        return _seeds_of(self.accounts.values(), following=False)
 
     def _marks(self) -> set[str]:
-        following = {tree.following for account in self.accounts.values() for tree in account.trees.values()}
-        return self.used_seeds() | {_mark(seed) for seed in following} | {_mark(fact) for fact in self._facts()}
+        return _seeds_of([*self.accounts.values(), *self.spares]) | {_mark(fact) for fact in self._facts()}
 
     def _facts(self) -> Iterator[bytes]:
         """What the chain does not tell a restored vault: who may write, who was granted what, what was sealed anew."""
@@ -611,6 +631,16 @@ def _later(theirs: Account, ours: Account) -> bool:
     return (theirs.version, theirs.inbox_serial) > (ours.version, ours.inbox_serial)
 
 
+def _seeds_of(accounts: Iterable[Account], *, following: bool = True) -> set[str]:
+    """Marks of the seeds of accounts, with or without those of the next generations."""
+    seeds: set[bytes] = set()
+    for account in accounts:
+        seeds |= set(account.inboxes.values())
+        for tree in account.trees.values():
+            seeds |= {each.seed for each in tree.generations} | ({tree.following} if following else set())
+    return {_mark(seed) for seed in seeds}
+
+
 def _mark(seed: bytes) -> str:
     """Tells a seed from others and says nothing of it."""
     return hashlib.sha256(b"theriac/v1/mark" + seed).hexdigest()[:16]
@@ -634,6 +664,7 @@ def _vault_of(values: Mapping[str, Any]) -> Vault:
         erasures=[_erasure_of(each) for each in values.get("erasures", [])],
         erased=list(values.get("erased", [])),
         strays=list(values.get("strays", [])),
+        spares=[_account_of(each) for each in values.get("spares", [])],
     )
 
 
