@@ -38,7 +38,7 @@ from theriac.health.erasure import UnpinReceipt, UnpinRequest, asks, concerned, 
 from theriac.health.filing import Filing
 from theriac.health.hours import hour_at, hour_of_seconds, midnight_after, seconds_of, time_of
 from theriac.health.introduction import Introduction
-from theriac.health.keystore import Keystore, Lock, seal
+from theriac.health.keystore import Keystore, Lock, seal, wallet_lock
 from theriac.health.messages import (
     Freshness,
     Grant,
@@ -127,6 +127,17 @@ class Patient:
         self._relay = relay
         self._classes = tuple(str(cls) for cls in classes)
         self._filing = Filing(vault, chain=chain, store=store)
+
+    # -- the lock of the vault ---------------------------------------------------------------------------------------
+
+    @property
+    def lock(self) -> Lock:
+        return self._keystore.lock
+
+    def next_wallet_lock(self) -> Lock:
+        """A new lock by the wallet that locks the vault now. The wallet can still open what the former one locked."""
+        serial = int(self.lock.parameters["serial"]) + 1
+        return wallet_lock(self._wallet.signer(0), serial=serial, web3=self.chain.web3)
 
     # -- beginning ---------------------------------------------------------------------------------------------------
 
