@@ -131,9 +131,13 @@ def relocked(patient: Patient, person: Person, opener: Key, *, new: Callable[[],
     words, next_words = person.folder / WORDS, person.folder / NEXT_WORDS
     if words.exists():
         Keystore.create(next_words, _words(person, opener).encode(), lock)
-    yield lock
-    if next_words.exists():
-        next_words.replace(words)
+    try:
+        yield lock
+    finally:
+        if patient.lock != lock:
+            next_words.unlink(missing_ok=True)
+        elif next_words.exists():
+            next_words.replace(words)
 
 
 def _words(person: Person, opener: Key) -> str:
