@@ -411,7 +411,7 @@ MARK = "<!-- python -m benches.linkage writes what stands below -->"
 def main() -> None:
     """Plays, prints, and with --write puts the tables into the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--patients", type=int, default=200)
+    parser.add_argument("--patients", type=int, default=100)
     parser.add_argument("--write", action="store_true", help=f"put the tables into {DOCUMENT.name}")
     asked = parser.parse_args()
     told = "\n\n".join(
