@@ -329,7 +329,7 @@ class Power:
                 part.__dict__.pop(name, None)
 
 
-@pytest.mark.parametrize("every", [10, pytest.param(1, marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("every", [25, pytest.param(1, marks=pytest.mark.heavy)])
 def test_erase__cut_off_before_any_step__is_finished_or_never_began(life: Access, every: int) -> None:
     # given: how many steps an erasure has
     gone, kept = digests_of(life, MENTAL), digests_of(life, LAB)

@@ -24,7 +24,7 @@ from theriac.health.chain import FOLLOWED, Relay, Signed
 from theriac.health.patient import Patient
 from theriac.health.vault import Account, Vault
 
-PATIENTS = 3
+PATIENTS = 2
 
 
 @dataclass
@@ -79,7 +79,7 @@ def told(world: HealthWorld) -> Told:
     patients[0].revoke(world.doctor.address, purpose=TREAT)
     patients[1].rotate()
     patients[1].erase([LAB], lock=quick_lock())
-    patients[2].recover()
+    patients[0].recover()
     _TOLD.append(
         Told(
             [pseudonyms_of(patient) for patient in patients],
@@ -191,7 +191,7 @@ def test_pseudonyms__no_value_is_equal_under_two(told: Told) -> None:
 
 def test_pseudonyms__no_connection_to_the_relay_carries_two(told: Told) -> None:
     # property U2
-    assert len(told.carried) > 40
+    assert len(told.carried) > 30
 
     assert {len(named) for named in told.carried} == {1}
 
@@ -203,7 +203,10 @@ def test_pseudonyms__each_has_one_counterparty(told: Told) -> None:
     assert counted == {0, 1}
 
 
-@pytest.mark.parametrize("planted", ["an inbox", "a publisher", "a dummy", "a row", "nothing"])
+_HEAVY = [pytest.param(each, marks=pytest.mark.heavy) for each in ("a publisher", "a dummy", "a row")]
+
+
+@pytest.mark.parametrize("planted", ["an inbox", "nothing", *_HEAVY])
 def test_equal__finds_what_is_planted(world: HealthWorld, planted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # given: a client with a fault
     book: list[tuple[Signed, ...]] = []
@@ -240,7 +243,7 @@ def test_rotations__at_once_give_every_pair_away__spread_out_they_are_lost_in_th
     # property U4
     # given: dummies cost most of the time, and no attack here counts files
     monkeypatch.setattr(bundles, "_CROWD", 1)
-    plan = Plan(patients=14, rotating=6 * HOUR)
+    plan = Plan(patients=10, rotating=6 * HOUR)
     dice = random.Random(11)
     monkeypatch.setattr(clients, "later", lambda now, spread: now + dice.randrange(spread) if spread else now)
 
@@ -253,7 +256,7 @@ def test_rotations__at_once_give_every_pair_away__spread_out_they_are_lost_in_th
     assert attack(seen, at_once.pairs, by_time).top > 0.9
     seen = spread.seen(since=spread.since)
     found = attack(seen, spread.pairs, by_time)
-    assert crowd(seen, spread.pairs, within=24 * HOUR) > 10
+    assert crowd(seen, spread.pairs, within=24 * HOUR) > 7
     assert found.top < 0.4
     assert found.auc < 0.8
 
