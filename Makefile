@@ -63,6 +63,10 @@ gas: setup ## Measure the gas of each act anew and rewrite tests/gas.json
 bench: setup ## Measure how long things take, each beside something measured in the same run
 	@$(BIN)/python -m benches
 
+.PHONY: linkage
+linkage: setup ## Play the adversary who links pseudonyms, and write what it finds into docs/unlinkability.md
+	@$(BIN)/python -m benches.linkage --write
+
 .PHONY: engine-kubo
 engine-kubo: ## Build the IPFS node that the tests marked `engine` start (needs Go)
 	@engines/kubo/build.sh

@@ -1,7 +1,7 @@
 """A patient's client as a command works with it: her words or wallet, her vault, who pays."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ import click
 from scripts._cli import Failure, passphrase, printable
 from scripts._keys import key
 from scripts._site import Person, Site, connected
-from theriac.errors import DamagedKeystore, NoBundle
+from theriac.errors import DamagedKeystore, NoBundle, WrongPassphrase
 from theriac.health.chain import Chain, Relay, SenderRelay
 from theriac.health.keystore import Key, Keystore, Lock, passphrase_lock, unseal, wallet_lock
 from theriac.health.patient import Patient
@@ -21,7 +21,7 @@ from theriac.health.wallet import MnemonicWallet, SingleWallet, Wallet
 from theriac.ledger.node import Node
 from theriac.ledger.signer import Signer
 
-WORDS, VAULT = "words", "vault"
+WORDS, VAULT, NEXT_WORDS = "words", "vault", "words.next"
 
 
 def asked_words() -> str:
@@ -114,6 +114,10 @@ def purse_of(patient: Patient) -> Purse:
 
 
 def _opened(site: Site, person: Person, *, account: str | None) -> Patient:
+    return _opened_with(site, person, account=account)[0]
+
+
+def _opened_with(site: Site, person: Person, *, account: str | None) -> tuple[Patient, Key]:
     settings = person.settings
     if settings.get("kind") != "patient":
         raise Failure(f"{person.who} is a desk here; name a patient with --as.")
@@ -130,12 +134,58 @@ def _opened(site: Site, person: Person, *, account: str | None) -> Patient:
 
     opener = key(whose=person.who, wallet=signer)
     keystore, secret = Keystore.unlock(person.folder / VAULT, opener)
-    return _client(site, person, Vault.decode(secret), keystore, wallet(), settings["payer"])
+    return _client(site, person, Vault.decode(secret), keystore, wallet(), settings["payer"]), opener
+
+
+@contextmanager
+def opened_person(
+    who: str, *, network: str, store: str | None, payer: str | None = None
+) -> Iterator[tuple[Patient, Person, Key]]:
+    """As `patient_of`, with her folder and what opens the files in it."""
+    with connected(network, store) as site, site.person(who) as person:
+        if payer is not None:
+            site.signer(payer)
+            person.remember(payer=payer)
+        patient, opener = _opened_with(site, person, account=None)
+        for alarm in patient.resume():
+            click.echo(f"ALARM: {alarm}", err=True)
+        yield patient, person, opener
+
+
+@contextmanager
+def relocked(patient: Patient, person: Person, opener: Key, *, new: Callable[[], str]) -> Iterator[Lock]:
+    """A new lock for the vault, and for the words beside it: another passphrase, or the wallet's next signature.
+
+    The words wait under the new lock in a file of their own until the vault has it too. Whatever breaks off, one of
+    the two files opens with what opens the vault.
+    """
+    if patient.lock.parameters.get("by") == "wallet":
+        yield patient.next_wallet_lock()
+        return
+    lock = passphrase_lock(new())
+    words, next_words = person.folder / WORDS, person.folder / NEXT_WORDS
+    if words.exists():
+        Keystore.create(next_words, _words(person, opener).encode(), lock)
+    try:
+        yield lock
+    finally:
+        if patient.lock != lock:
+            next_words.unlink(missing_ok=True)
+        elif next_words.exists():
+            next_words.replace(words)
 
 
 def _words(person: Person, opener: Key) -> str:
     path = person.folder / WORDS
-    _, secret = Keystore.unlock(path, opener)
+    try:
+        _, secret = Keystore.unlock(path, opener)
+    except WrongPassphrase:
+        if not (person.folder / NEXT_WORDS).exists():
+            raise
+        # The vault was locked anew, and the power went before the words were.
+        path = person.folder / NEXT_WORDS
+        _, secret = Keystore.unlock(path, opener)
+        path.replace(person.folder / WORDS)
     try:
         return secret.decode()
     except UnicodeDecodeError:

@@ -19,6 +19,7 @@ from scripts._cli import (
     write_out,
     yes_option,
 )
+from scripts._clinic_patients import add_patients
 from scripts._vouching import add_vouching
 
 
@@ -543,6 +544,10 @@ def open_(patient: str, record: str, out: str, purpose: str, who: str, network: 
         write_out(opened, out)
     click.echo(f"{opened.manifest.title or opened.manifest.type}, {opened.manifest.size:,} bytes.", err=True)
 
+
+# -- what else patients ask, and are asked ----------------------------------------------------------------------------
+
+add_patients(cli, "clinic")
 
 # -- cover -----------------------------------------------------------------------------------------------------------
 

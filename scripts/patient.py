@@ -19,7 +19,9 @@ from scripts._cli import (
     write_out,
     yes_option,
 )
+from scripts._patient_erasure import SPREAD, add_erasure, seconds_of_spread
 from scripts._patient_relay import add_relay
+from scripts._patient_same import add_sameness
 from scripts._patient_standards import add_standards
 from scripts._policies import add_cover
 
@@ -311,22 +313,35 @@ def export(folder: str, who: str, network: str, store: str | None) -> None:
 
 @cli.command(epilog=example("patient watch", "patient watch --every 60"))
 @click.option("--every", type=click.IntRange(1, 86400), default=None, help="Go on, with so many seconds between.")
+@SPREAD
 @_PAYER
 @_WHO
 @network_options
 @json_option
-def watch(every: int | None, payer: str | None, who: str, network: str, store: str | None, as_json: bool) -> None:
-    """File what was written for you, renew keys, and tell of what is not as it should be."""
+def watch(
+    every: int | None,
+    spread: str | None,
+    payer: str | None,
+    who: str,
+    network: str,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """File what was written for you, renew keys, and tell of what is not as it should be.
+
+    With --every, what can wait is spread over 6 hours unless --spread says otherwise.
+    """
     import time
 
     from scripts._cli import failure_of
     from scripts._patients import patient_of
     from scripts._progress import working
 
+    seconds = seconds_of_spread(spread or ("6h" if every is not None else None))
     while True:
         try:
             with patient_of(who, network=network, store=store, payer=payer) as (patient, _), working("Looking"):
-                found = patient.watch()
+                found = patient.watch(spread=seconds)
         except Exception as trouble:
             failure = trouble if isinstance(trouble, Failure) else failure_of(trouble)
             # A chain that is away for a while is no reason to stop watching.
@@ -640,23 +655,36 @@ def share_record(
 @cli.command(epilog=example("patient revoke member:1"))
 @click.argument("reader")
 @_PURPOSE
+@SPREAD
 @_PAYER
 @_WHO
 @network_options
 @yes_option
-def revoke(reader: str, purpose: str, payer: str | None, who: str, network: str, store: str | None, yes: bool) -> None:
-    """End a grant: the reader cannot open the next record. What was read stays read."""
+def revoke(
+    reader: str,
+    purpose: str,
+    spread: str | None,
+    payer: str | None,
+    who: str,
+    network: str,
+    store: str | None,
+    yes: bool,
+) -> None:
+    """End a grant: the reader cannot open the next record. What was read stays read.
+
+    The revoke is sent at once. With --spread the capsules of the readers who remain are sent later.
+    """
     from scripts._options import reader_of
     from scripts._patients import patient_of
     from scripts._progress import working
     from theriac.health.scope import Purpose
 
-    why = Purpose.parse(purpose)
+    why, seconds = Purpose.parse(purpose), seconds_of_spread(spread)
     with patient_of(who, network=network, store=store, payer=payer) as (patient, site):
         to = reader_of(reader, play=site.play)
         confirmed(f"Revoke what {reader} may read for {why.code}?", yes=yes)
         with working("Locking and revoking"):
-            patient.revoke(to, purpose=why)
+            patient.revoke(to, purpose=why, spread=seconds)
     click.echo(f"Revoked: {reader} cannot open what is written from now on.")
 
 
@@ -677,17 +705,34 @@ def revoke_all(payer: str | None, who: str, network: str, store: str | None, yes
     click.echo("Everything is revoked, and every key is new.")
 
 
-@cli.command(epilog=example("patient rotate", "patient rotate --rewrite"))
+@cli.command(epilog=example("patient rotate", "patient rotate --rewrite", "patient rotate --spread 6h"))
 @click.option("--rewrite", is_flag=True, help="Also seal the old records anew and give up their old files.")
+@SPREAD
 @_PAYER
 @_WHO
 @network_options
 @yes_option
-def rotate(rewrite: bool, payer: str | None, who: str, network: str, store: str | None, yes: bool) -> None:
-    """Begin new keys for every class; who is granted a class keeps reading it."""
+def rotate(
+    rewrite: bool, spread: str | None, payer: str | None, who: str, network: str, store: str | None, yes: bool
+) -> None:
+    """Begin new keys for every class; who is granted a class keeps reading it.
+
+    Published at once, they show everybody which of your pseudonyms belong together. With --spread each is published at
+    a time of its own, by 'patient watch --every 300'.
+    """
     from scripts._patients import patient_of
     from scripts._progress import working
 
+    seconds = seconds_of_spread(spread)
+    if rewrite and seconds:
+        raise Failure("Give --rewrite or --spread, not both: what is sealed anew is published at once.")
+    if seconds:
+        with patient_of(who, network=network, store=store, payer=payer) as (patient, _):
+            patient.rotate_later(within=seconds)
+        click.echo(
+            f"Each pseudonym gets new keys within {spread}; keep 'patient watch --every 300' running until then."
+        )
+        return
     with patient_of(who, network=network, store=store, payer=payer) as (patient, _):
         if rewrite:
             confirmed("Seal all your records anew and give up the old files?", yes=yes)
@@ -716,26 +761,6 @@ def replace_publisher(payer: str | None, who: str, network: str, store: str | No
             with working(f"Replacing the publisher of {alarm.pseudonym}"):
                 patient.replace_publisher(patient.vault.accounts[alarm.pseudonym])
     click.echo("Done. Ask your clinics to seal again what they wrote since the alarm: clinic seal-again.")
-
-
-@cli.command(epilog=example("patient erase mental-health/R"))
-@click.argument("cls", metavar="CLASS")
-@_PAYER
-@_WHO
-@network_options
-@yes_option
-def erase(cls: str, payer: str | None, who: str, network: str, store: str | None, yes: bool) -> None:
-    """Drop the keys of a class for good: what was sealed to it opens for nobody who holds no copy."""
-    from scripts._patients import patient_of
-    from scripts._progress import working
-    from theriac.health.scope import KeyClass
-
-    wanted = KeyClass.parse(cls)
-    with patient_of(who, network=network, store=store, payer=payer) as (patient, _):
-        confirmed(f"Erase {wanted} for good? No backup will hold its keys any more.", yes=yes)
-        with working(f"Erasing {wanted}"):
-            patient.erase(wanted)
-    click.echo(f"{wanted} is erased.")
 
 
 # -- looking ---------------------------------------------------------------------------------------------------------
@@ -917,3 +942,7 @@ add_cover(cli)
 
 add_standards(cli)
 add_relay(cli)
+# -- erasing, and proving that pseudonyms are one person's ------------------------------------------------------------
+
+add_erasure(cli)
+add_sameness(cli)

@@ -1003,6 +1003,70 @@ class ForeignPublication(Tampered):
         )
 
 
+class NothingToErase(BadInput):
+    """No pseudonym of the patient has keys of the classes named."""
+
+    def __init__(self, *, classes: Sequence[str]) -> None:
+        self.classes = tuple(classes)
+        super().__init__(f"There is nothing to erase in {', '.join(classes)}; 'patient records' lists what there is.")
+
+
+class RecordsWait(Refused):
+    """Records are anchored whose bytes or keys are not here yet; an erasure would lose those that came by an inbox."""
+
+    def __init__(self, *, count: int) -> None:
+        self.count = count
+        super().__init__(
+            f"{count} records wait for their bytes or their key, and would be lost to you too; file them with "
+            "'patient watch' first, or go on without them with --despite-waiting."
+        )
+
+
+class SameLock(BadInput):
+    """The new lock of the vault is the one that earlier backups have."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The new lock is the old one, which opens every earlier backup; choose another passphrase and forget the "
+            "old one."
+        )
+
+
+class ErasureRefused(Refused):
+    """The chain holds a publication that is not from here, so nothing can be erased behind it."""
+
+    def __init__(self, *, pseudonym: str) -> None:
+        self.pseudonym = pseudonym
+        super().__init__(
+            f"What is published for {pseudonym} is not from here; run 'patient replace-publisher' and erase then."
+        )
+
+
+class BadUnpinRequest(Refused):
+    """A request to give up files that is not the patient's own, or asks for what is not hers."""
+
+    def __init__(self, *, pseudonym: str, fault: str) -> None:
+        self.pseudonym = pseudonym
+        self.fault = fault
+        super().__init__(f"The request to give up files of {pseudonym} is refused: {fault}.")
+
+
+class NotTheSame(Refused):
+    """An answer that does not prove that two pseudonyms are one person's."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This does not show that the two pseudonyms are one person's: {fault}.")
+
+
+class BadSameness(Refused):
+    """A question whether two pseudonyms are one person's that must not be answered."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"The question whether two of your pseudonyms are one person's is refused: {fault}.")
+
+
 class AuthorNotProven(Tampered):
     """A record names an author that did not sign it."""
 

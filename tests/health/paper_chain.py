@@ -15,7 +15,18 @@ from theriac.health import records
 from theriac.health.bundle import Bundle, Profile
 from theriac.health.chain import Anchor, Authority, Signed
 from theriac.health.hours import hour_of_seconds
-from theriac.health.messages import Grant, Narrow, Publish, Report, Reseal, Revoke, RevokeEverything, Rotate
+from theriac.health.messages import (
+    Grant,
+    Letter,
+    Narrow,
+    Publish,
+    Report,
+    Reseal,
+    Revoke,
+    RevokeEverything,
+    Rotate,
+    SetPublisher,
+)
 from theriac.health.scope import KeyClass, Level, Purpose
 from theriac.ledger.signer import KeySigner
 from theriac.ledger.typed import Domain
@@ -82,6 +93,7 @@ class PaperChain:
     grants: dict[tuple[str, str, int], dict[str, int]] = field(default_factory=dict)
     anchors: dict[tuple[str, int, str], Anchor] = field(default_factory=dict)
     profiles: dict[str, Profile] = field(default_factory=dict)
+    members: dict[str, int] = field(default_factory=dict)
     log: list[_Event] = field(default_factory=list)
 
     def time(self) -> int:
@@ -113,6 +125,16 @@ class PaperChain:
     def grant_nonce(self, pseudonym: str, reader: str, purpose: Purpose) -> int:
         return self.grant(pseudonym, reader, purpose)["nonce"]
 
+    def letter_nonce(self, sender: str) -> int:
+        return sum(each.name == "Sent" and each.arguments["from"] == sender for each in self.log)
+
+    def member_of(self, account: str) -> int:
+        return self.members.get(account, 0)
+
+    def accepts(self, wallet: str, message: Any, signature: bytes) -> bool:
+        """No account has code here."""
+        return False
+
     def profile(self, reader: str, store: PaperStore) -> Profile:
         if reader not in self.profiles:
             raise NoProfile(account=reader)
@@ -131,15 +153,21 @@ class PaperChain:
     def progress(self) -> _Progress:
         return _Progress(len(self.log) - 1)
 
-    def events(self, contract: str, name: str, *, since: int = 0, settled: bool = True) -> list[_Event]:
-        return [each for each in self.log[since:] if each.name == name]
+    def events(
+        self, contract: str, name: str, *, since: int = 0, settled: bool = True, newest_first: bool = False
+    ) -> list[_Event]:
+        found = [each for each in self.log[since:] if each.name == name]
+        return found[::-1] if newest_first else found
+
+    def tell(self, name: str, **arguments: Any) -> None:
+        """Writes an event down."""
+        self.log.append(_Event(len(self.log), name, arguments))
 
     def note(self, pseudonym: str, author: int, digest: bytes, *, inbox: bool = False) -> None:
         """Anchors a record."""
         version = 0 if inbox else self.versions[pseudonym]
         self.anchors[pseudonym, author, digest.hex()] = Anchor(self.seconds, version, author, 1, int(inbox))
-        arguments = {"pseudonym": pseudonym, "author": author, "digest": digest}
-        self.log.append(_Event(len(self.log), "Anchored", arguments))
+        self.tell("Anchored", pseudonym=pseudonym, author=author, digest=digest)
 
 
 class PaperRelay:
@@ -167,6 +195,7 @@ class PaperRelay:
                 raise Reverted(contract="Keys", error="WrongVersion", arguments={})
             chain.versions[message.pseudonym] = message.version
             chain.digests[message.pseudonym] = message.bundle
+            chain.tell("Published", pseudonym=message.pseudonym, version=message.version, bundle=message.bundle)
             if isinstance(message, Rotate):
                 nonce = chain.publisher(message.pseudonym)[1] + 1
                 chain.publishers[message.pseudonym] = (message.publisher, nonce)
@@ -177,7 +206,15 @@ class PaperRelay:
         elif isinstance(message, Report):
             for digest in message.digests:
                 chain.note(message.pseudonym, 0, digest)
-        elif not isinstance(message, Reseal):
+        elif isinstance(message, Reseal):
+            for each in message.records:
+                chain.tell("Resealed", pseudonym=message.pseudonym, old=each.old, digest=each.digest)
+        elif isinstance(message, Letter):
+            # `from` is a word of Python's.
+            chain.tell("Sent", **{"from": message.sender, "to": message.to, "letter": message.letter})
+        elif isinstance(message, SetPublisher):
+            chain.publishers[message.pseudonym] = (message.publisher, message.nonce + 1)
+        else:
             raise AssertionError(type(message))
 
     def _change(self, message: Grant | Narrow | Revoke) -> None:

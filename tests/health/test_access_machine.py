@@ -290,6 +290,11 @@ class Access(RuleBasedStateMachine):
             self.patient.watch()
 
         assert self.act(recover)
+        # A clinic that the backup did not know of yet is introduced again, under the pseudonym that it writes to.
+        for number, source in enumerate(self.sources, start=1):
+            if source not in {each.pseudonym for each in vault.written()}:
+                assert self.act(lambda number=number: self.patient.introduce(number, name="clinic"))
+        self.watch()
         self.dirty = False
         known = {
             (each.reader, frozenset(each.classes), each.since, each.end) for each in vault.sharings if each.granted

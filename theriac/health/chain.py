@@ -156,6 +156,10 @@ class Chain:
     def grant_nonce(self, pseudonym: str, reader: str, purpose: Purpose) -> int:
         return int(self._call("Grants", "grantOf", pseudonym, reader, purpose.number)["nonce"])
 
+    def letter_nonce(self, sender: str) -> int:
+        """How many letters of an account were carried for it."""
+        return int(self._call("Letters", "nonceOf", sender))
+
     def grant(self, pseudonym: str, reader: str, purpose: Purpose) -> dict[str, Any]:
         """A grant as the chain has it, live or not."""
         return dict(self._call("Grants", "grantOf", pseudonym, reader, purpose.number))

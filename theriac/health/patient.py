@@ -7,30 +7,38 @@ not be half done is written down before it begins: after a crash, `resume` goes 
 import io
 import secrets
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
+from eth_account import Account as EthAccount
 from eth_utils.address import to_checksum_address
 
 from theriac.crypto import age
 from theriac.crypto.recipients import FileKey, HybridIdentity, parse_recipient
 from theriac.errors import (
+    BadDocument,
     BadWindow,
+    ErasureRefused,
     ForeignPublication,
+    NoProfile,
+    NothingToErase,
     NotStored,
+    RecordsWait,
+    SameLock,
     TheriacError,
     TooWeak,
     UnknownRecord,
 )
 from theriac.health import documents, records
-from theriac.health.bundle import Composed, compose, inbox_message, strong_enough
+from theriac.health.bundle import Composed, Profile, compose, inbox_message, strong_enough
 from theriac.health.chain import Chain, Relay, Signed, sign
+from theriac.health.erasure import UnpinReceipt, UnpinRequest, asks, concerned, standing
 from theriac.health.filing import Filing
 from theriac.health.hours import hour_at, hour_of_seconds, midnight_after, seconds_of, time_of
 from theriac.health.introduction import Introduction
-from theriac.health.keystore import Keystore, seal
+from theriac.health.keystore import Keystore, Lock, seal, wallet_lock
 from theriac.health.messages import (
     Freshness,
     Grant,
@@ -48,14 +56,28 @@ from theriac.health.messages import (
 )
 from theriac.health.requests import Answer, Request
 from theriac.health.scope import ALL_CLASSES, SINGLE_RECORDS, KeyClass, Level, Purpose, mask_of
-from theriac.health.vault import Account, Entry, Publication, Sharing, SingleShare, Vault, Writer, classes_of
+from theriac.health.vault import (
+    Account,
+    Entry,
+    Erasure,
+    Publication,
+    Sharing,
+    SingleShare,
+    Unpinning,
+    Vault,
+    Writer,
+    classes_of,
+)
 from theriac.health.wallet import Wallet
-from theriac.ledger.signer import Signer
+from theriac.ledger.signer import KeySigner, Signer
 from theriac.ledger.typed import Message
-from theriac.store import Store
+from theriac.store import Store, compute
 
 _PATIENCE = 1800
 """Seconds that a signature counts at least; a random part comes on top, so that no two pseudonyms share a deadline."""
+
+_SPARES = 3
+"""Pseudonyms that are ready for a counterparty."""
 
 _RECEIPTS = 1000
 """The latest records that a writer is told were filed."""
@@ -71,6 +93,16 @@ class Watched:
     unsolicited: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
     alarms: tuple[ForeignPublication, ...] = ()
+
+
+@dataclass(frozen=True)
+class Received:
+    """A letter that lay in an inbox: to which pseudonym, from which account, and what it says."""
+
+    account: Account
+    sender: str
+    digest: str
+    document: bytes
 
 
 class Patient:
@@ -96,6 +128,17 @@ class Patient:
         self._classes = tuple(str(cls) for cls in classes)
         self._filing = Filing(vault, chain=chain, store=store)
 
+    # -- the lock of the vault ---------------------------------------------------------------------------------------
+
+    @property
+    def lock(self) -> Lock:
+        return self._keystore.lock
+
+    def next_wallet_lock(self) -> Lock:
+        """A new lock by the wallet that locks the vault now. The wallet can still open what the former one locked."""
+        serial = int(self.lock.parameters["serial"]) + 1
+        return wallet_lock(self._wallet.signer(0), serial=serial, web3=self.chain.web3)
+
     # -- beginning ---------------------------------------------------------------------------------------------------
 
     def found(self) -> None:
@@ -106,9 +149,26 @@ class Patient:
             self._open(home=True, own=self._wallet.single)
         if not any(account.own for account in self.vault.accounts.values()):
             self._open(own=True)
+        self._stock()
         self._publish_all([account for account in self.vault.accounts.values() if not account.version])
 
-    def _open(self, *, counterparty: str = "", home: bool = False, own: bool = False) -> Account:
+    def _stock(self) -> None:
+        """Has some pseudonyms ready, which go into the next backup: taking one needs no publication but its own."""
+        while not self._wallet.single and len(self.vault.spares) < _SPARES:
+            place = self.vault.next_place()
+            account = Account(self._wallet.signer(place).address, place)
+            self.vault.lay_by(account, classes=self._classes, hour=self.chain.hour())
+            self._certify(account)
+        self._save()
+
+    def _open(
+        self, *, counterparty: str = "", home: bool = False, own: bool = False, classes: Sequence[str] = ()
+    ) -> Account:
+        if counterparty:
+            spare = self.vault.take_spare(counterparty, classes=classes, hour=self.chain.hour())
+            if spare is not None:
+                self._save()
+                return spare
         place = self.vault.next_place()
         account = Account(self._wallet.signer(place).address, place, counterparty, home=home, own=own)
         self.vault.open_account(account, classes=self._classes if own else (), hour=self.chain.hour())
@@ -128,14 +188,39 @@ class Patient:
         if self._wallet.single:
             account = self.vault.home()
         else:
-            known = self.vault.account_for(f"writer:{member}")
-            account = known if known is not None else self._open(counterparty=f"writer:{member}")
+            known = self.vault.account_for(f"writer:{member}") or self._found_again(member)
+            account = known if known is not None else self._open(counterparty=f"writer:{member}", classes=wanted)
         account.writers = [writer for writer in account.writers if writer.member != member]
         account.writers.append(Writer(member, name or profile.name, profile.recipient, wanted))
         self.vault.grow(account, classes=wanted, hour=self.chain.hour())
         self._save()
         self._publish_all([account])
         return Introduction.sign(account, member=member, signer=self._signer(account))
+
+    def _found_again(self, member: int) -> Account | None:
+        """A pseudonym that was taken for this member after the backup from which the vault was restored, if any.
+
+        The backup had it as a spare; the chain tells that it was taken, and who writes under it.
+        """
+        nameless = {
+            each.pseudonym: each
+            for each in self.vault.accounts.values()
+            if not each.counterparty and not each.home and not each.own
+        }
+        for name in ("Anchored", "AnchoredMany") if nameless else ():
+            for event in self.chain.index.events("Records", name):
+                account = nameless.get(event.arguments["pseudonym"])
+                if account is not None and event.arguments["author"] == member:
+                    account.counterparty = f"writer:{member}"
+                    # What it wrote was passed over as unsolicited; it is filed by the next `watch`.
+                    self.vault.unsolicited = {
+                        place: why
+                        for place, why in self.vault.unsolicited.items()
+                        if not place.startswith(f"{account.pseudonym}/{member}/")
+                    }
+                    self.vault.cursor = 0
+                    return account
+        return None
 
     def pseudonym_for(self, counterparty: str) -> Account:
         """The pseudonym of something that nobody writes to, such as a policy year; opened where there is none.
@@ -167,8 +252,7 @@ class Patient:
         marks = self._prepare_backup(account)
         view = self.vault if granting is None else self.vault.granting(granting)
         composed = compose(view, account, hour=self.chain.hour())
-        account.pending = composed.publication
-        self._save()
+        self._begin(account, composed)
         self._put(composed)
 
         self._relay.carry(*first, self._publication(account, composed))
@@ -181,13 +265,25 @@ class Patient:
         if marks is not None:
             self.vault.mark_backed_up(marks)
         self._save()
-        if former is not None:
-            self._unpin_bundle(former)
+        for digest in (*([former.digest] if former is not None else []), *self.vault.strays):
+            self._unpin_bundle(digest)
+        self.vault.strays = []
         if backup not in ("", account.backup):
             self._unpin(backup)
 
+    def _begin(self, account: Account, composed: Composed) -> None:
+        """Writes down what is about to be stored and published; what was and never landed is unpinned after it."""
+        if account.pending is not None:
+            self.vault.strays.append(account.pending.digest)
+        if account.pseudonym not in self.vault.turning:
+            # Whatever waited to be published goes along.
+            self.vault.due.pop(account.pseudonym, None)
+        account.pending = composed.publication
+        self._save()
+
     def _put(self, composed: Composed) -> None:
-        for blob in (*composed.files, composed.document):
+        # The document comes first: it names the files, so whatever breaks off leaves nothing that nobody knows of.
+        for blob in (composed.document, *composed.files):
             self.store.put(io.BytesIO(blob))
 
     def _publication(self, account: Account, composed: Composed, *, era: int | None = None) -> Signed:
@@ -222,18 +318,22 @@ class Patient:
         self.vault.serial += 1
         marks = self.vault.unsaved_seeds() | set(self.vault.backed_up)
         sealed = seal(self.vault.encode(), self._keystore.lock)
-        account.backup = self.store.put(io.BytesIO(sealed)).digest.hex()
+        # Known before it is stored: an erasure must find it, wherever this breaks off.
+        account.backup = compute(io.BytesIO(sealed)).digest.hex()
+        self._save()
+        self.store.put(io.BytesIO(sealed))
         return marks
 
-    def _unpin_bundle(self, publication: Publication) -> None:
+    def _unpin_bundle(self, digest: str) -> None:
         """Earlier versions are needed by nobody: history is in the newest. Their dummies go too."""
         try:
-            with self.store.get_digest(bytes.fromhex(publication.digest)) as stream:
+            with self.store.get_digest(bytes.fromhex(digest)) as stream:
                 document = documents.read_at_most(stream, documents.LARGEST)
         except NotStored:
             return
-        for digest in (publication.digest, *documents.decode("bundle", document)["classes"]):
-            self._unpin(str(digest))
+        # What it names goes first: a crash in between leaves the name of what is still to go.
+        for each in (*documents.decode("bundle", document)["classes"], digest):
+            self._unpin(str(each))
 
     def _unpin(self, digest: str) -> None:
         try:
@@ -268,6 +368,8 @@ class Patient:
         # With a foreign publication on the chain the next version is not ours to count: that comes first.
         for sharing in list(self.vault.revoking) if not alarms else ():
             self._finish_revoke(sharing)
+        if not alarms:
+            self._finish_erasures()
         return tuple(alarms)
 
     def _take_landed(self, account: Account) -> None:
@@ -301,12 +403,17 @@ class Patient:
     def recover(self) -> None:
         """After a restore from a backup: fresh seeds, inboxes and publishers, published for every pseudonym."""
         hour = self.chain.hour()
+        for spare in self.vault.spares:
+            if self.chain.authority(spare.pseudonym).version:
+                # It was taken since. For whom is found when she is introduced there again.
+                self.vault.accounts[spare.pseudonym] = spare
+        self.vault.spares = []
         for account in self.vault.accounts.values():
             self.adopt(account)
             self.vault.recover(account, hour=hour)
             self._certify(account)
         self.vault.forget_blanks()
-        self._save()
+        self._stock()
         self._publish(self.vault.home())
         self._publish_all(each for each in self.vault.written() if not each.home)
         self._publish_all(each for each in self.vault.accounts.values() if not each.home and not each.written)
@@ -493,8 +600,12 @@ class Patient:
 
     # -- revoking ----------------------------------------------------------------------------------------------------
 
-    def revoke(self, reader: str, *, purpose: Purpose) -> None:
-        """Ends a grant: first the keys, then the grant. What was read stays read; the next record stays shut."""
+    def revoke(self, reader: str, *, purpose: Purpose, spread: int = 0) -> None:
+        """Ends a grant: first the keys, then the grant. What was read stays read; the next record stays shut.
+
+        :param spread: the capsules of the readers who remain, and nothing of the revoke itself, go out at random times
+            within so many seconds. They lose nothing meanwhile: every writer's bundle carries their keys too.
+        """
         reader = to_checksum_address(reader)
         account = self.vault.home() if self._wallet.single else self.vault.account_for(f"reader:{reader}")
         pseudonym = account.pseudonym if account is not None else reader
@@ -509,7 +620,7 @@ class Patient:
         self.vault.revoking.append(sharing)
         self.vault.unshare_singles(pseudonym, reader)
         self._lock_out(sharing, lost=held)
-        self._finish_revoke(sharing)
+        self._finish_revoke(sharing, spread=spread)
 
     def _lock_out(self, sharing: Sharing, *, lost: Iterable[str], keep: Sharing | None = None) -> None:
         """The next generation of what the reader loses, published for every pseudonym: that is the lock-out."""
@@ -523,7 +634,7 @@ class Patient:
             if account.pseudonym != sharing.pseudonym:
                 self._publish(account)
 
-    def _finish_revoke(self, sharing: Sharing) -> None:
+    def _finish_revoke(self, sharing: Sharing, *, spread: int = 0) -> None:
         hour = self.chain.hour()
         own = self.vault.accounts[sharing.pseudonym]
         for account in self.vault.written():
@@ -535,24 +646,33 @@ class Patient:
         )
         self._publish(own, sign(self.chain, message, self._signer(own)))
         self.vault.revoking = [each for each in self.vault.revoking if each != sharing]
+        if spread:
+            self._wait([each for each in self._remaining() if each != own.pseudonym], within=spread)
         self._save()
-        self._publish_remaining(without=own)
+        if not spread:
+            self._publish_remaining(without=own)
 
     def _publish_remaining(self, *, without: Account | None = None) -> None:
         """The capsules of the readers who remain, each in the bundle of its own pseudonym."""
-        remaining = {each.pseudonym for each in self.vault.sharings if each.live(self.chain.hour())}
-        for account in list(self.vault.accounts.values()):
-            if account is not without and account.pseudonym in remaining and not account.written:
+        for pseudonym in self._remaining():
+            account = self.vault.accounts[pseudonym]
+            if account is not without:
                 self._publish(account)
+
+    def _remaining(self) -> list[str]:
+        """The pseudonyms under which nothing is written and somebody may read."""
+        live = {each.pseudonym for each in self.vault.sharings if each.live(self.chain.hour())}
+        return [each.pseudonym for each in self.vault.accounts.values() if each.pseudonym in live and not each.written]
 
     def revoke_all(self) -> None:
         """Ends everything that was ever granted or signed: every era is raised, and every key is new."""
         hour = self.chain.hour()
         self.vault.sharings, self.vault.singles, self.vault.revoking = [], [], []
+        self.vault.spares = []
         for account in self.vault.accounts.values():
             self.vault.refresh(account, hour=hour)
             self._certify(account)
-        self._save()
+        self._stock()
         home = self.vault.home()
         for account in [home, *(each for each in self.vault.accounts.values() if each is not home)]:
             self._raise_era(account)
@@ -560,8 +680,7 @@ class Patient:
     def _raise_era(self, account: Account) -> None:
         marks = self._prepare_backup(account)
         composed = compose(self.vault, account, hour=self.chain.hour())
-        account.pending = composed.publication
-        self._save()
+        self._begin(account, composed)
         self._put(composed)
         era = self.chain.authority(account.pseudonym).era
         end = RevokeEverything(account.pseudonym, era, self._deadline())
@@ -575,11 +694,29 @@ class Patient:
             self.vault.mark_backed_up(marks)
         self._save()
 
+    def rotate_later(self, *, within: int) -> None:
+        """Has each pseudonym's next generations begin at a time of its own, within so many seconds: `watch` does it.
+
+        Publications at once show everybody who looks at the chain which pseudonyms are one person's.
+        """
+        written = [account.pseudonym for account in self.vault.written()]
+        self.vault.turning = sorted({*self.vault.turning, *written})
+        self._wait(written, within=within)
+        self._wait(self._remaining(), within=within)
+        self._save()
+
+    def _wait(self, pseudonyms: Iterable[str], *, within: int) -> None:
+        """Draws a time for each; one that waits already keeps its time."""
+        now = self.chain.time()
+        for pseudonym in pseudonyms:
+            self.vault.due.setdefault(pseudonym, later(now, within))
+
     def rotate(self, *, rewrite: bool = False) -> None:
         """Starts the next generation of every class; `rewrite` seals the old records to it too and unpins the old."""
         hour = self.chain.hour()
         for account in self.vault.written():
             self.vault.rotate(account, classes=account.trees, hour=hour)
+        self.vault.turning = []
         self._save()
         replaced: list[str] = []
         for account in self.vault.written():
@@ -595,14 +732,123 @@ class Patient:
             for digest in replaced:
                 self._unpin(digest)
 
-    def erase(self, cls: KeyClass) -> None:
-        """Drops the seeds of a class under every pseudonym, and names a backup without them."""
-        hour = self.chain.hour()
-        for account in self.vault.written():
-            if str(cls) in account.trees:
-                self.vault.forget(account, str(cls), hour=hour)
+    # -- erasing -----------------------------------------------------------------------------------------------------
+
+    def erase(
+        self, classes: Sequence[KeyClass], *, lock: Lock, despite_waiting: bool = False, spread: int = 0
+    ) -> Erasure:
+        """Drops the seeds of classes under every pseudonym, and all by which their records could be opened.
+
+        From the first step on they are gone from this device; then a backup without them is named, and everything that
+        was stored before is unpinned. What breaks off is finished by `resume`.
+
+        :param lock: what the vault is sealed to from now on. What opened earlier backups must open nothing any more.
+        :param spread: the letters to members go out at random times within so many seconds.
+        :raises NothingToErase: no pseudonym has keys of these classes.
+        :raises RecordsWait: something is not filed yet and would be lost, unless `despite_waiting`.
+        :raises ErasureRefused: the chain has a publication that is not from here.
+        """
+        names = [str(cls) for cls in dict.fromkeys(classes)]
+        if lock.recipient == self._keystore.lock.recipient:
+            raise SameLock()
+        for alarm in self.watch().alarms:
+            raise ErasureRefused(pseudonym=alarm.pseudonym)
+        touched = [account for account in self.vault.written() if set(names) & set(account.trees)]
+        if not touched:
+            raise NothingToErase(classes=names)
+        sources = {account.pseudonym for account in touched}
+        waiting = [digest for source, _, digest in self.vault.unread if source in sources]
+        if waiting and not despite_waiting:
+            raise RecordsWait(count=len(waiting))
+
+        # (1) the seeds, in one save with what is still to be done, under the new lock
+        found = concerned(self.vault, names, chain=self.chain, store=self.store)
+        gone = {digest for digests in found.records.values() for digest in digests}
+        now, hour = self.chain.time(), self.chain.hour()
+        readers = {each.pseudonym for each in self.vault.singles if each.digest in gone}
+        readers |= {
+            each.pseudonym for each in self.vault.sharings if each.live(hour) and set(names) & set(each.classes)
+        }
+        asked = tuple(replace(each, due=later(now, spread)) for each in asks(self.vault, found))
+        for account in touched:
+            self.vault.forget(account, names, hour=hour)
+            self._certify(account)
+        self.vault.erased = sorted({*self.vault.erased, *gone})
+        self.vault.singles = [each for each in self.vault.singles if each.digest not in gone]
+        # Earlier backups hold the seeds of the spares.
+        self.vault.spares = []
+        home = self.vault.home().pseudonym
+        publish = tuple(dict.fromkeys([home, *sorted(sources), *sorted(readers)]))
+        self.vault.erasures.append(Erasure(now, found.all(), publish, asked))
+        self._keystore.lock = lock
+        self._stock()
+
+        self._finish_erasures()
+        return self.vault.erasures[-1]
+
+    def _finish_erasures(self) -> None:
+        for number in range(len(self.vault.erasures)):
+            # (2) home, which names the backup without them, then every bundle that held keys of theirs
+            for pseudonym in self.vault.erasures[number].publish:
+                self._publish(self.vault.accounts[pseudonym])
+                self._note_erasure(number, publish=self.vault.erasures[number].publish[1:])
+
+            # (3) what was stored before, here
+            erasure = self.vault.erasures[number]
+            if erasure.digests:
+                kept = standing(self.vault, self.store)
+                for digest in erasure.digests:
+                    if digest not in kept:
+                        self._unpin(digest)
+                self._note_erasure(number, digests=(), unpinned=len(set(erasure.digests) - kept))
+
+            # (4) and at the members that wrote it
+            for place, asked in enumerate(erasure.asks):
+                if not asked.letter and asked.due <= self.chain.time():
+                    self._ask_to_unpin(number, place, asked)
+
+    def _ask_to_unpin(self, number: int, place: int, asked: Unpinning) -> None:
+        account = self.vault.accounts[asked.pseudonym]
+        request = UnpinRequest(asked.pseudonym, asked.member, asked.digests, self.chain.time())
+        request = replace(request, signature=self._signer(account).sign_message(request.message()).hex())
+        try:
+            profile = self.chain.profile(member_address(asked.member), self.store)
+        except NoProfile:
+            # Nobody can be told; the status says so, and it is tried again.
+            return
+        letter = self._send_letter(account, profile, request.encode())
+        standing_asks = list(self.vault.erasures[number].asks)
+        standing_asks[place] = replace(asked, letter=letter)
+        self._note_erasure(number, asks=tuple(standing_asks))
+
+    def _note_erasure(self, number: int, **changes: Any) -> None:
+        self.vault.erasures[number] = replace(self.vault.erasures[number], **changes)
         self._save()
-        self._publish_all(self.vault.written())
+
+    def _take_receipts(self) -> None:
+        """Notes what members signed about what they were asked to give up."""
+        open_ = {asked.pseudonym for each in self.vault.erasures for asked in each.asks if not asked.receipt}
+        if not open_:
+            return
+        receipts = []
+        for letter in self.letters():
+            if letter.account.pseudonym in open_:
+                try:
+                    receipts.append(UnpinReceipt.decode(letter.document))
+                except BadDocument:
+                    continue
+        for number, erasure in enumerate(self.vault.erasures):
+            taken = tuple(
+                next(
+                    (replace(asked, receipt=each.values()) for each in receipts if each.answers(asked, self.chain)),
+                    asked,
+                )
+                if asked.letter and not asked.receipt
+                else asked
+                for asked in erasure.asks
+            )
+            if taken != erasure.asks:
+                self._note_erasure(number, asks=taken)
 
     # -- records -----------------------------------------------------------------------------------------------------
 
@@ -729,12 +975,20 @@ class Patient:
 
     # -- watching ----------------------------------------------------------------------------------------------------
 
-    def watch(self) -> Watched:
-        """Files what was written, refiles what lies in inboxes, renews and splits rows, and raises alarms."""
+    def watch(self, *, spread: int = 0) -> Watched:
+        """Files what was written, refiles what lies in inboxes, renews and splits rows, and raises alarms.
+
+        :param spread: what can wait is published at a random time within so many seconds, by a later `watch`: lists of
+            new records, rows that end soon, and home with its backup. What locks somebody out, and a window that opens,
+            cannot.
+        """
         alarms = self.resume()
         found = self._filing.file_new()
         self._save()
-        published = self._renew(changed={entry.source for entry in found.filed}, alarmed={a.pseudonym for a in alarms})
+        self._take_receipts()
+        self._stock()
+        changed, alarmed = {entry.source for entry in found.filed}, {each.pseudonym for each in alarms}
+        published = self._renew(changed=changed, alarmed=alarmed, spread=spread)
         return Watched(
             filed=tuple(found.filed),
             waiting=tuple(found.waiting),
@@ -744,21 +998,40 @@ class Patient:
             alarms=alarms,
         )
 
-    def _renew(self, *, changed: set[str], alarmed: set[str]) -> list[str]:
+    def _renew(self, *, changed: set[str], alarmed: set[str], spread: int) -> list[str]:
         hour, published = self.chain.hour(), []
         for account in list(self.vault.accounts.values()):
-            if account.pseudonym in alarmed:
+            pseudonym = account.pseudonym
+            if pseudonym in alarmed:
                 continue
             opens = any(
-                each.pseudonym == account.pseudonym and each.delivered(hour) and not self._delivered(account, each)
+                each.pseudonym == pseudonym and each.delivered(hour) and not self._delivered(account, each)
                 for each in self.vault.sharings
             )
             unsaved = account.home and bool(self.vault.unsaved_seeds())
-            changes = account.pseudonym in changed or self.vault.unlisted(account)
-            if changes or opens or unsaved or self.vault.lagging(account, hour):
+            changes = pseudonym in changed or self.vault.unlisted(account)
+            can_wait = changes or unsaved or self.vault.lagging(account, hour)
+            if self._is_due(account) or opens or self.vault.wrong(account, hour):
                 self._publish(account)
-                published.append(account.pseudonym)
+                published.append(pseudonym)
+            elif can_wait and spread:
+                self._wait([pseudonym], within=spread)
+            elif can_wait and pseudonym not in self.vault.due:
+                self._publish(account)
+                published.append(pseudonym)
+        self._save()
         return published
+
+    def _is_due(self, account: Account) -> bool:
+        """Whether its time has come; then it waits no more, and its next generations begin where they were to."""
+        due = self.vault.due.get(account.pseudonym)
+        if due is None or self.chain.time() < due:
+            return False
+        del self.vault.due[account.pseudonym]
+        if account.pseudonym in self.vault.turning:
+            self.vault.turning.remove(account.pseudonym)
+            self.vault.rotate(account, classes=account.trees, hour=self.chain.hour())
+        return True
 
     def _delivered(self, account: Account, sharing: Sharing) -> bool:
         """Whether a capsule for this grant has gone out: with any publication since it was due."""
@@ -770,6 +1043,16 @@ class Patient:
     def requests(self) -> list[Request]:
         """Who asked for access, and for what; the latest first."""
         found = []
+        for letter in self.letters():
+            try:
+                found.append(Request.decode(letter.document, pseudonym=letter.account.pseudonym, letter=letter.digest))
+            except TheriacError:
+                # Anybody can send a letter; one that is no request is nobody's business.
+                continue
+        return found
+
+    def letters(self) -> Iterator[Received]:
+        """What lies in the inboxes of all pseudonyms and opens; the latest first."""
         for event in self.chain.index.events("Letters", "Sent", newest_first=True):
             account = self.vault.accounts.get(event.arguments["to"])
             if account is None:
@@ -777,13 +1060,10 @@ class Patient:
             try:
                 with self.store.get_digest(event.arguments["letter"]) as stream:
                     sealed = documents.read_at_most(stream, documents.LARGEST)
-                letter = documents.open_(sealed, identities=[account.inbox(level) for level in Level])
-                request = Request.decode(letter, pseudonym=account.pseudonym, letter=event.arguments["letter"].hex())
+                document = documents.open_(sealed, identities=[account.inbox(level) for level in Level])
             except TheriacError:
-                # Anybody can send a letter; one that is no request is nobody's business.
                 continue
-            found.append(request)
-        return found
+            yield Received(account, str(event.arguments["from"]), event.arguments["letter"].hex(), document)
 
     def refuse(self, request: Request, *, reason: str = "") -> None:
         """Tells who asked that the answer is no."""
@@ -794,12 +1074,24 @@ class Patient:
         account = self.vault.accounts[request.pseudonym]
         profile = self.chain.profile(member_address(request.member), self.store)
         answer = Answer(request.pseudonym, request.letter, granted, reason)
-        sealed = documents.seal(answer.encode(), to=parse_recipient(profile.recipient))
+        self._send_letter(account, profile, answer.encode())
+
+    def _send_letter(self, account: Account, profile: Profile, document: bytes) -> str:
+        """Seals a document to a reader or a member, and tells it from a pseudonym; the letter's digest."""
+        sealed = documents.seal(document, to=parse_recipient(profile.recipient))
         digest = self.store.put(io.BytesIO(sealed)).digest
-        nonce = int(self.chain.contracts.call(self.chain.contracts.Letters.functions.nonceOf(account.pseudonym)))
-        era = self.chain.authority(account.pseudonym).era
+        nonce, era = self.chain.letter_nonce(account.pseudonym), self.chain.authority(account.pseudonym).era
         letter = Letter(account.pseudonym, profile.account, digest, nonce, era, self._deadline())
         self._relay.carry(sign(self.chain, letter, self._signer(account)))
+        return digest.hex()
+
+    def send_once(self, to: str, sealed: bytes) -> str:
+        """Sends a sealed letter from an account made for it and forgotten, which ties it to nobody; its digest."""
+        signer = KeySigner(EthAccount.create())
+        digest = self.store.put(io.BytesIO(sealed)).digest
+        letter = Letter(str(signer.address), to, digest, 0, 0, self._deadline())
+        self._relay.carry(sign(self.chain, letter, signer))
+        return digest.hex()
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
@@ -844,6 +1136,11 @@ def _before(publication: Publication, first: int, seconds: int) -> int:
     later = [start for start in publication.starts if start > first]
     row_end = min([*later, publication.until])
     return seconds_of(min(row_end, midnight_after(hour_of_seconds(seconds))))
+
+
+def later(now: int, spread: int) -> int:
+    """A random second within so many from now."""
+    return now + secrets.randbelow(spread) if spread else now
 
 
 def in_words(hour: int) -> str:

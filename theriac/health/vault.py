@@ -41,14 +41,19 @@ class Generation:
 
 @dataclass
 class Tree:
-    """The generations of a class, oldest first, and the seed of the next one."""
+    """The generations of a class, oldest first, and the next one's seed; those numbered below `erased` are gone."""
 
     generations: list[Generation]
     following: bytes = field(default_factory=lambda: os.urandom(32))
+    erased: int = 0
 
     @property
     def newest(self) -> Generation:
         return self.generations[-1]
+
+    def lacks(self, other: "Tree") -> bool:
+        """Whether it was erased on another device and still stands as before on this one."""
+        return self.erased < other.erased
 
     def at(self, hour: int) -> Generation:
         """The newest generation that was there in this hour; the first one for earlier hours."""
@@ -211,9 +216,50 @@ class Entry:
     resealed_from: str = ""
 
 
+@dataclass(frozen=True)
+class Unpinning:
+    """What a member is asked to give up under a pseudonym, and its receipt once it came.
+
+    :param due: the second from which the letter may go out; `letter` its digest, empty before it was sent.
+    :param receipt: what the member signed, as `theriac.health.erasure` reads it; empty before it came.
+    """
+
+    pseudonym: str
+    member: int
+    name: str
+    digests: tuple[str, ...]
+    due: int = 0
+    letter: str = ""
+    receipt: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """An erasure, and what of it is still to be done. Which classes it was about is not kept.
+
+    :param begun: second since 1970.
+    :param publish: the pseudonyms whose bundles still stand as they were before, home first; none once all are out.
+    :param digests: what is to be unpinned in the patient's own store; none once it is, and then `unpinned` is how many.
+    :param asks: what members are asked.
+    """
+
+    begun: int
+    digests: tuple[str, ...]
+    publish: tuple[str, ...]
+    asks: tuple[Unpinning, ...]
+    unpinned: int = 0
+
+
 @dataclass
 class Vault:
-    """Everything that a patient's client keeps."""
+    """Everything that a patient's client keeps.
+
+    :param due: by pseudonym, the second from which it may be published for what can wait, and not before. Of those in
+        `turning` the next generations begin then.
+    :param erased: digests of erased records, which are never filed again.
+    :param spares: accounts that wait for a counterparty, so that their seeds are in a backup before they have one.
+    :param strays: digests of bundles that were stored and never published, until they are unpinned.
+    """
 
     secret: bytes = field(default_factory=lambda: os.urandom(32))
     serial: int = 0
@@ -227,17 +273,49 @@ class Vault:
     unread: list[tuple[str, int, str]] = field(default_factory=list)
     cursor: int = 0
     purse: dict[str, list[Any]] = field(default_factory=dict)
+    due: dict[str, int] = field(default_factory=dict)
+    turning: list[str] = field(default_factory=list)
+    erasures: list[Erasure] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+    spares: list[Account] = field(default_factory=list)
 
     # -- accounts ----------------------------------------------------------------------------------------------------
 
     def open_account(self, account: Account, *, classes: Iterable[str], hour: int) -> Account:
         """Adds a pseudonym with fresh inboxes and, where records stand under it, a fresh tree for each class."""
+        self.accounts[account.pseudonym] = self._furnished(account, classes=classes, hour=hour)
+        return account
+
+    def _furnished(self, account: Account, *, classes: Iterable[str], hour: int) -> Account:
         account.inboxes = {level.name: os.urandom(32) for level in Level}
         account.inbox_serial = 1
         account.publisher_serial = 1
-        self.accounts[account.pseudonym] = account
         self.grow(account, classes=classes, hour=hour)
         return account
+
+    def lay_by(self, account: Account, *, classes: Iterable[str], hour: int) -> Account:
+        """Adds a spare."""
+        self.spares.append(self._furnished(account, classes=classes, hour=hour))
+        return account
+
+    def take_spare(self, counterparty: str, *, classes: Iterable[str], hour: int) -> Account | None:
+        """A spare whose seeds are all in a stored backup, now with a counterparty; None where there is none.
+
+        Whoever opens a fresh account must publish home with a new backup first, a block before the account itself:
+        on the chain that ties every pseudonym to home, and by it to all others.
+        """
+        for account in self.spares:
+            if not _seeds_of([account]) <= set(self.backed_up):
+                continue
+            self.spares.remove(account)
+            account.counterparty = counterparty
+            account.trees = {cls: account.trees[cls] for cls in classes if cls in account.trees}
+            for tree in account.trees.values():
+                tree.generations[-1].first = hour
+            self.accounts[account.pseudonym] = account
+            return account
+        return None
 
     def grow(self, account: Account, *, classes: Iterable[str], hour: int) -> None:
         """Adds trees for classes that the account has none for."""
@@ -263,7 +341,7 @@ class Vault:
         return None
 
     def next_place(self) -> int:
-        return max((account.place for account in self.accounts.values()), default=-1) + 1
+        return max((account.place for account in (*self.accounts.values(), *self.spares)), default=-1) + 1
 
     def publisher(self, account: Account) -> LocalAccount:
         """The key that publishes the account's next versions."""
@@ -313,12 +391,33 @@ class Vault:
         self.purse["blanks"] = [each for each in self.purse.get("blanks", []) if each["for"]]
         self.purse.pop("asked", None)
 
-    def forget(self, account: Account, cls: str, *, hour: int) -> None:
-        """Erases a class: its seeds are dropped, and what was sealed to them opens for nobody who holds no copy."""
-        account.trees[cls] = Tree([Generation(account.trees[cls].newest.number + 1, os.urandom(32), hour)])
-        gone = [key for key, entry in self.entries.items() if entry.source == account.pseudonym and entry.cls == cls]
+    def forget(self, account: Account, classes: Iterable[str], *, hour: int) -> None:
+        """Drops the seeds of classes under a pseudonym, and all by which their records could be found or opened.
+
+        The inboxes go too: a record of the class may have come in through one of them, and what was sealed to it opens
+        by its seed for ever. What else came in has its file key in the index.
+        """
+        names = {cls for cls in classes if cls in account.trees}
+        for cls in names:
+            number = account.trees[cls].newest.number + 1
+            account.trees[cls] = Tree([Generation(number, os.urandom(32), hour)], erased=number)
+        gone = {
+            key: entry
+            for key, entry in self.entries.items()
+            if entry.source == account.pseudonym and entry.cls in names
+        }
         for key in gone:
             del self.entries[key]
+        digests = {digest for entry in gone.values() for digest in (entry.digest, entry.resealed_from) if digest}
+        self.erased = sorted({*self.erased, *digests})
+        self.singles = [each for each in self.singles if each.source != account.pseudonym or each.digest not in digests]
+        account.publications = [
+            replace(each, indexes={name: digest for name, digest in each.indexes.items() if name not in names})
+            for each in account.publications
+        ]
+        account.former_inboxes = []
+        account.inboxes = {level.name: os.urandom(32) for level in Level}
+        account.inbox_serial += 1
 
     # -- sharing -----------------------------------------------------------------------------------------------------
 
@@ -383,13 +482,19 @@ class Vault:
 
     def lagging(self, account: Account, hour: int) -> bool:
         """Whether what the account published no longer fits: rows that must split, or that end soon."""
+        if self.wrong(account, hour):
+            return True
+        return account.written and account.publications[-1].until - hour < RENEW_DAYS * 24
+
+    def wrong(self, account: Account, hour: int) -> bool:
+        """Whether what the account published lets somebody read too long: rows must split, or a generation is over."""
         if not account.publications:
             return True
         latest = account.publications[-1]
         wanted = self.boundaries(hour, until=latest.until)
         missing = [edge for edge in wanted if edge not in latest.starts]
         behind = any(tree.newest.number != latest.generations.get(cls) for cls, tree in account.trees.items())
-        return account.written and (bool(missing) or behind or latest.until - hour < RENEW_DAYS * 24)
+        return account.written and (bool(missing) or behind)
 
     def unlisted(self, account: Account) -> bool:
         """Whether records were added that no published index lists yet."""
@@ -440,7 +545,7 @@ class Vault:
 
     def knows(self, source: str, author: int, digest: str) -> bool:
         """Whether a record is in the index, as it was anchored or sealed anew."""
-        if f"{source}/{author}/{digest}" in self.entries:
+        if f"{source}/{author}/{digest}" in self.entries or digest in self.erased:
             return True
         return any(entry.resealed_from == digest for entry in self.entries.values())
 
@@ -480,18 +585,10 @@ class Vault:
 
     def used_seeds(self) -> set[str]:
         """Marks of the seeds in use: all but those of the next generations."""
-        used = {
-            each.seed
-            for account in self.accounts.values()
-            for tree in account.trees.values()
-            for each in tree.generations
-        }
-        used |= {seed for account in self.accounts.values() for seed in account.inboxes.values()}
-        return {_mark(seed) for seed in used}
+        return _seeds_of(self.accounts.values(), following=False)
 
     def _marks(self) -> set[str]:
-        following = {tree.following for account in self.accounts.values() for tree in account.trees.values()}
-        return self.used_seeds() | {_mark(seed) for seed in following} | {_mark(fact) for fact in self._facts()}
+        return _seeds_of([*self.accounts.values(), *self.spares]) | {_mark(fact) for fact in self._facts()}
 
     def _facts(self) -> Iterator[bytes]:
         """What the chain does not tell a restored vault: who may write, who was granted what, what was sealed anew."""
@@ -514,9 +611,24 @@ class Vault:
         self.serial = max(self.serial, other.serial)
         for pseudonym, theirs in other.accounts.items():
             ours = self.accounts.get(pseudonym)
-            if ours is None or (theirs.version, theirs.inbox_serial) > (ours.version, ours.inbox_serial):
+            if ours is None:
                 self.accounts[pseudonym] = theirs
-        self.entries = {**other.entries, **self.entries}
+                continue
+            chosen, left = (theirs, ours) if _later(theirs, ours) else (ours, theirs)
+            self.accounts[pseudonym] = chosen
+            behind = [cls for cls, tree in left.trees.items() if cls in chosen.trees and chosen.trees[cls].lacks(tree)]
+            for cls in behind:
+                chosen.trees[cls] = left.trees[cls]
+            if behind:
+                chosen.inboxes, chosen.former_inboxes = left.inboxes, left.former_inboxes
+                chosen.inbox_serial, chosen.certificate = left.inbox_serial, left.certificate
+        self.erased = sorted({*self.erased, *other.erased})
+        self.entries = {
+            key: entry
+            for key, entry in {**other.entries, **self.entries}.items()
+            if entry.digest not in self.erased
+            and entry.generation >= self.accounts[entry.source].trees[entry.cls].erased
+        }
         known = {(each.pseudonym, each.reader, each.purpose) for each in self.sharings}
         self.sharings += [each for each in other.sharings if (each.pseudonym, each.reader, each.purpose) not in known]
         self.singles += [each for each in other.singles if each not in self.singles]
@@ -527,6 +639,23 @@ class Vault:
         blanks = self.purse.get("blanks", [])
         used = [each["blank"] for each in blanks if each["for"]]
         self.purse["blanks"] = [each for each in blanks if each["for"] or each["blank"] not in used]
+        self.singles = [each for each in self.singles if each.digest not in self.erased]
+        begun = {each.begun for each in self.erasures}
+        self.erasures += [each for each in other.erasures if each.begun not in begun]
+
+
+def _later(theirs: Account, ours: Account) -> bool:
+    return (theirs.version, theirs.inbox_serial) > (ours.version, ours.inbox_serial)
+
+
+def _seeds_of(accounts: Iterable[Account], *, following: bool = True) -> set[str]:
+    """Marks of the seeds of accounts, with or without those of the next generations."""
+    seeds: set[bytes] = set()
+    for account in accounts:
+        seeds |= set(account.inboxes.values())
+        for tree in account.trees.values():
+            seeds |= {each.seed for each in tree.generations} | ({tree.following} if following else set())
+    return {_mark(seed) for seed in seeds}
 
 
 def _mark(seed: bytes) -> str:
@@ -548,7 +677,18 @@ def _vault_of(values: Mapping[str, Any]) -> Vault:
         unread=[(str(source), int(author), str(digest)) for source, author, digest in values["unread"]],
         cursor=values["cursor"],
         purse={name: list(each) for name, each in values.get("purse", {}).items()},
+        due=dict(values.get("due", {})),
+        turning=list(values.get("turning", [])),
+        erasures=[_erasure_of(each) for each in values.get("erasures", [])],
+        erased=list(values.get("erased", [])),
+        strays=list(values.get("strays", [])),
+        spares=[_account_of(each) for each in values.get("spares", [])],
     )
+
+
+def _erasure_of(values: Mapping[str, Any]) -> Erasure:
+    asks = tuple(Unpinning(**{**each, "digests": tuple(each["digests"])}) for each in values["asks"])
+    return Erasure(**{**values, "digests": tuple(values["digests"]), "publish": tuple(values["publish"]), "asks": asks})
 
 
 def _account_of(values: Mapping[str, Any]) -> Account:
@@ -579,7 +719,7 @@ def _tree_of(values: Mapping[str, Any]) -> Tree:
     generations = [
         Generation(each["number"], bytes.fromhex(each["seed"]), each["first"]) for each in values["generations"]
     ]
-    return Tree(generations, bytes.fromhex(values["following"]))
+    return Tree(generations, bytes.fromhex(values["following"]), values.get("erased", 0))
 
 
 def classes_of(names: Iterable[str]) -> tuple[KeyClass, ...]:

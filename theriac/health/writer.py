@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from eth_account import Account as EthAccount
+from eth_account.messages import SignableMessage
 
 from theriac.crypto import age
 from theriac.crypto.recipients import HybridIdentity, Recipient, parse_recipient
@@ -348,17 +349,20 @@ class Writer:
 
     def ask(self, patient: Registered, request: Request) -> str:
         """Asks a patient for access, sealed to her inbox; the letter's digest."""
-        inboxes = self._inboxes(patient)
         level = max((KeyClass.parse(name).level for name in request.classes), default=Level.N)
-        sealed = documents.seal(request.encode(), to=parse_recipient(inboxes.recipients[level.name]))
+        return self.send(patient.pseudonym, request.encode(), level=level)
+
+    def send(self, pseudonym: str, document: bytes, *, level: Level) -> str:
+        """Sends a letter to a registered patient, sealed to her inbox of a level; its digest."""
+        inboxes = self._inboxes(self.patient(pseudonym))
+        sealed = documents.seal(document, to=parse_recipient(inboxes.recipients[level.name]))
         digest = self.store.put(io.BytesIO(sealed)).digest
         function = self.chain.contracts.Letters.functions.send
-        self.receipts.append(self._sender.send(function(self._sender.address, patient.pseudonym, digest)))
+        self.receipts.append(self._sender.send(function(self._sender.address, pseudonym, digest)))
         return digest.hex()
 
-    def answers(self) -> list[Answer]:
-        """What patients answered, the latest first."""
-        found = []
+    def letters(self) -> Iterator[tuple[str, str, bytes]]:
+        """What was sent to this member and opens: the sender, the letter's digest, the document; the latest first."""
         account = self.chain.member_account(self.member)
         for event in self.chain.index.events("Letters", "Sent", newest_first=True):
             if event.arguments["to"] not in (account, self._sender.address):
@@ -366,13 +370,41 @@ class Writer:
             try:
                 with self.store.get_digest(event.arguments["letter"]) as stream:
                     sealed = documents.read_at_most(stream, documents.LARGEST)
-                answer = Answer.decode(documents.open_(sealed, identities=[self._identity]))
+                document = documents.open_(sealed, identities=[self._identity])
+            except TheriacError:
+                continue
+            yield str(event.arguments["from"]), event.arguments["letter"].hex(), document
+
+    def answers(self) -> list[Answer]:
+        """What patients answered, the latest first."""
+        found = []
+        for sender, _, document in self.letters():
+            try:
+                answer = Answer.decode(document)
             except TheriacError:
                 # Anybody can send a letter; one that is no answer is nobody's business.
                 continue
-            if answer.pseudonym == event.arguments["from"]:
+            if answer.pseudonym == sender:
                 found.append(answer)
         return found
+
+    # -- signing -----------------------------------------------------------------------------------------------------
+
+    @property
+    def account(self) -> str:
+        """The account that signs for this desk."""
+        return str(self._author.address)
+
+    def sign(self, message: SignableMessage) -> str:
+        return self._author.sign_message(message).hex()
+
+    def signed_by_controller(self, message: SignableMessage, signature: str, pseudonym: str) -> bool:
+        """Whether who controls a pseudonym now signed a message, by a key or by code (ERC-1271)."""
+        return _signed(message, signature, self.chain.authority(pseudonym).controller, self.chain)
+
+    def drop(self, digest: str) -> None:
+        """Drops the copy of a record that is kept until its patient has filed it."""
+        (self._spool / f"{digest}.written").unlink(missing_ok=True)
 
 
 def _signed(message: Any, signature: str, account: str, chain: Chain) -> bool:
