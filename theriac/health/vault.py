@@ -593,6 +593,9 @@ class Vault:
     def _facts(self) -> Iterator[bytes]:
         """What the chain does not tell a restored vault: who may write, who was granted what, what was sealed anew."""
         for account in self.accounts.values():
+            if not account.publications:
+                # The chain does not show that it was taken, and another counterparty must not be given its place.
+                yield repr((account.pseudonym, account.counterparty)).encode()
             for writer in account.writers:
                 yield repr((account.pseudonym, writer)).encode()
         for sharing in self.sharings:
