@@ -43,6 +43,7 @@ FOLLOWED = {
     "Grants": ("Granted", "Narrowed", "Revoked", "ParentSet"),
     "Letters": ("Sent",),
     "AccessLog": ("Logged",),
+    "Consortium": ("Admitted", "Joined", "Left", "AccountReplaced"),
 }
 """The events that health clients follow. Everyone follows all of them: a question about one pseudonym would tell it."""
 
@@ -197,9 +198,13 @@ class Chain:
             raw = b""
         return self.accepts(account, message, raw)
 
+    def has_code(self, account: str) -> bool:
+        """Whether an account is a contract, or borrows the code of one."""
+        return bool(self._node.code(to_checksum_address(account)))
+
     def accepts(self, wallet: str, message: SignableMessage, signature: bytes) -> bool:
         """Whether the code of a wallet contract accepts a signature (ERC-1271)."""
-        if not self._node.code(to_checksum_address(wallet)):
+        if not self.has_code(wallet):
             return False
         contract = self.web3.eth.contract(address=to_checksum_address(wallet), abi=_ERC_1271)
         try:
