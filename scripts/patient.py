@@ -19,6 +19,7 @@ from scripts._cli import (
     write_out,
     yes_option,
 )
+from scripts._patient_looked import add_looked
 from scripts._policies import add_cover
 
 
@@ -867,6 +868,11 @@ def cancel_prescription(
         confirmed(f"Cancel {len(lines)} lines? Nothing takes it back.", yes=yes)
         contract.cancel_by(shown.ticket, shown.terms, lines=lines, deadline=contract.now() + WORD)
     click.echo("Cancelled.")
+
+
+# -- who looked ------------------------------------------------------------------------------------------------------
+
+add_looked(cli)
 
 
 # -- cover -----------------------------------------------------------------------------------------------------------
