@@ -32,8 +32,8 @@ _WORD = re.compile(r"[a-z][a-z' -]{0,39}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SIGNATURE = re.compile(r"(?:[0-9a-f]{2}){0,4096}")
 
-_TYPE = "Reading"
-_FIELDS = fields(
+TYPE = "Reading"
+FIELDS = fields(
     "address reader,uint32 member,address pseudonym,uint64 number,bytes32 previous,bytes32 record,string class,"
     "string purpose,string rule,string act,address to,uint40 time,bytes32 salt"
 )
@@ -99,7 +99,7 @@ class Receipt:
 
     def signable(self, domain: Domain) -> SignableMessage:
         """What the reader's account signs (EIP-712), in the domain of AccessLog: on this chain and nowhere else."""
-        names = [name for _, name in _FIELDS]
+        names = [name for _, name in FIELDS]
         own = [getattr(self, name if name != "class" else "cls") for name in names]
         hashes = ("previous", "record", "salt")
         values = {
@@ -115,9 +115,9 @@ class Receipt:
             full_message={
                 "types": {
                     "EIP712Domain": [{"name": name, "type": kind} for name, kind in domain_type],
-                    _TYPE: [{"name": name, "type": kind} for kind, name in _FIELDS],
+                    TYPE: [{"name": name, "type": kind} for kind, name in FIELDS],
                 },
-                "primaryType": _TYPE,
+                "primaryType": TYPE,
                 "domain": {
                     "name": domain.name,
                     "version": domain.version,
