@@ -110,12 +110,11 @@ def _hand_in(desk: "Desk", out: str, *, again: bool, as_json: bool) -> None:
     if profile.account == desk.address:
         raise Failure("This desk acts for the member itself; send its receipts with 'clinic log'.")
     book = desk.reader().book
-    count = book.waiting()
-    write_file(out, book.hand_in(to=parse_recipient(profile.recipient), again=again))
+    count = book.hand_in(lambda data: write_file(out, data), to=parse_recipient(profile.recipient), again=again)
     if as_json:
         print_json({"handed in": count, "file": out})
         return
-    click.echo(f"Wrote {out} for {profile.name}, with {plural(count, 'new receipt')}; hand it in there.")
+    click.echo(f"Wrote {out} for {profile.name}, with {plural(count, 'receipt')}; hand it in there.")
 
 
 @click.command(

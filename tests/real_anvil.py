@@ -139,7 +139,6 @@ class Contracts:
     records: Contract
     grants: Contract
     letters: Contract
-    accesslog: Contract
     carrier: Contract
     batches: Contract
     coldchain: Contract
@@ -152,6 +151,7 @@ class Contracts:
     claims: Contract
     appeals: Contract
     episodes: Contract
+    accesslog: Contract
 
     @property
     def by_name(self) -> dict[str, Contract]:
@@ -166,7 +166,6 @@ class Contracts:
         records = chain.deploy("Records", consortium.address, keys.address)
         grants = chain.deploy("Grants", consortium.address, keys.address)
         letters = chain.deploy("Letters", keys.address)
-        accesslog = chain.deploy("AccessLog", consortium.address)
         carrier = chain.deploy("Carrier")
         batches = chain.deploy("Batches", consortium.address)
         coldchain = chain.deploy("ColdChain", consortium.address, batches.address)
@@ -186,7 +185,6 @@ class Contracts:
             records=records,
             grants=grants,
             letters=letters,
-            accesslog=accesslog,
             carrier=carrier,
             batches=batches,
             coldchain=coldchain,
@@ -199,6 +197,7 @@ class Contracts:
             claims=claims,
             appeals=chain.deploy("Appeals", consortium.address, keys.address, policies.address, claims.address),
             episodes=chain.deploy("Episodes", *(each.address for each in of_episodes)),
+            accesslog=chain.deploy("AccessLog", consortium.address),
         )
 
 

@@ -51,8 +51,11 @@ def test_open__is_receipted_sent_logged_and_seen_by_the_patient(ward: Ward) -> N
     assert patient.looked() == Looked(), "nothing is known before it is sent"
 
     # when the doctor hands in at the desk, which logs and sends all
-    handed = doctor.book.hand_in(to=world.clinic.identity.recipient)
-    assert (desk.book.take_in(handed), doctor.book.waiting(), desk.book.waiting()) == (3, 0, 4)
+    handed: list[bytes] = []
+    with pytest.raises(OSError, match="full"):
+        doctor.book.hand_in(full_disk, to=world.clinic.identity.recipient)
+    assert doctor.book.hand_in(handed.append, to=world.clinic.identity.recipient) == 3
+    assert (desk.book.take_in(handed[0]), doctor.book.waiting(), desk.book.waiting()) == (3, 0, 4)
     sent = desk.book.send(ward.sender(world.clinic), world.store)
 
     # then one root, a letter for each of the two pseudonyms, and the patient sees each reading
@@ -78,6 +81,10 @@ def test_open__is_receipted_sent_logged_and_seen_by_the_patient(ward: Ward) -> N
     # and the clinic shows that there is nothing else below its root
     assert desk.book.whole(log.root) == [each.receipt for each in desk.book.proofs()]
     assert len(desk.book.whole(log.root)) == log.leaves
+
+
+def full_disk(_: bytes) -> None:
+    raise OSError(28, "the disk is full")
 
 
 def test_open__after_a_revoke__leaves_no_receipt(ward: Ward) -> None:
@@ -194,17 +201,18 @@ def test_take_in__of_others__is_refused(ward: Ward) -> None:
     world = ward.world
     desk, colleague = world.reader(world.clinic, "clinic"), world.reader(world.colleague, "colleague")
     colleague.book.issue(ward.by_doctor, record=ward.lab, cls=str(LAB), purpose=TREAT, rule=Rule.GRANT, act=Act.OPEN)
-    of_another_member = colleague.book.hand_in(to=world.clinic.identity.recipient)
+    handed: list[bytes] = []
+    colleague.book.hand_in(handed.append, to=world.clinic.identity.recipient)
     unsigned = replace(ward.receipt(world.doctor), number=2)
     values = {"reader": world.doctor.address, "receipts": [unsigned.values()]}
     forged = documents.seal(documents.encode("handed-in receipts", values), to=world.clinic.identity.recipient)
-    to_another = colleague.book.hand_in(to=world.hospital.identity.recipient, again=True)
+    colleague.book.hand_in(handed.append, to=world.hospital.identity.recipient, again=True)
 
-    for sealed in (of_another_member, forged):
+    for sealed in (handed[0], forged):
         with pytest.raises(NotHandedIn):
             desk.book.take_in(sealed)
     with pytest.raises(NoMatchingIdentity):
-        desk.book.take_in(to_another)
+        desk.book.take_in(handed[1])
     assert desk.book.waiting() == 0
 
 

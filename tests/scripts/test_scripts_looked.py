@@ -130,7 +130,7 @@ def test_log__staff_hand_in__the_desk_sends(town: Town, ivy: dict[str, str], fol
     sent = town.done("clinic", "log", receipts, "--json").json
 
     # then
-    assert "with 1 new receipt" in said.out
+    assert "with 1 receipt;" in said.out
     assert (sent["taken"], sent["logged"], sent["letters"]) == (1, 1, 1)
     [reading] = [each for each in looked(town, "ivy")["readings"] if each["name"] == "Dr Ruiz"]
     assert (reading["rule"], reading["member"], reading["granted by"], reading["faults"]) == (

@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,8 +191,10 @@ class Book:
         with self._opened() as book:
             return int(book.rows("SELECT count(*) FROM receipts WHERE root IS NULL AND NOT handed")[0][0])
 
-    def hand_in(self, *, to: Recipient, again: bool = False) -> bytes:
-        """What waits here, sealed to who logs it with its own: the gateway of the reader's member.
+    def hand_in(self, write: Callable[[bytes], object], *, to: Recipient, again: bool = False) -> int:
+        """Writes what waits here, sealed to who logs it with its own: the gateway of the reader's member.
+
+        It counts as handed in once it is written; how many were.
 
         :param again: also what was handed in before and may have been lost.
         """
@@ -203,10 +205,10 @@ class Book:
             )
             receipts = [self._open(row["sealed"]) for row in rows]
             values = {"reader": self.account, "receipts": [receipt.values() for receipt in receipts]}
-            sealed = documents.seal(documents.encode("handed-in receipts", values), to=to)
+            write(documents.seal(documents.encode("handed-in receipts", values), to=to))
             with book.transaction():
                 book.run("UPDATE receipts SET handed = 1 WHERE root IS NULL")
-        return sealed
+        return len(receipts)
 
     def take_in(self, sealed: bytes) -> int:
         """Keeps what a member of staff handed in, to be logged with the book's own; how many were new.
@@ -279,7 +281,7 @@ class Book:
         """Logs a root that the chain does not have yet; how many receipts."""
         with self._opened() as book:
             leaves = int(book.rows("SELECT count(*) FROM receipts WHERE root = ?", (root,))[0][0])
-        if any(each.leaves == leaves for each in logs_of(self.chain, root)):
+        if any(each.leaves == leaves for each in logs_of(self.chain, root, settled=True)):
             return 0
         call = self.chain.contracts.AccessLog.functions.log(bytes.fromhex(root), leaves)
         landed.append(sender.send(call, intent=f"log receipts {root}"))
@@ -405,9 +407,9 @@ class Log:
     block: int
 
 
-def logs_of(chain: Chain, root: str) -> list[Log]:
-    """When a root was logged, the first time first."""
-    found = chain.index.events("AccessLog", "Logged", where={"root": bytes.fromhex(root)})
+def logs_of(chain: Chain, root: str, *, settled: bool = False) -> list[Log]:
+    """When a root was logged, the first time first; `settled` leaves out what is not at depth."""
+    found = chain.index.events("AccessLog", "Logged", where={"root": bytes.fromhex(root)}, settled=settled)
     return [_log_of(chain, event) for event in found]
 
 

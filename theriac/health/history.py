@@ -67,16 +67,38 @@ class _State:
     era: int
 
 
+class Affiliations:
+    """Which account belonged to which member, through time; asked of no node, however many accounts there are."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._lines: dict[str, _Line] = {}
+        index = chain.index
+        names = ("Admitted", "Joined", "Left", "AccountReplaced")
+        found = [event for name in names for event in index.events("Consortium", name)]
+        for event in sorted(found, key=lambda event: (event.block, event.index)):
+            told, time = event.arguments, chain.time_of(event)
+            if event.name == "AccountReplaced":
+                self._lines.setdefault(told["replaced"], _Line()).add(time, 0)
+            member = 0 if event.name == "Left" else told["member"]
+            self._lines.setdefault(told["account"], _Line()).add(time, member)
+
+    def at(self, account: str, time: int) -> int:
+        """The member that an account belonged to at that time; zero for none."""
+        return int(self._lines.get(account, _Line()).at(time, 0))
+
+    def now(self, account: str) -> int:
+        return self.at(account, FOREVER)
+
+
 class History:
     """The grants of one pseudonym through time."""
 
-    def __init__(self, chain: Chain, pseudonym: str) -> None:
-        self.chain = chain
+    def __init__(self, chain: Chain, pseudonym: str, *, affiliations: Affiliations | None = None) -> None:
         self.pseudonym = pseudonym
+        self._affiliations = affiliations if affiliations is not None else Affiliations(chain)
         self._grants: dict[tuple[str, int], _Line] = {}
         self._eras = _Line()
         self._parents: dict[int, _Line] = {}
-        self._known: dict[str, bool] = {}
         self._granted_members: set[int] | None = None
         for event in _events_of(chain, pseudonym):
             self._take(event, chain.time_of(event))
@@ -118,15 +140,13 @@ class History:
         purpose = Purpose.parse(receipt.purpose).number
         if self.granted(receipt.reader, purpose, bit, receipt.time):
             return True
-        member = member_at(self.chain, receipt.reader, receipt.time)
+        member = self._affiliations.at(receipt.reader, receipt.time)
         return member != 0 and self.granted(_holder(member), purpose, bit, receipt.time)
 
     def knows(self, account: str) -> bool:
         """Whether this pseudonym ever granted anything to an account, to its present member or to one of its staff."""
-        if account not in self._known:
-            member = self.chain.member_of(account)
-            self._known[account] = account in self.holders or (member != 0 and member in self._members())
-        return self._known[account]
+        member = self._affiliations.now(account)
+        return account in self.holders or (member != 0 and member in self._members())
 
     @property
     def holders(self) -> set[str]:
@@ -137,7 +157,8 @@ class History:
         """The members that were granted something, or whose staff was."""
         if self._granted_members is None:
             numbers = {holder: int(holder, 16) for holder in self.holders}
-            found = {number if number < 1 << 32 else self.chain.member_of(holder) for holder, number in numbers.items()}
+            staff = self._affiliations
+            found = {number if number < 1 << 32 else staff.now(holder) for holder, number in numbers.items()}
             self._granted_members = found
         return self._granted_members
 
@@ -177,22 +198,6 @@ def _events_of(chain: Chain, pseudonym: str) -> Iterable[Event]:
     index = chain.index
     found = [event for name in names for event in index.events(*name, where={"pseudonym": pseudonym})]
     return sorted(found, key=lambda event: (event.block, event.index))
-
-
-def member_at(chain: Chain, account: str, time: int) -> int:
-    """The member that an account belonged to at that time; zero for none."""
-    index = chain.index
-    places = {"Admitted": "account", "Joined": "account", "Left": "account", "AccountReplaced": "account"}
-    found = [
-        event for name, whose in places.items() for event in index.events("Consortium", name, where={whose: account})
-    ]
-    found += index.events("Consortium", "AccountReplaced", where={"replaced": account})
-    member = 0
-    for event in sorted(found, key=lambda event: (event.block, event.index)):
-        if chain.time_of(event) <= time:
-            gone = event.name == "Left" or event.arguments.get("replaced") == account
-            member = 0 if gone else int(event.arguments["member"])
-    return member
 
 
 def _holder(member: int) -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from sqlite3 import Row
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -20,10 +21,9 @@ from theriac.errors import TheriacError, Unavailable
 from theriac.health import documents
 from theriac.health.accesslog import Log, decode_letter, logs_of
 from theriac.health.chain import Chain
-from theriac.health.history import History
+from theriac.health.history import Affiliations, History
 from theriac.health.receipts import NOTHING, Proof, Receipt, Rule
-from theriac.health.vault import Account, Entry, Vault
-from theriac.ledger.contracts import Event
+from theriac.health.vault import Entry, Vault
 from theriac.ledger.database import Database
 from theriac.store import Store
 
@@ -52,7 +52,10 @@ CREATE TABLE letters (
     done INTEGER NOT NULL,
     tries INTEGER NOT NULL,
     PRIMARY KEY (pseudonym, digest)
-)
+);
+CREATE INDEX letters_waiting ON letters (done, tries);
+CREATE TABLE position (next INTEGER NOT NULL);
+INSERT INTO position VALUES (0)
 """
 
 
@@ -134,11 +137,11 @@ class Examiner:
         self._histories: dict[str, History] = {}
         self._logs: dict[str, list[Log]] = {}
         self._coded: dict[str, bool] = {}
-        self._members: dict[str, int] = {}
+        self.affiliations = Affiliations(chain)
 
     def history(self, pseudonym: str) -> History:
         if pseudonym not in self._histories:
-            self._histories[pseudonym] = History(self.chain, pseudonym)
+            self._histories[pseudonym] = History(self.chain, pseudonym, affiliations=self.affiliations)
         return self._histories[pseudonym]
 
     def digest(self, proof: Proof) -> str:
@@ -186,12 +189,6 @@ class Examiner:
         if receipt.reader not in self._coded:
             self._coded[receipt.reader] = self.chain.has_code(receipt.reader)
         return self._coded[receipt.reader] and receipt.signed_by_its_reader(self.chain)
-
-    def member(self, account: str) -> int:
-        """The member that an account belongs to now."""
-        if account not in self._members:
-            self._members[account] = self.chain.member_of(account)
-        return self._members[account]
 
     def _concerns(self, reader: str, pseudonym: str, found: Sequence[Reading]) -> bool:
         """Whether a reader was ever let in: what others say of themselves must not bury what counts."""
@@ -286,65 +283,71 @@ class Letters:
         """Reads the letters that were not read yet, those that matter most first; how many are left, and how many of
         the first kind are nowhere.
         """
+        self._note_new(kept)
         left = missing = 0
         for tier, waiting in enumerate(self._waiting(kept, examiner)):
             limit = TIER_LIMITS[tier]
             now = waiting if limit is None else waiting[:limit]
             left += len(waiting) - len(now)
             nowhere: Counter[str] = Counter()
-            for account, event in now:
-                sender = event.arguments["from"]
+            for row in now:
+                sender = row["sender"]
                 if nowhere[sender] >= _MISSING_OF_ONE or (tier and self._kept_of(kept, sender) >= _KEPT_OF_ONE):
                     left += 1
-                elif not self._read(kept, account, event, largest=_LARGEST[tier]):
+                elif not self._read(kept, row, largest=_LARGEST[tier]):
                     nowhere[sender] += 1
             missing += nowhere.total() if tier == 0 else 0
         return left, missing
 
-    def _waiting(self, kept: Database, examiner: Examiner) -> list[list[tuple[Account, Event]]]:
+    def _note_new(self, kept: Database) -> None:
+        """Writes down which letters came since the last look."""
+        index = self._chain.index
+        [row] = kept.rows("SELECT next FROM position")
+        hers = [
+            (event.arguments["to"], event.arguments["letter"].hex(), event.arguments["from"])
+            for event in index.events("Letters", "Sent", since=row["next"])
+            if event.arguments["to"] in self._vault.accounts
+        ]
+        with kept.transaction():
+            kept.run_many("INSERT OR IGNORE INTO letters VALUES (?, ?, ?, NULL, 0, 0)", hers)
+            kept.run("UPDATE position SET next = ?", (index.progress().settled + 1,))
+
+    def _waiting(self, kept: Database, examiner: Examiner) -> list[list[Row]]:
         """What is not read yet, by tiers; in each, what was tried least comes first."""
-        rows = kept.rows("SELECT pseudonym, digest, done, tries FROM letters")
-        tried = {(row["pseudonym"], row["digest"]): (row["done"], row["tries"]) for row in rows}
-        tiers: list[list[tuple[int, Account, Event]]] = [[] for _ in TIER_LIMITS]
-        for event in self._chain.index.events("Letters", "Sent"):
-            account = self._vault.accounts.get(event.arguments["to"])
-            if account is None:
-                continue
-            done, tries = tried.get((account.pseudonym, event.arguments["letter"].hex()), (0, 0))
-            if not done:
-                sender = event.arguments["from"]
-                tier = 0 if examiner.history(account.pseudonym).knows(sender) else 1 if examiner.member(sender) else 2
-                tiers[tier].append((tries, account, event))
-        return [[(account, event) for _, account, event in sorted(tier, key=lambda each: each[0])] for tier in tiers]
+        tiers: list[list[Row]] = [[] for _ in TIER_LIMITS]
+        for row in kept.rows("SELECT * FROM letters WHERE NOT done ORDER BY tries, rowid"):
+            known = examiner.history(row["pseudonym"]).knows(row["sender"])
+            tiers[0 if known else 1 if examiner.affiliations.now(row["sender"]) else 2].append(row)
+        return tiers
 
     @staticmethod
     def _kept_of(kept: Database, sender: str) -> int:
         statement = "SELECT count(*) FROM letters WHERE sender = ? AND sealed IS NOT NULL"
         return int(kept.rows(statement, (sender,))[0][0])
 
-    def _read(self, kept: Database, account: Account, event: Event, *, largest: int) -> bool:
+    def _read(self, kept: Database, row: Row, *, largest: int) -> bool:
         """Keeps a letter that holds receipts, and of another that it was read; False where it is not in the store."""
+        account, letter = self._vault.accounts[row["pseudonym"]], None
         try:
-            with self._store.get_digest(event.arguments["letter"]) as stream:
+            with self._store.get_digest(bytes.fromhex(row["digest"])) as stream:
                 sealed = documents.read_at_most(stream, largest)
-            letter = documents.open_(sealed, identities=account.all_inboxes())
-            decode_letter(letter, pseudonym=account.pseudonym)
+            opened = documents.open_(sealed, identities=account.all_inboxes())
+            decode_letter(opened, pseudonym=account.pseudonym)
+            letter = documents.seal(opened, to=self._identity.recipient)
         except Unavailable:
-            self._keep(kept, account, event, None, done=False)
+            self._tried(kept, row, None, done=False)
             return False
         except TheriacError:
             # A request, an answer, or somebody's nonsense.
-            letter = None
-        self._keep(kept, account, event, letter, done=True)
+            pass
+        self._tried(kept, row, letter, done=True)
         return True
 
-    def _keep(self, kept: Database, account: Account, event: Event, letter: bytes | None, *, done: bool) -> None:
-        sealed = documents.seal(letter, to=self._identity.recipient) if letter is not None else None
-        values = (account.pseudonym, event.arguments["letter"].hex(), event.arguments["from"], sealed, done)
+    @staticmethod
+    def _tried(kept: Database, row: Row, letter: bytes | None, *, done: bool) -> None:
         kept.run(
-            "INSERT INTO letters VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT (pseudonym, digest) "
-            "DO UPDATE SET sealed = excluded.sealed, done = excluded.done, tries = tries + 1",
-            values,
+            "UPDATE letters SET sealed = ?, done = ?, tries = tries + 1 WHERE (pseudonym, digest) = (?, ?)",
+            (letter, done, row["pseudonym"], row["digest"]),
         )
 
     def _proofs(self, kept: Database) -> tuple[list[Proof], int]:
@@ -376,7 +379,7 @@ def _compared(reading: Reading, entries: Mapping[str, Sequence[Entry]]) -> Readi
     faults = list(reading.faults)
     if not hers:
         faults.append(Fault.UNKNOWN)
-    elif receipt.cls not in [entry.cls for entry in hers]:
+    elif receipt.rule != Rule.SINGLE and receipt.cls not in [entry.cls for entry in hers]:
         faults.append(Fault.OTHER_CLASS)
     elif receipt.time < min(entry.anchored for entry in hers):
         faults.append(Fault.TOO_EARLY)

@@ -272,20 +272,22 @@ class Reader:
         :raises NotReceipted: the reader's account did not sign the receipt.
         """
         known = self._load(pseudonym)
-        single = digest in known.keys
-        if single:
+        entry = self._entry(known, digest)
+        if single := digest in known.keys:
             self.check(pseudonym, bit=SINGLE_RECORDS, purpose=purpose, wanted=f"record {digest[:16]}")
             opened = self._open_with_key(digest, bytes.fromhex(known.keys[digest].key))
+            cls = opened.manifest.cls
+        elif entry is not None:
+            cls = entry.cls
+            self._check_class(pseudonym, cls, purpose)
+            opened = self._open_entry(known, entry)
+            _check_origin(opened, source=entry.source, author=entry.author, digest=digest)
         else:
-            entry = self._entry(known, digest)
-            if entry is not None:
-                self._check_class(pseudonym, entry.cls, purpose)
-                opened = self._open_entry(known, entry)
-                _check_origin(opened, source=entry.source, author=entry.author, digest=digest)
-            else:
-                opened = self._open_unfiled(pseudonym, known, digest, purpose)
+            opened = self._open_unfiled(pseudonym, known, digest, purpose)
+            # The class whose key opened it is what was granted, whatever the record calls itself.
+            cls, _, _ = known.places[digest]
         opened.check_author(digest=digest)
-        self._sign_receipt(pseudonym, digest, opened.manifest.cls, purpose=purpose, single=single, act=act, to=to)
+        self._sign_receipt(pseudonym, digest, cls, purpose=purpose, single=single, act=act, to=to)
         return opened
 
     def _sign_receipt(
