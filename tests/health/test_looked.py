@@ -16,8 +16,10 @@ from theriac.crypto.recipients import parse_recipient
 from theriac.errors import ChainSilent, NoMatchingIdentity, NotGranted, NotHandedIn, NotReceipted
 from theriac.health import documents, looked
 from theriac.health.accesslog import encode_letter, logs
+from theriac.health.bundle import compose
+from theriac.health.chain import Signed
 from theriac.health.looked import Double, Examiner, Fault, Gap, Looked, Reading
-from theriac.health.messages import member_address
+from theriac.health.messages import Publish, member_address
 from theriac.health.receipts import Act, Proof, Rule
 from theriac.health.scope import Level
 
@@ -403,3 +405,27 @@ def test_send__to_who_published_nothing__logs_and_waits(ward: Ward) -> None:
     assert doctor.book.send(ward.sender(world.doctor), world.store).waiting == (nobody.address,)
     assert len(ward.patient.looked().readings) == 1
     assert member_address(1) != nobody.address
+
+
+def test_send__to_inboxes_that_only_the_publisher_named__waits(ward: Ward) -> None:
+    # given a thief of the publisher key, who publishes inboxes of its own
+    world, patient = ward.world, ward.patient
+    account = patient.vault.accounts[ward.by_doctor]
+    doctor = world.reader(world.doctor, "doctor")
+    doctor.learn(ward.by_doctor)
+    doctor.open(ward.by_doctor, ward.lab, purpose=TREAT)
+    stolen = replace(account, inboxes={level.name: os.urandom(32) for level in Level})
+    forged = compose(patient.vault, stolen, hour=patient.chain.hour())
+    world.store.put(io.BytesIO(forged.document))
+    message = Publish(ward.by_doctor, account.version + 1, forged.digest, 0, world.now() + 900)
+    signature = patient.vault.publisher(account).sign_message(message.signable(patient.chain.domain("Keys")))
+    world.relay.carry(Signed(message, (bytes(signature.signature),)))
+
+    # when
+    sent = doctor.book.send(ward.sender(world.doctor), world.store)
+
+    # then the receipt is logged and waits; once she is back, it is sent
+    assert (sent.logged, sent.letters, sent.waiting) == (1, 0, (ward.by_doctor,))
+    patient.replace_publisher(account)
+    assert doctor.book.send(ward.sender(world.doctor), world.store).letters == 1
+    assert [each.faults for each in patient.looked().readings] == [()]
