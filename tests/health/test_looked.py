@@ -6,6 +6,7 @@ The numbers in `# property` are those of docs/properties.md.
 import io
 import os
 from dataclasses import replace
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from theriac.health.bundle import compose
 from theriac.health.chain import Signed
 from theriac.health.looked import Double, Examiner, Fault, Gap, Looked, Reading
 from theriac.health.messages import Publish, member_address
-from theriac.health.receipts import Act, Proof, Rule
+from theriac.health.receipts import Act, Proof, Receipt, Rule
 from theriac.health.scope import Level
 
 
@@ -309,8 +310,11 @@ def test_examine__each_lie__is_named(ward: Ward) -> None:
     assert lone(by_clinic, by=world.clinic) == ()
     assert lone(ward.receipt(doctor, pseudonym=ward.by_desk, rule=Rule.MEMBER.value)) == ()
 
+    # a member that is not its own
+    assert lone(ward.receipt(doctor, member=2)) == (Fault.OTHER_MEMBER,)
+
     # before the grant, and after the revoke
-    assert lone(ward.receipt(doctor, time=granted_at - 30 * DAY)) == (Fault.NO_GRANT, Fault.LATE)
+    assert lone(ward.receipt(doctor, member=0, time=granted_at - 30 * DAY)) == (Fault.NO_GRANT, Fault.LATE)
     ward.patient.revoke(doctor.address, purpose=TREAT)
     assert lone(ward.receipt(doctor, time=world.now() + 1)) == (Fault.NO_GRANT,)
     assert lone(ward.receipt(doctor, time=world.now() - 600)) == ()
@@ -405,6 +409,32 @@ def test_send__to_who_published_nothing__logs_and_waits(ward: Ward) -> None:
     assert doctor.book.send(ward.sender(world.doctor), world.store).waiting == (nobody.address,)
     assert len(ward.patient.looked().readings) == 1
     assert member_address(1) != nobody.address
+
+
+def test_book__of_two_at_once__uses_each_number_once(ward: Ward) -> None:
+    # given two programs with the book of one account
+    # property L2, L3
+    books = [ward.world.reader(ward.world.doctor, "doctor").book for _ in range(2)]
+    for book in books:
+        book.chain.domain("AccessLog")
+    facts = {"record": ward.lab, "cls": str(LAB), "purpose": TREAT, "rule": Rule.GRANT, "act": Act.OPEN, "time": 7}
+    issued: list[Receipt] = []
+
+    # when
+    def issue(book: Any) -> None:
+        for _ in range(5):
+            issued.append(book.issue(ward.by_doctor, **facts))
+
+    threads = [Thread(target=issue, args=[book]) for book in books]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    # then
+    numbered = sorted(issued, key=lambda receipt: receipt.number)
+    assert [receipt.number for receipt in numbered] == list(range(1, 11))
+    assert [each.previous for each in numbered[1:]] == [ward.after(each) for each in numbered[:-1]]
 
 
 def test_send__to_inboxes_that_only_the_publisher_named__waits(ward: Ward) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from eth_abi import encode
 from eth_account import Account
-from eth_account.messages import encode_defunct
+from eth_account.messages import encode_defunct, encode_typed_data
 from eth_utils.crypto import keccak
 
 from theriac.errors import BadDocument
@@ -74,6 +74,14 @@ def test_receipts__hash_sign_and_follow_each_other_as_the_page_says() -> None:
         assert signer == values["reader"]
         assert hashlib.sha256(b"\x00" + found["document"].encode()).hexdigest() == found["leaf"]
         before = found["digest"]
+
+
+def test_typed__is_what_a_wallet_signs() -> None:
+    domain = Domain(**VECTORS["domain"])
+    for found in VECTORS["receipts"]:
+        receipt = Receipt.decode(found["document"].encode())
+
+        assert encode_typed_data(full_message=receipt.typed(domain)) == receipt.signable(domain)
 
 
 def test_root__of_three_leaves_by_hand() -> None:

@@ -70,6 +70,7 @@ class Fault(StrEnum):
     LATE = "it was logged long after its time, which is only the reader's word"
     TWICE = "its number was used for another reading too"
     UNKNOWN = "it is of no record that is known here"
+    OTHER_MEMBER = "it names a member that the reader did not belong to at that time"
     OTHER_CLASS = "it names another class than the record's"
     TOO_EARLY = "its time is before the record was there"
 
@@ -210,6 +211,7 @@ class Examiner:
                 faults = [
                     (Fault.NOT_LOGGED, log is None),
                     (Fault.NO_GRANT, not self._let_in(receipt)),
+                    (Fault.OTHER_MEMBER, receipt.member != self.affiliations.at(receipt.reader, receipt.time)),
                     (Fault.CHAIN, bool(before) and receipt.previous not in before),
                     (Fault.BACKDATED, receipt.time < latest),
                     (Fault.AHEAD, log is not None and receipt.time > log.time),

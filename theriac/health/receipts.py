@@ -7,15 +7,18 @@ a file can also read without signing one.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
+from eth_abi.abi import encode
 from eth_account import Account as EthAccount
-from eth_account.messages import SignableMessage, _hash_eip191_message, encode_typed_data
+from eth_account.messages import SignableMessage, _hash_eip191_message
 from eth_utils.address import is_checksum_address
+from eth_utils.crypto import keccak
 
 from theriac.crypto import merkle
 from theriac.errors import BadDocument, TheriacError
@@ -37,6 +40,21 @@ FIELDS = fields(
     "address reader,uint32 member,address pseudonym,uint64 number,bytes32 previous,bytes32 record,string class,"
     "string purpose,string rule,string act,address to,uint40 time,bytes32 salt"
 )
+_DOMAIN = fields("string name,string version,uint256 chainId,address verifyingContract")
+
+
+def _type_hash(name: str, parts: Sequence[tuple[str, str]]) -> bytes:
+    return keccak(text=f"{name}({','.join(f'{kind} {each}' for kind, each in parts)})")
+
+
+_TYPE_HASH, _DOMAIN_HASH = _type_hash(TYPE, FIELDS), _type_hash("EIP712Domain", _DOMAIN)
+_WORDS = tuple("bytes32" if kind == "string" else kind for kind, _ in FIELDS)
+
+
+@cache
+def _separator(domain: Domain) -> bytes:
+    named = (keccak(text=domain.name), keccak(text=domain.version), domain.chain_id, domain.contract)
+    return keccak(encode(("bytes32", "bytes32", "bytes32", "uint256", "address"), (_DOMAIN_HASH, *named)))
 
 
 class Act(StrEnum):
@@ -97,36 +115,40 @@ class Receipt:
         """Whose count this is: reader and pseudonym."""
         return self.reader, self.pseudonym
 
-    def signable(self, domain: Domain) -> SignableMessage:
-        """What the reader's account signs (EIP-712), in the domain of AccessLog: on this chain and nowhere else."""
-        names = [name for _, name in FIELDS]
-        own = [getattr(self, name if name != "class" else "cls") for name in names]
-        hashes = ("previous", "record", "salt")
-        values = {
-            name: bytes.fromhex(value) if name in hashes else value for name, value in zip(names, own, strict=True)
+    def typed(self, domain: Domain) -> dict[str, Any]:
+        """What the reader's account signs, as JSON for `eth_signTypedData_v4`."""
+        return {
+            "types": {
+                "EIP712Domain": [{"name": name, "type": kind} for kind, name in _DOMAIN],
+                TYPE: [{"name": name, "type": kind} for kind, name in FIELDS],
+            },
+            "primaryType": TYPE,
+            "domain": {
+                "name": domain.name,
+                "version": domain.version,
+                "chainId": domain.chain_id,
+                "verifyingContract": domain.contract,
+            },
+            "message": {
+                name: "0x" + value if kind == "bytes32" else value
+                for (kind, name), value in zip(FIELDS, self._signed_values(), strict=True)
+            },
         }
-        domain_type = [
-            ("name", "string"),
-            ("version", "string"),
-            ("chainId", "uint256"),
-            ("verifyingContract", "address"),
+
+    def _signed_values(self) -> list[Any]:
+        return [getattr(self, "cls" if name == "class" else name) for _, name in FIELDS]
+
+    def signable(self, domain: Domain) -> SignableMessage:
+        """What the reader's account signs (EIP-712), in the domain of AccessLog: on this chain and nowhere else.
+
+        Hashed here, since whoever looks through thousands of receipts would wait for a library that reads types anew.
+        """
+        words = [
+            keccak(text=value) if kind == "string" else bytes.fromhex(value) if kind == "bytes32" else value
+            for (kind, _), value in zip(FIELDS, self._signed_values(), strict=True)
         ]
-        return encode_typed_data(
-            full_message={
-                "types": {
-                    "EIP712Domain": [{"name": name, "type": kind} for name, kind in domain_type],
-                    TYPE: [{"name": name, "type": kind} for kind, name in FIELDS],
-                },
-                "primaryType": TYPE,
-                "domain": {
-                    "name": domain.name,
-                    "version": domain.version,
-                    "chainId": domain.chain_id,
-                    "verifyingContract": domain.contract,
-                },
-                "message": values,
-            }
-        )
+        body = keccak(encode(("bytes32", *_WORDS), (_TYPE_HASH, *words)))
+        return SignableMessage(b"\x01", _separator(domain), body)
 
     def digest(self, domain: Domain) -> str:
         """The hash that is signed: what the next receipt names, and by which two receipts are told apart."""
