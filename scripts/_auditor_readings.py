@@ -57,7 +57,7 @@ def _reading(file: str, network: str, store: str | None, as_json: bool) -> None:
 
     What a disclosure leaves out is not seen, but for how much of each root it shows.
     """
-    from scripts._receipts import named, shown
+    from scripts._receipts import names_in, shown
     from theriac.health.flow import shares_of
     from theriac.health.looked import Examiner
 
@@ -65,7 +65,8 @@ def _reading(file: str, network: str, store: str | None, as_json: bool) -> None:
     with _looking(network, store) as (site, chain):
         found = Examiner(chain).examine(proofs, whole=False)
         readings = _all(found)
-        rows = [shown(each, name=named(chain, site.store, each.receipt.reader)) for each in readings]
+        name_of = names_in(chain, site.store)
+        rows = [shown(each, name=name_of(each.receipt.reader)) for each in readings]
     roots: list[dict[str, Any]] = [
         {"root": share.root, "shown": share.shown, "leaves": share.leaves}
         for share in shares_of(each.proof for each in readings if each.log is not None)
@@ -116,7 +117,7 @@ def _flow(record: str, files: tuple[str, ...], network: str, store: str | None, 
     The chain has no key and no name of a patient, and neither has this. A record and the grants to read it stand under
     different pseudonyms of one patient; what joins them are readings in FILES that she or a member discloses.
     """
-    from scripts._receipts import named, shown
+    from scripts._receipts import names_in, shown
     from theriac.health.flow import flow_of
 
     digest = record.lower().removeprefix("0x")
@@ -125,8 +126,9 @@ def _flow(record: str, files: tuple[str, ...], network: str, store: str | None, 
     proofs = _disclosed(files)
     with _looking(network, store) as (site, chain):
         flow = flow_of(chain, digest, proofs)
-        rows = [shown(each, name=named(chain, site.store, each.receipt.reader)) for each in _all(flow.readings)]
-        steps = _steps(flow, rows, lambda account: named(chain, site.store, account))
+        name_of = names_in(chain, site.store)
+        rows = [shown(each, name=name_of(each.receipt.reader)) for each in _all(flow.readings)]
+        steps = _steps(flow, rows, name_of)
     if as_json:
         print_json({"record": digest, "steps": steps, "forged": flow.readings.forged})
         return

@@ -38,7 +38,7 @@ def _looked(
     """
     from scripts._patients import patient_of
     from scripts._progress import working
-    from scripts._receipts import named, shown
+    from scripts._receipts import names_in, shown
     from theriac.health.auditevents import audit_events
 
     if fhir is not None:
@@ -50,10 +50,8 @@ def _looked(
         if strangers:
             readings += [each for theirs in found.strangers.values() for each in theirs]
         chain = patient.chain
-        names: dict[str, str] = {}
-        for each in readings:
-            account = each.receipt.reader
-            names.setdefault(account, named(chain, site.store, account))
+        name_of = names_in(chain, site.store)
+        names = {each.receipt.reader: name_of(each.receipt.reader) for each in readings}
         titles = {entry.digest: str(entry.summary.get("title", "")) for entry in patient.vault.entries.values()}
         rows = [
             shown(each, name=names[each.receipt.reader], title=titles.get(each.receipt.record, "")) for each in readings

@@ -1,6 +1,7 @@
 """What a desk does with the receipts of its readings: sends them, takes in those of its staff, shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,9 @@ from scripts._cli import (
 if TYPE_CHECKING:
     from scripts._member import Desk
     from theriac.health.accesslog import Sent
+    from theriac.health.chain import Chain
     from theriac.health.receipts import Proof
+    from theriac.store import Store
 
 _LARGEST = 64 << 20
 
@@ -179,11 +182,15 @@ def shown(reading: Any, *, name: str, title: str = "") -> dict[str, Any]:
     }
 
 
-def named(chain: Any, store: Any, account: str) -> str:
-    """The name that an account published of itself, or nothing."""
+def names_in(chain: "Chain", store: "Store") -> "Callable[[str], str]":
+    """Gives the name that an account published of itself, or nothing; asked once for each."""
     from theriac.errors import TheriacError
 
-    try:
-        return str(chain.profile(account, store).name)
-    except TheriacError:
-        return ""
+    @cache
+    def name_of(account: str) -> str:
+        try:
+            return str(chain.profile(account, store).name)
+        except TheriacError:
+            return ""
+
+    return name_of

@@ -455,25 +455,30 @@ def test_book__of_two_at_once__uses_each_number_once(ward: Ward) -> None:
     assert [each.previous for each in numbered[1:]] == [ward.after(each) for each in numbered[:-1]]
 
 
-def test_send__to_inboxes_that_only_the_publisher_named__waits(ward: Ward) -> None:
-    # given a thief of the publisher key, who publishes inboxes of its own
+@pytest.mark.parametrize("inbox", ["a thief's", "none at all"])
+def test_send__to_inboxes_that_only_the_publisher_named__waits(ward: Ward, inbox: str) -> None:
+    # given a thief of the publisher key, who publishes inboxes of its own, or nonsense; and another patient's receipt
     world, patient = ward.world, ward.patient
     account = patient.vault.accounts[ward.by_doctor]
-    doctor = world.reader(world.doctor, "doctor")
-    doctor.learn(ward.by_doctor)
-    doctor.open(ward.by_doctor, ward.lab, purpose=TREAT)
+    desk = world.reader(world.clinic, "clinic")
+    desk.learn(ward.by_desk)
+    desk.open(ward.by_desk, ward.lab, purpose=TREAT)
+    facts = {"record": ward.lab, "cls": str(LAB), "purpose": TREAT, "rule": Rule.GRANT, "act": Act.OPEN}
+    desk.book.issue(ward.by_doctor, **facts)  # type: ignore[arg-type]
     stolen = replace(account, inboxes={level.name: os.urandom(32) for level in Level})
-    forged = compose(patient.vault, stolen, hour=patient.chain.hour())
-    world.store.put(io.BytesIO(forged.document))
-    message = Publish(ward.by_doctor, account.version + 1, forged.digest, 0, world.now() + 900)
+    forged = compose(patient.vault, stolen, hour=patient.chain.hour()).document
+    if inbox == "none at all":
+        forged = forged.replace(str(stolen.inbox(Level.N).recipient).encode(), b"age1nonsense")
+    digest = world.store.put(io.BytesIO(forged)).digest
+    message = Publish(ward.by_doctor, account.version + 1, digest, 0, world.now() + 900)
     signature = patient.vault.publisher(account).sign_message(message.signable(patient.chain.domain("Keys")))
     world.relay.carry(Signed(message, (bytes(signature.signature),)))
 
     # when
-    sent = doctor.book.send(ward.sender(world.doctor), world.store)
+    sent = desk.book.send(ward.sender(world.clinic), world.store)
 
-    # then the receipt is logged and waits; once she is back, it is sent
-    assert (sent.logged, sent.letters, sent.waiting) == (1, 0, (ward.by_doctor,))
+    # then that receipt is logged and waits, the other is sent; once the patient is back, so is the first
+    assert (sent.logged, sent.letters, sent.waiting) == (2, 1, (ward.by_doctor,))
     patient.replace_publisher(account)
-    assert doctor.book.send(ward.sender(world.doctor), world.store).letters == 1
-    assert [each.faults for each in patient.looked().readings] == [()]
+    assert desk.book.send(ward.sender(world.clinic), world.store).letters == 1
+    assert len(patient.looked().readings) == 2

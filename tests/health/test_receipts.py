@@ -185,6 +185,32 @@ def test_proof__broken__is_refused(change: dict[str, Any]) -> None:
         Proof.of({**proof.values(), **change})
 
 
+def test_disclosure__any_part_replaced__is_refused_or_proves_nothing() -> None:
+    # given every place of a disclosure, and what a stranger may put there
+    whole = json.loads(VECTORS["disclosure"])
+    junk: list[Any] = [None, True, -1, 1 << 70, 1.5, "", "\x00", [], {}, [[]], {"a": []}]
+
+    def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        return [path, *(place for key, each in inner for place in places(each, (*path, key)))]
+
+    # then: nothing but an error of ours, or a proof that does not fit
+    for place in places(whole)[1:]:
+        for value in junk:
+            altered = json.loads(VECTORS["disclosure"])
+            target = altered
+            for key in place[:-1]:
+                target = target[key]
+            if target[place[-1]] == value:
+                continue
+            target[place[-1]] = value
+            try:
+                proofs = decode_disclosure(json.dumps(altered, sort_keys=True, separators=(",", ":")).encode())
+            except BadDocument:
+                continue
+            assert not any(proof.fits for proof in proofs), (place, value)
+
+
 def test_signature__counts_in_its_domain_in_one_spelling_and_no_other() -> None:
     receipt, domain = first(), Domain(**VECTORS["domain"])
     raw = bytes.fromhex(receipt.signature)

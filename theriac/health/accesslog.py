@@ -19,7 +19,7 @@ from eth_utils.address import to_checksum_address
 
 from theriac.crypto import merkle
 from theriac.crypto.recipients import Identity, Recipient, parse_recipient
-from theriac.errors import BadDocument, DamagedKeystore, NoBundle, NotHandedIn, NotReceipted
+from theriac.errors import BadDocument, DamagedKeystore, NoBundle, NotHandedIn, NotReceipted, TheriacError
 from theriac.health import documents
 from theriac.health.chain import Chain
 from theriac.health.receipts import NOBODY, NOTHING, Proof, Receipt, new_salt, signed
@@ -248,7 +248,7 @@ class Book:
                 for pseudonym in self._addressees(root):
                     try:
                         ready.append((pseudonym, self._letter(root, pseudonym, store)))
-                    except (NoBundle, BadDocument):
+                    except NoBundle:
                         waiting.append(pseudonym)
                 letters += self._post(root, ready, sender, landed)
         return Sent(logged, letters, tuple(roots), tuple(waiting), tuple(landed))
@@ -302,12 +302,19 @@ class Book:
         return digest
 
     def _inbox(self, pseudonym: str, level: Level, store: Store) -> Recipient:
-        """The inbox that the pseudonym's controller signed: whoever may publish could name another."""
-        inboxes = self.chain.bundle(pseudonym, store).inboxes
+        """The inbox that the pseudonym's controller signed: whoever may publish could name another.
+
+        :raises NoBundle: none can be had, whatever is wrong: one bundle keeps no other patient's letters back.
+        """
+        try:
+            inboxes = self.chain.bundle(pseudonym, store).inboxes
+            recipient = parse_recipient(inboxes.recipients[level.name])
+        except TheriacError as fault:
+            raise NoBundle(pseudonym=pseudonym, fault=str(fault)) from None
         controller = self.chain.authority(pseudonym).controller
         if not self.chain.signed(inboxes.message(), inboxes.signature, controller):
             raise NoBundle(pseudonym=pseudonym, fault="its inboxes are not signed")
-        return parse_recipient(inboxes.recipients[level.name])
+        return recipient
 
     def _post(self, root: str, ready: Sequence[tuple[str, str]], sender: Sender, landed: list[Landed]) -> int:
         for at in range(0, len(ready), _LETTERS_AT_ONCE):
