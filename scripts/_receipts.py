@@ -113,6 +113,8 @@ def _hand_in(desk: "Desk", out: str, *, again: bool, as_json: bool) -> None:
     if profile.account == desk.address:
         raise Failure("This desk acts for the member itself; send its receipts with 'clinic log'.")
     book = desk.reader().book
+    if not again and not book.waiting():
+        raise Failure("No receipt waits here, so nothing was written; --again hands in once more what was.", 3)
     count = book.hand_in(lambda data: write_file(out, data), to=parse_recipient(profile.recipient), again=again)
     if as_json:
         print_json({"handed in": count, "file": out})

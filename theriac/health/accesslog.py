@@ -122,13 +122,14 @@ class Book:
         :param time: the chain's time at which the reader was found to be let in; its latest block's unless said.
         :raises NotReceipted: the account did not sign.
         """
+        pseudonym = str(to_checksum_address(pseudonym))
         with self._opened() as book:
             self._finish(book, pseudonym)
             number, previous = self._count(book, pseudonym)
             unsigned = Receipt(
                 reader=self.account,
                 member=self.chain.member_of(self.account),
-                pseudonym=str(to_checksum_address(pseudonym)),
+                pseudonym=pseudonym,
                 number=number + 1,
                 previous=previous,
                 record=record,
@@ -145,7 +146,7 @@ class Book:
                 book.run(
                     "INSERT INTO counts VALUES (?, ?, ?, ?, ?) "
                     "ON CONFLICT (reader, pseudonym) DO UPDATE SET pending = excluded.pending",
-                    (self.account, unsigned.pseudonym, number, previous, self._sealed(unsigned)),
+                    (self.account, pseudonym, number, previous, self._sealed(unsigned)),
                 )
             return self._sign(book, unsigned)
 
@@ -244,13 +245,9 @@ class Book:
             logged = sum(self._log(root, sender, landed) for root in roots)
             letters, waiting = 0, []
             for root in roots:
-                ready = []
-                for pseudonym in self._addressees(root):
-                    try:
-                        ready.append((pseudonym, self._letter(root, pseudonym, store)))
-                    except NoBundle:
-                        waiting.append(pseudonym)
+                ready, without = self._letters(root, store)
                 letters += self._post(root, ready, sender, landed)
+                waiting += without
         return Sent(logged, letters, tuple(roots), tuple(waiting), tuple(landed))
 
     def _gather(self) -> None:
@@ -272,11 +269,6 @@ class Book:
                         [(root, pseudonym) for pseudonym in sorted({row["pseudonym"] for row in some})],
                     )
 
-    def _addressees(self, root: str) -> list[str]:
-        with self._opened() as book:
-            rows = book.rows("SELECT pseudonym FROM letters WHERE root = ? AND NOT sent ORDER BY pseudonym", (root,))
-        return [row["pseudonym"] for row in rows]
-
     def _log(self, root: str, sender: Sender, landed: list[Landed]) -> int:
         """Logs a root that the chain does not have yet; how many receipts."""
         with self._opened() as book:
@@ -287,13 +279,24 @@ class Book:
         landed.append(sender.send(call, intent=f"log receipts {root}"))
         return leaves
 
-    def _letter(self, root: str, pseudonym: str, store: Store) -> str:
-        """The digest of the sealed letter for a pseudonym; made and stored once."""
+    def _letters(self, root: str, store: Store) -> tuple[list[tuple[str, str]], list[str]]:
+        """The pseudonyms that a root's letters are still to go to, each with its letter's digest; and those without an
+        inbox. A letter is made and stored once.
+        """
         with self._opened() as book:
-            [row] = book.rows("SELECT digest FROM letters WHERE root = ? AND pseudonym = ?", (root, pseudonym))
-            proofs = [each for each in self._proofs(book, root) if each.receipt.pseudonym == pseudonym]
-        if row["digest"] is not None:
-            return str(row["digest"])
+            rows = book.rows("SELECT * FROM letters WHERE root = ? AND NOT sent ORDER BY pseudonym", (root,))
+            proofs = self._proofs(book, root)
+        ready, without = [], []
+        for row in rows:
+            pseudonym, digest = row["pseudonym"], row["digest"]
+            theirs = [proof for proof in proofs if proof.receipt.pseudonym == pseudonym]
+            try:
+                ready.append((pseudonym, digest or self._letter(root, pseudonym, theirs, store)))
+            except NoBundle:
+                without.append(pseudonym)
+        return ready, without
+
+    def _letter(self, root: str, pseudonym: str, proofs: Sequence[Proof], store: Store) -> str:
         level = max(KeyClass.parse(each.receipt.cls).level for each in proofs)
         sealed = documents.seal(encode_letter(pseudonym, proofs), to=self._inbox(pseudonym, level, store))
         digest = store.put(io.BytesIO(sealed)).digest.hex()
