@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from health_world import LAB, MENTAL, TREAT, VITALS, HealthWorld, Person, register, write
+from health_world import LAB, MENTAL, TREAT, VITALS, HealthWorld, Person, piece, register
 
 from theriac.crypto import merkle
 from theriac.health.accesslog import Book
@@ -76,9 +76,8 @@ def open_ward(world: HealthWorld, *, name: str = "patient") -> Ward:
     patient = world.patient(name)
     clinic = world.writer(world.clinic)
     desk = register(patient, clinic)
-    lab = write(clinic, desk, b"a result")
-    vitals = write(clinic, desk, b"a pulse", cls=VITALS)
-    session = write(clinic, desk, b"a session", cls=MENTAL)
+    pieces = [piece(b"a result"), piece(b"a pulse", cls=VITALS), piece(b"a session", cls=MENTAL)]
+    lab, vitals, session = (written.digest for written in clinic.write(desk, pieces))
     patient.watch()
     end = world.in_days(30)
     doctor = patient.grant(world.doctor.address, classes=[LAB, VITALS], purpose=TREAT, end=end)

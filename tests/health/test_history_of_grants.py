@@ -69,7 +69,7 @@ def test_history__says_what_the_contract_said(world: HealthWorld) -> None:
                 said.append(Said(world.now(), person.address, bit, allowed))
 
     # when
-    for _ in range(60):
+    for _ in range(36):
         act()
         ask()
         world.travel(random_.choice((60, HOUR, 5 * HOUR)))
