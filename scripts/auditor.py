@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scripts._auditor_readings import add_readings
 from scripts._beginning import add_beginnings
 from scripts._cli import (
     Actor,
@@ -43,12 +44,16 @@ _GOODS = (
     ),
 )
 def cli() -> None:
-    """Follow packs that were disclosed; as a regulator, recall and block goods, whoever holds them."""
+    """Follow packs that were disclosed; as a regulator, recall and block goods, whoever holds them.
+
+    Tell the flow of a record, and check who read it, without any key.
+    """
 
 
 add_beginnings(cli, "auditor", name="Medicines Agency", roles="regulator")
 add_trace(cli, "auditor")
 add_check_clone(cli)
+add_readings(cli)
 
 
 @cli.command("list", epilog=example("auditor list", "auditor list --maker 1 --json"))

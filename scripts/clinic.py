@@ -10,6 +10,7 @@ from scripts._cli import (
     Actor,
     Failure,
     as_option,
+    check_out,
     confirmed,
     example,
     json_option,
@@ -20,6 +21,7 @@ from scripts._cli import (
     yes_option,
 )
 from scripts._clinic_patients import add_patients
+from scripts._receipts import add_log
 from scripts._vouching import add_vouching
 
 
@@ -523,31 +525,55 @@ def history(
 @click.argument("patient")
 @click.argument("record")
 @click.option("-o", "--out", required=True, help="The file to write, or - for standard output.")
+@click.option("--export", "exported", is_flag=True, help="Say in the receipt that it leaves this desk.")
+@click.option("--later", is_flag=True, help="Keep the receipt; 'clinic log' sends it.")
 @_PURPOSE
 @_WHO
 @network_options
-def open_(patient: str, record: str, out: str, purpose: str, who: str, network: str, store: str | None) -> None:
-    """Open a record by the beginning of its name."""
+def open_(
+    patient: str,
+    record: str,
+    out: str,
+    exported: bool,
+    later: bool,
+    purpose: str,
+    who: str,
+    network: str,
+    store: str | None,
+) -> None:
+    """Open a record by the beginning of its name.
+
+    Before it opens, this desk's account signs a receipt, which is sent to the patient.
+    """
     from scripts._member import desk_of
     from scripts._progress import working
+    from scripts._receipts import sent_or_kept
     from theriac.errors import UnknownRecord
+    from theriac.health.receipts import Act
     from theriac.health.scope import Purpose
 
     why = Purpose.parse(purpose)
+    if out != "-":
+        check_out(out)
     with desk_of(who, network=network, store=store) as desk, working("Opening"):
         reader, pseudonym = desk.learned(patient, why)
         known = [*reader.listed(pseudonym, purpose=why), *reader.unfiled(pseudonym)]
         named = {each.digest for each in known if each.digest.startswith(record.lower())}
         if len(named) != 1 and len(record) != 64:
             raise UnknownRecord(digest=record)
-        opened = reader.open(pseudonym, named.pop() if len(named) == 1 else record.lower(), purpose=why)
+        digest = named.pop() if len(named) == 1 else record.lower()
+        opened = reader.open(pseudonym, digest, purpose=why, act=Act.EXPORT if exported else Act.OPEN)
         write_out(opened, out)
+        if not later:
+            sent_or_kept(desk)
     click.echo(f"{opened.manifest.title or opened.manifest.type}, {opened.manifest.size:,} bytes.", err=True)
 
 
 # -- what else patients ask, and are asked ----------------------------------------------------------------------------
 
 add_patients(cli, "clinic")
+add_log(cli)
+
 
 # -- cover -----------------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from scripts._cli import (
     yes_option,
 )
 from scripts._patient_erasure import SPREAD, add_erasure, seconds_of_spread
+from scripts._patient_looked import add_looked
 from scripts._patient_relay import add_relay
 from scripts._patient_same import add_sameness
 from scripts._patient_standards import add_standards
@@ -933,6 +934,11 @@ def cancel_prescription(
     click.echo("Cancelled.")
 
 
+# -- who looked ------------------------------------------------------------------------------------------------------
+
+add_looked(cli)
+
+
 # -- cover -----------------------------------------------------------------------------------------------------------
 
 add_cover(cli)
@@ -941,7 +947,13 @@ add_cover(cli)
 # -- standards -------------------------------------------------------------------------------------------------------
 
 add_standards(cli)
+
+
+# -- who pays --------------------------------------------------------------------------------------------------------
+
 add_relay(cli)
+
+
 # -- erasing, and proving that pseudonyms are one person's ------------------------------------------------------------
 
 add_erasure(cli)

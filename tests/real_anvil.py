@@ -127,6 +127,9 @@ class Chain:
         return self.web3.eth.contract(address=receipt["contractAddress"], abi=blank.abi)
 
 
+_NAMES = {"coldchain": "ColdChain", "accesslog": "AccessLog"}
+
+
 @dataclass(frozen=True)
 class Contracts:
     """The project's contracts, deployed by DEPLOYER in this order; BOARD is the consortium's board."""
@@ -148,11 +151,12 @@ class Contracts:
     claims: Contract
     appeals: Contract
     episodes: Contract
+    accesslog: Contract
 
     @property
     def by_name(self) -> dict[str, Contract]:
         """Every contract by the name that its source has."""
-        return {"ColdChain" if name == "coldchain" else name.capitalize(): each for name, each in vars(self).items()}
+        return {_NAMES.get(name, name.capitalize()): each for name, each in vars(self).items()}
 
     @classmethod
     def deploy(cls, chain: Chain) -> "Contracts":
@@ -193,6 +197,8 @@ class Contracts:
             claims=claims,
             appeals=chain.deploy("Appeals", consortium.address, keys.address, policies.address, claims.address),
             episodes=chain.deploy("Episodes", *(each.address for each in of_episodes)),
+            # By an account of its own: the frozen signatures name the places where the deployer's contracts stand.
+            accesslog=chain.deploy("AccessLog", consortium.address, sender=person("deployer of the access log")),
         )
 
 

@@ -23,6 +23,7 @@ import theriac.cover.messages
 import theriac.health.messages
 import theriac.medicine.messages
 from theriac.errors import TheriacError
+from theriac.health import receipts
 from theriac.health.messages import ACTS
 from theriac.health.scope import PURPOSES
 from theriac.ledger.contracts import abi
@@ -120,6 +121,7 @@ INTENTS = {
     "Ruling": "Rule about a disputed claim",
     "Agreement": "Agree to pay by outcome",
     "Outcome": "Say what came of a treatment",
+    "Reading": "Sign that you read a record",
     "Inboxes": "Confirm your inboxes",
     "Backup": "Lock or open your backup",
 }
@@ -225,6 +227,18 @@ FIELDS = {
     "Outcome.observation": Shown("Observation's digest"),
     "Outcome.achieved": Shown("Achieved (0.01 %)"),
     "Outcome.assessor": account("Your account"),
+    "Reading.reader": account("Your account"),
+    "Reading.member": Shown("Your member number"),
+    "Reading.pseudonym": account("Patient's account"),
+    "Reading.number": Shown("Number"),
+    "Reading.previous": Shown("Receipt before it"),
+    "Reading.record": Shown("Digest of the record"),
+    "Reading.class": Shown("Kind of record"),
+    "Reading.rule": Shown("Let in by"),
+    "Reading.act": Shown("What is done"),
+    "Reading.to": account("For whom (0: nobody)"),
+    "Reading.time": time("At"),
+    "Reading.salt": Shown("Salt", technical=True),
     "Inboxes.N": Shown("Inbox, normal"),
     "Inboxes.R": Shown("Inbox, restricted"),
     "Inboxes.V": Shown("Inbox, very restr."),
@@ -274,6 +288,9 @@ OFF_CHAIN = {
     "backup": Signed("Backup", [("string", "warning"), ("address", "pseudonym"), ("uint32", "serial")]),
 }
 
+# What is signed off the chain in the domain of a contract, which takes no such signature.
+IN_DOMAIN = {"AccessLog": [Signed(receipts.TYPE, receipts.FIELDS)]}
+
 
 def messages() -> Iterator[type[Message]]:
     """Every message that a contract takes, in the order of their definition."""
@@ -305,6 +322,7 @@ NOT_SIGNED = {
 }
 
 CALLS = {
+    "AccessLog.log": "Log receipts of readings",
     "Appeals.answer": "Answer an appeal",
     "Appeals.appeal": "Appeal against a decision",
     "Appeals.appealBySig": "Carry: appeal",
@@ -391,6 +409,7 @@ CALLS = {
     "Keys.setPublisher": "Change who may publish",
     "Keys.setPublisherBySig": "Carry: change the publisher",
     "Letters.send": "Send a sealed letter",
+    "Letters.sendMany": "Send sealed letters",
     "Letters.sendBySig": "Carry: send a sealed letter",
     "Policies.close": "Take nobody into a plan",
     "Policies.endPolicy": "End an insurance policy",
@@ -606,6 +625,8 @@ ARGUMENTS = {
     "ColdChain.high": Shown("Highest (0.01 C)"),
     "ColdChain.longest": Shown("Minutes outside"),
     "ColdChain.kinetic": Shown("Mean kinetic (0.01C)"),
+    "AccessLog.root": Shown("Root of the receipts"),
+    "AccessLog.leaves": Shown("How many receipts"),
     "Consortium.expiry": time("Licence ends"),
     "Consortium.digest": Shown("Digest of the keys"),
     "Grants.setParent.by": Shown("Appointment"),
@@ -730,6 +751,7 @@ def descriptors(deployment: Deployment | None = None) -> dict[str, Json]:
         deployments = _deployments(contract, deployment)
         taken = (message for message in messages() if contract == message.CONTRACT)
         signed = [Signed(message.TYPE, message.FIELDS, message.NESTED) for message in taken]
+        signed += IN_DOMAIN.get(contract, [])
         calls = {function.fragment(): function.format() for function in functions(contract)}
         if calls:
             found[f"calldata-{contract.lower()}.json"] = _descriptor(

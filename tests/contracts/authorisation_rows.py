@@ -558,6 +558,7 @@ def pseudonym_rows(pseudonym: str, controller: str) -> Iterator[Row]:
     yield row("Records", "supersede", own, me, OWN, OWN_REPLACEMENT)
     yield row("Records", "correct", own, me, OWN, OWN_REPLACEMENT)
     yield row("Letters", "send", controls, me, doctor, digest("letter"))
+    yield row("Letters", "sendMany", controls, me, lambda cast: [(doctor(cast), digest("letter"))])
 
 
 def other_rows() -> Iterator[Row]:

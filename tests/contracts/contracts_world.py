@@ -127,6 +127,7 @@ class World:
     records: ContractInstance
     grants: ContractInstance
     letters: ContractInstance
+    accesslog: ContractInstance
     carrier: ContractInstance
     batches: ContractInstance
     coldchain: ContractInstance
@@ -360,6 +361,7 @@ def found(people: dict[str, TestAccountAPI]) -> World:
         claims=claims,
         appeals=ape.project.Appeals.deploy(consortium, keys, policies, claims, sender=deployer),
         episodes=ape.project.Episodes.deploy(consortium, keys, records, policies, escrow, sender=deployer),
+        accesslog=ape.project.AccessLog.deploy(consortium, sender=deployer),
         questions=ape.project.Questions.deploy(sender=deployer),
         people=people,
         clock=clock,

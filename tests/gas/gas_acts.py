@@ -110,6 +110,10 @@ class World:
         return self.contracts.letters
 
     @property
+    def accesslog(self) -> Contract:
+        return self.contracts.accesslog
+
+    @property
     def carrier(self) -> Contract:
         return self.contracts.carrier
 
@@ -610,11 +614,30 @@ def _(world: World) -> int:
     return world.send(DOCTOR, world.letters.functions.send(DOCTOR.address, PATIENT.address, digest("request")))
 
 
+@act("letter, each of 50")
+def _(world: World) -> int:
+    letters = [(person(f"patient {number}").address, digest(f"receipts {number}")) for number in range(50)]
+    return ceil(world.send(DOCTOR, world.letters.functions.sendMany(DOCTOR.address, letters)) / 50)
+
+
 @act("letter by signature")
 def _(world: World) -> int:
     first = Letter(PATIENT.address, DOCTOR.address, digest("answer"), 0, 0, world.soon())
     world.by_signature(first, PATIENT)
     return world.by_signature(Letter(PATIENT.address, DOCTOR.address, digest("share"), 1, 0, world.soon()), PATIENT)
+
+
+# -- receipts --------------------------------------------------------------------------------------------------------
+
+
+@act("log receipts of readings, any number")
+def _(world: World) -> int:
+    return world.send(CLINIC, world.accesslog.functions.log(digest("root of receipts"), 4096))
+
+
+@act("log receipts of readings, by who belongs to no member")
+def _(world: World) -> int:
+    return world.send(DAUGHTER, world.accesslog.functions.log(digest("root of receipts"), 1))
 
 
 # -- carried ---------------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ REACH = {
     "anchor a record, each of 100": 25_500,
     "allowed, with the call": 40_000,
     "log readings, any number": 32_500,
+    "log receipts of readings, any number": 32_500,
     "commission 2^20 packs": 80_000,
     "handoff in two steps": 103_000,
     "handoff by signed offer": 78_000,

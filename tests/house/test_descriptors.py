@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_abi import encode
 from eth_utils import keccak
 from eth_utils.abi import function_abi_to_4byte_selector
 
 from theriac.health.bundle import inbox_message
 from theriac.health.keystore import wrap_message
+from theriac.health.receipts import Receipt
 from theriac.ledger.contracts import abi
+from theriac.ledger.typed import Domain
 from tools import descriptors
 from tools.check_descriptors import example
 from tools.contracts import PUBLISHED, ROOT
@@ -21,7 +24,7 @@ from tools.contracts import PUBLISHED, ROOT
 SIGNED = json.loads((ROOT / "tests" / "vectors" / "signatures" / "ethers.json").read_text(encoding="utf-8"))["messages"]
 PATIENT = "0x" + "11" * 20
 
-TIMES = {"start", "expiry", "deadline", "before", "ends", "earliest", "latest"}
+TIMES = {"start", "expiry", "deadline", "before", "ends", "earliest", "latest", "time"}
 
 # Functions that contracts call, and nobody signs a transaction for.
 CALLED_BY_CONTRACTS = {
@@ -177,6 +180,27 @@ def test_descriptors__of_the_backup__bound_by_what_is_signed() -> None:
     # then
     assert keccak(keccak(text=key) + values) == message.body
     assert descriptor["context"]["eip712"]["domainSeparator"] == "0x" + message.header.hex()
+
+
+def test_descriptors__of_a_reading__is_the_type_that_readers_sign() -> None:
+    # given a receipt, and the type and the domain's name that the descriptor shows
+    descriptor = read("eip712-accesslog.json")
+    (key,) = descriptor["display"]["formats"]
+    other = "0x" + "22" * 20
+    words = ("laboratory/N", "TREAT", "own grant", "open")
+    receipt = Receipt(PATIENT, 3, other, 7, "01" * 32, "02" * 32, *words, PATIENT, 1_900_000_000, "03" * 32)
+    named = descriptor["context"]["eip712"]["domain"]
+
+    # when
+    message = receipt.signable(Domain(named["name"], named["version"], 5, other))
+    fields = [PATIENT, 3, other, 7, b"\1" * 32, b"\2" * 32, *(keccak(text=word) for word in words)]
+    values = encode(
+        ["address", "uint32", "address", "uint64", *["bytes32"] * 6, "address", "uint40", "bytes32"],
+        [*fields, PATIENT, 1_900_000_000, b"\3" * 32],
+    )
+
+    # then
+    assert keccak(keccak(text=key) + values) == message.body
 
 
 # -- shown so that a patient understands -----------------------------------------------------------------------------

@@ -12,9 +12,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
-from eth_account import Account as EthAccount
 from eth_account.messages import SignableMessage
 
 from theriac.crypto import age
@@ -128,9 +127,9 @@ class Writer:
         :raises BadIntroduction: not signed by whoever controls the pseudonym, or inboxes that she did not sign.
         """
         controller = self.chain.authority(introduction.pseudonym).controller
-        if not _signed(introduction.message(), introduction.signature, controller, self.chain):
+        if not self.chain.signed(introduction.message(), introduction.signature, controller):
             raise BadIntroduction(pseudonym=introduction.pseudonym, fault="its signature is not the patient's")
-        if not _signed(introduction.inboxes.message(), introduction.inboxes.signature, controller, self.chain):
+        if not self.chain.signed(introduction.inboxes.message(), introduction.inboxes.signature, controller):
             raise BadIntroduction(pseudonym=introduction.pseudonym, fault="its inboxes are not signed by the patient")
         registered = Registered(name, introduction.pseudonym, introduction.inboxes)
         write_private(self._patients / f"{introduction.pseudonym}.json", registered.encode())
@@ -263,7 +262,7 @@ class Writer:
             return
         controller = self.chain.authority(patient.pseudonym).controller
         newer = bundle.inboxes.serial > patient.inboxes.serial
-        if not newer or not _signed(bundle.inboxes.message(), bundle.inboxes.signature, controller, self.chain):
+        if not newer or not self.chain.signed(bundle.inboxes.message(), bundle.inboxes.signature, controller):
             raise InboxChanged(pseudonym=patient.pseudonym)
         pinned = replace(patient, inboxes=bundle.inboxes)
         write_private(self._patients / f"{patient.pseudonym}.json", pinned.encode())
@@ -400,20 +399,8 @@ class Writer:
 
     def signed_by_controller(self, message: SignableMessage, signature: str, pseudonym: str) -> bool:
         """Whether who controls a pseudonym now signed a message, by a key or by code (ERC-1271)."""
-        return _signed(message, signature, self.chain.authority(pseudonym).controller, self.chain)
+        return self.chain.signed(message, signature, self.chain.authority(pseudonym).controller)
 
     def drop(self, digest: str) -> None:
         """Drops the copy of a record that is kept until its patient has filed it."""
         (self._spool / f"{digest}.written").unlink(missing_ok=True)
-
-
-def _signed(message: Any, signature: str, account: str, chain: Chain) -> bool:
-    """Whether an account signed, by its key or by its code (ERC-1271)."""
-    try:
-        raw = bytes.fromhex(signature)
-        if EthAccount.recover_message(message, signature=raw) == account:
-            return True
-    except Exception:
-        # Whatever a library makes of a malformed signature, it is nobody's key; the account's code may accept it.
-        raw = b""
-    return chain.accepts(account, message, raw)
