@@ -45,7 +45,9 @@ def add_standards(cli: Actor) -> None:
         help="Consent to a claim, by its file; or a grant as a Consent of FHIR (export, import, check, show).",
         epilog=example("patient consent export member:1 -o consent.json", "patient consent visit.request -o a.consent"),
     )
-    group.add_command(cli.commands["consent"], "claim")
+    claim = cli.commands["consent"]
+    claim.epilog = example("patient consent claim visit.request -o a.consent")
+    group.add_command(claim, "claim")
     for command in (_export, _import, _check, _show):
         group.add_command(command)
     for command in (group, _scopes, _summary):

@@ -149,7 +149,8 @@ def observed(world: HealthWorld, book: list[tuple[Signed, ...]], patient: Patien
         for name in names:
             for event in patient.chain.index.events(contract, name):
                 arguments = dict(event.arguments)
-                found[arguments.get("pseudonym") or arguments.get("from")] |= set(large(arguments))
+                if whose := arguments.get("pseudonym") or arguments.get("from"):
+                    found[whose] |= set(large(arguments))
     return {pseudonym: values - WORDS - {pseudonym[2:].lower()} for pseudonym, values in found.items()}
 
 
