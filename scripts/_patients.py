@@ -1,23 +1,32 @@
 """A patient's client as a command works with it: her words or wallet, her vault, who pays."""
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import click
 
 from scripts._cli import Failure, passphrase
 from scripts._keys import key
 from scripts._site import Person, Site, connected
+from scripts._wallets import BrowserWallet, Signing
 from theriac.errors import DamagedKeystore, NoBundle
-from theriac.health.chain import Chain, SenderRelay
+from theriac.health.chain import Chain, Relay, SenderRelay
 from theriac.health.keystore import Key, Keystore, Lock, passphrase_lock, unseal, wallet_lock
 from theriac.health.patient import Patient
 from theriac.health.vault import Vault
 from theriac.health.wallet import MnemonicWallet, SingleWallet, Wallet
 from theriac.ledger.signer import Signer
 
-WORDS, VAULT = "words", "vault"
+WORDS, VAULT, ACCOUNTS = "words", "vault", "accounts"
+
+Relaying = Callable[[Relay], Relay]
+"""Stands before the relay, such as to tell what is on its way."""
+
+_PREPARED = 100
+"""The accounts of a browser's wallet that a vault learns at its beginning: one for each counterparty."""
 
 
 def asked_words() -> str:
@@ -66,28 +75,43 @@ def _lock(site: Site, person: Person, wallet: Wallet, kind: str) -> Lock:
 
 
 def _client(
-    site: Site, person: Person, vault: Vault, keystore: Keystore, wallet: Wallet, payer: str, chain: Chain | None = None
+    site: Site,
+    person: Person,
+    vault: Vault,
+    keystore: Keystore,
+    wallet: Wallet,
+    payer: str,
+    chain: Chain | None = None,
+    *,
+    tell: Relaying | None = None,
 ) -> Patient:
+    relay: Relay = SenderRelay(site.sender(payer), site.contracts)
     return Patient(
         vault,
         keystore,
         wallet=wallet,
         chain=chain or site.chain(person.folder),
-        relay=SenderRelay(site.sender(payer), site.contracts),
+        relay=relay if tell is None else tell(relay),
         store=site.store,
     )
 
 
-def _opened(site: Site, person: Person, *, account: str | None) -> Patient:
+def _opened(
+    site: Site, person: Person, *, account: str | None, signing: Signing | None = None, tell: Relaying | None = None
+) -> Patient:
     settings = person.settings
     if settings.get("kind") != "patient":
         raise Failure(f"{person.who} is a desk here; name a patient with --as.")
     wallets: list[Wallet] = []
+    chain = site.chain(person.folder)
 
     def wallet() -> Wallet:
         if not wallets:
             alias = account or settings["account"]
-            wallets.append(SingleWallet(site.signer(alias)) if alias else MnemonicWallet(_words(person, opener)))
+            if kind := settings.get("browser"):
+                wallets.append(_browser_wallet(person, kind, opener, signing, chain))
+            else:
+                wallets.append(SingleWallet(site.signer(alias)) if alias else MnemonicWallet(_words(person, opener)))
         return wallets[0]
 
     def signer() -> Signer:
@@ -95,7 +119,7 @@ def _opened(site: Site, person: Person, *, account: str | None) -> Patient:
 
     opener = key(whose=person.who, wallet=signer)
     keystore, secret = Keystore.unlock(person.folder / VAULT, opener)
-    return _client(site, person, Vault.decode(secret), keystore, wallet(), settings["payer"])
+    return _client(site, person, Vault.decode(secret), keystore, wallet(), settings["payer"], chain, tell=tell)
 
 
 def _words(person: Person, opener: Key) -> str:
@@ -105,6 +129,61 @@ def _words(person: Person, opener: Key) -> str:
         return secret.decode()
     except UnicodeDecodeError:
         raise DamagedKeystore(path=str(path), fault="it holds no words") from None
+
+
+# -- a wallet in a browser -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Locked:
+    """A vault that is to be begun: what it will be locked with, and the accounts of the wallet, where it has many."""
+
+    lock: Lock
+    accounts: tuple[str, ...] = ()
+
+
+def prepare(person: Person, *, many: bool) -> Locked:
+    """What the terminal is asked for before the page opens: a passphrase, and the words for the accounts' addresses.
+
+    The words are forgotten again: they are in the wallet, and only the addresses that they make are kept.
+    """
+    words = asked_words() if many else ""
+    wallet = MnemonicWallet(words) if many else None
+    accounts = tuple(str(wallet.signer(place).address) for place in range(_PREPARED)) if wallet is not None else ()
+    return Locked(passphrase_lock(passphrase(new=True, whose=person.who)), accounts)
+
+
+def begin_with_browser(
+    site: Site, person: Person, locked: Locked, *, account: str, payer: str, signing: Signing, tell: Relaying
+) -> Patient:
+    """Makes a vault for a wallet in a browser; `account` is the one that signs everything, or the first of many."""
+    chain = site.chain(person.folder)
+    if locked.accounts:
+        Keystore.create(person.folder / ACCOUNTS, json.dumps(locked.accounts).encode(), locked.lock)
+    kind = "many" if locked.accounts else account
+    addresses = dict(enumerate(locked.accounts or (account,)))
+    wallet = BrowserWallet(addresses, single=not locked.accounts, signing=signing, chain=chain)
+    person.remember(kind="patient", account="", browser=kind, payer=payer)
+    vault = Vault()
+    keystore = Keystore.create(person.folder / VAULT, vault.encode(), locked.lock)
+    return _client(site, person, vault, keystore, wallet, payer, chain, tell=tell)
+
+
+def _browser_wallet(person: Person, kind: str, opener: Key, signing: Signing | None, chain: Chain) -> BrowserWallet:
+    if kind != "many":
+        return BrowserWallet({0: kind}, single=True, signing=signing, chain=chain)
+    path = person.folder / ACCOUNTS
+    _, secret = Keystore.unlock(path, opener)
+    try:
+        addresses = [str(each) for each in json.loads(secret)]
+    except (ValueError, TypeError):
+        raise DamagedKeystore(path=str(path), fault="it holds no accounts") from None
+    return BrowserWallet(dict(enumerate(addresses)), single=False, signing=signing, chain=chain)
+
+
+def open_for_page(site: Site, person: Person, *, signing: Signing, tell: Relaying) -> Patient:
+    """The vault as the page works with it."""
+    return _opened(site, person, account=None, signing=signing, tell=tell)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from scripts._cli import (
     write_out,
     yes_option,
 )
+from scripts._patient_page import add_page
 from scripts._policies import add_cover
 
 
@@ -867,6 +868,11 @@ def cancel_prescription(
         confirmed(f"Cancel {len(lines)} lines? Nothing takes it back.", yes=yes)
         contract.cancel_by(shown.ticket, shown.terms, lines=lines, deadline=contract.now() + WORD)
     click.echo("Cancelled.")
+
+
+# -- the page --------------------------------------------------------------------------------------------------------
+
+add_page(cli)
 
 
 # -- cover -----------------------------------------------------------------------------------------------------------
