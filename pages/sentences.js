@@ -63,22 +63,33 @@ async function ofValue(types, { name, type }, value, t) {
     const [main, small] = await ofStruct(types, type, value, t);
     return [main, ...small].join(" ");
   }
+  if (!FITS[type]?.(value)) throw new Unspeakable(`${name} is no ${type}.`);
   switch (type) {
     case "address":
       return party(value, t);
     case "bool":
-      return t(value === true ? "yes" : "no");
+      return t(value ? "yes" : "no");
     case "uint40":
       return value === 0 ? t("never") : moment(value);
     case "string":
       return words(name, value, t);
-    case "bytes32":
-      return value;
     default:
-      if (!/^uint(8|16|32|64)$/.test(type) || !Number.isSafeInteger(value)) throw new Unspeakable(`${name} is ${type}.`);
       return String(value);
   }
 }
+
+const isNumber = (bits) => (value) => Number.isSafeInteger(value) && value >= 0 && value < 2 ** bits;
+
+/** What a value of each type looks like; other types have no words. */
+const FITS = {
+  address: (value) => /^0x[0-9a-f]{40}$/i.test(value),
+  bool: (value) => typeof value === "boolean",
+  bytes32: (value) => /^0x[0-9a-f]{64}$/.test(value),
+  string: (value) => typeof value === "string",
+  uint16: isNumber(16),
+  uint32: isNumber(32),
+  uint40: isNumber(40),
+};
 
 /** An account, or a member, whose number is its address. */
 export function party(address, t) {

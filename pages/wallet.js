@@ -586,7 +586,7 @@ async function showQuestion() {
     if (dialog.open) dialog.close();
     return;
   }
-  const key = JSON.stringify([spoken(), question.number, question.problem, wallet?.accounts ?? null]);
+  const key = JSON.stringify([spoken(), question.number, question.problem]);
   if (key === questionShown) return;
   questionShown = key;
   let words;

@@ -13,12 +13,21 @@ from typing import Any
 sys.path.append(str(Path(__file__).resolve().parent.parent / "scripts"))
 
 from chromium import ROOT, Browser, Page
+from eth_account import Account
 from scripts_town import Town
 
+from theriac.health.chain import Chain as HealthChain
+from theriac.health.messages import member_address
+from theriac.health.scope import Purpose
+from theriac.ledger.contracts import Contracts
+from theriac.ledger.deployment import Deployment
+
 COMMAND = "import sys; from scripts.patient import cli; cli(sys.argv[1:], prog_name='patient')"
-MNEMONIC = "test test test test test test test test test test test junk"
+MNEMONIC = "legal winner thank year wave sausage worth useful legal winner thank yellow"
 KEYS = tuple(f"0x{number:064x}" for number in (0xA11CE, 0xB0B, 0xCAFE))
 """Keys of a wallet in the browser."""
+
+EVE, OTHER = (str(Account.from_key(key).address) for key in KEYS[:2])
 
 LOINC, CVX = "http://loinc.org", "http://hl7.org/fhir/sid/cvx"
 
@@ -98,6 +107,18 @@ def _link_in(process: "subprocess.Popen[str]") -> str:
     raise AssertionError("The page's command ended without a link.")
 
 
+def chain_of(town: Town) -> HealthChain:
+    """The chain as anyone sees it."""
+    [path] = (Path(town.settings["THERIAC_HOME"]) / "deployments").glob("*.json")
+    contracts = Contracts(town.chain.web3, Deployment.load(path))
+    return HealthChain(town.chain.web3, contracts, index=town.folder / "watched.sqlite")
+
+
+def granted(town: Town, pseudonym: str, purpose: str) -> dict[str, Any]:
+    """What a pseudonym granted member 1 for a purpose, as the chain has it."""
+    return chain_of(town).grant(pseudonym, member_address(1), Purpose.parse(purpose))
+
+
 def write_records(town: Town, who: str) -> None:
     """The clinic writes three results for a patient."""
     paths = []
@@ -130,9 +151,9 @@ def until_signature(page: Page) -> str:
     return page.css("#sign .says").read()
 
 
-def sign_all(page: Page) -> tuple[list[str], str]:
+def sign_all(page: Page, *, after: str | None = "") -> tuple[list[str], str]:
     """Signs whatever is asked for; what was asked, and what the page says when the act is done."""
-    asked, last = [], ""
+    asked, last = [], after
     while True:
         what, said = page.evaluate(_NEXT, last)
         if what == "file":
