@@ -631,7 +631,7 @@ function questionForm(question, words, first) {
   return h(
     "div",
     { class: "stack" },
-    h("h2", { id: "sign-title" }, t("sign")),
+    h("h2", { id: "sign-title", tabindex: "-1", autofocus: true }, t("sign")),
     words.unspeakable
       ? h("p", { class: "fault", role: "alert" }, t("sign.unspeakable", { said: words.unspeakable }))
       : h("p", { class: "says" }, words.main),

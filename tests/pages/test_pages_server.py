@@ -95,7 +95,16 @@ def test_api__with_a_cookie_instead__is_refused(place: Place) -> None:
 
 # property W6
 @pytest.mark.parametrize(
-    "host", ["evil.example", "localhost:{port}", "127.0.0.1", "127.0.0.1:1", "127.0.0.1:{port}.evil.example", "[::1]:{port}", ""]
+    "host",
+    [
+        "evil.example",
+        "localhost:{port}",
+        "127.0.0.1",
+        "127.0.0.1:1",
+        "127.0.0.1:{port}.evil.example",
+        "[::1]:{port}",
+        "",
+    ],
 )
 def test_host__another_name__is_refused_everywhere(place: Place, host: str) -> None:
     # given: a name that somebody made point to this machine (DNS rebinding)
@@ -245,9 +254,18 @@ def test_files__of_the_pages__have_no_inline_code_and_build_no_markup() -> None:
 
     # then
     for name, source in sources.items():
-        for word in ("innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "new Function", "style=", "://"):
+        for word in (
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacent",
+            "document.write",
+            "eval(",
+            "new Function",
+            "style=",
+            "://",
+        ):
             allowed = word == "://" and name.endswith(".svg")
             assert allowed or word not in source, (name, word)
         if name.endswith(".html"):
-            assert source.count("<script") == source.count("<script type=\"module\" src=")
+            assert source.count("<script") == source.count('<script type="module" src=')
             assert " onclick" not in source

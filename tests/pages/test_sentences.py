@@ -36,8 +36,7 @@ from theriac.health.messages import (
     SetPublisher,
     member_address,
 )
-from theriac.health.scope import PURPOSES, WORDS_OF_BIT, Purpose, mask_of
-from theriac.health.scope import ALL_CLASSES
+from theriac.health.scope import ALL_CLASSES, PURPOSES, WORDS_OF_BIT, Purpose, mask_of
 from theriac.ledger.typed import Domain, Message
 
 ANN, BEA, CARL = ("0x" + digit * 40 for digit in "123")
@@ -301,7 +300,9 @@ def test_catalogue__both_languages__have_the_same_placeholders_and_every_word(pa
 
     # then
     assert {key for key, each in catalogue.items() if set(each) != {"en", "zh"} or not all(each.values())} == set()
-    holders = {key: [sorted(re.findall(r"{\w+}", each[name])) for name in ("en", "zh")] for key, each in catalogue.items()}
+    holders = {
+        key: [sorted(re.findall(r"{\w+}", each[name])) for name in ("en", "zh")] for key, each in catalogue.items()
+    }
     assert {key for key, (english, chinese) in holders.items() if english != chinese} == set()
     needed = {f"class:{each}" for each in ALL_CLASSES} | {f"purpose:{each.words}" for each in PURPOSES}
     needed |= {f"word:{each}" for each in WORDS_OF_BIT.values()} | {f"act:{each}" for each in messages.ACTS.values()}

@@ -359,7 +359,7 @@ def test_many_accounts__each_counterparty_has_its_own__named_by_the_page(town: T
         page.change(next=[0, 1, 2])
         number = page.css("#sign").attribute("data-number")
         page.button("I have chosen it").click()
-        asked, done = sign_all(page, after=number)
+        _, done = sign_all(page, after=number)
 
         # then
         assert done == "Granted: it is on the chain."
@@ -368,7 +368,9 @@ def test_many_accounts__each_counterparty_has_its_own__named_by_the_page(town: T
         assert len(set(signed)) == 3
         assert granted(town, signed[-1], "TREAT")["scope"] == LABORATORY
         # then: the words were forgotten
-        kept = b"".join(path.read_bytes() for path in Path(town.settings["THERIAC_HOME"]).rglob("may/*") if path.is_file())
+        kept = b"".join(
+            path.read_bytes() for path in Path(town.settings["THERIAC_HOME"]).rglob("may/*") if path.is_file()
+        )
         assert b"sausage" not in kept
 
 
