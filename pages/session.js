@@ -53,7 +53,12 @@ export function act(name, values = {}, id = crypto.randomUUID()) {
   return ask("act", { ...values, id, act: name });
 }
 
-/** Gives every new state to `show`, until the process ends; `lost` hears what is in the way. */
+/**
+ * Gives every new state to `show`, until the process ends; `lost` hears what is in the way.
+ *
+ * A question is always open at the process. When it breaks off, the process has ended, and whoever listens at its port
+ * from then on is somebody else: the page asks and believes nothing more.
+ */
 export async function follow(show, lost) {
   let after = -1;
   for (;;) {
@@ -66,7 +71,7 @@ export async function follow(show, lost) {
       lost(null);
     } catch (problem) {
       lost(problem);
-      if (problem.code === "no-session") return;
+      if (problem.code === "no-session" || problem.code === "process-gone") return;
       await new Promise((done) => setTimeout(done, 1000));
     }
   }

@@ -176,7 +176,7 @@ function grantCard(grant) {
       h(
         "div",
         { class: "actions" },
-        standing !== "revoking" &&
+        !["revoking", "unsettled"].includes(standing) &&
           h("button", { type: "button", "data-key": `narrow-${key}`, onclick: () => narrowForm(grant) }, t("grant.narrow")),
         h(
           "button",
@@ -187,18 +187,28 @@ function grantCard(grant) {
   );
 }
 
-function lookedList(looked) {
-  if (!looked.length) return h("p", { class: "empty" }, t("looked.none"));
+function lookedList({ rows, missing, lies }) {
+  const alarm = (words) => h("p", { class: "fault", role: "alert" }, words);
+  return [
+    ...lies.map(({ reader, number }) => alarm(t("looked.lied", { reader: partyOf(reader), number }))),
+    ...missing.map(({ reader, first, last }) => alarm(t("looked.missing", { reader: partyOf(reader), first, last }))),
+    rows.length ? h("ul", { class: "records card" }, ...rows.map(lookedRow)) : h("p", { class: "empty" }, t("looked.none")),
+  ];
+}
+
+function lookedRow(row) {
+  const words = { class: classOf(row.class), purpose: purposeOf(row.purpose) };
   return h(
-    "ul",
-    { class: "records card" },
-    ...looked.map((each) =>
-      h(
-        "li",
-        {},
-        h("span", { class: "soft" }, moment(each.time)),
-        h("span", {}, t("looked.row", { reader: partyOf(each.reader), class: classOf(each.class), purpose: purposeOf(each.purpose) })),
-      ),
+    "li",
+    {},
+    h("span", { class: "soft" }, moment(row.time)),
+    h(
+      "span",
+      {},
+      ...who(row.reader, row.name),
+      h("br"),
+      h("span", { class: "soft small" }, t("looked.row", words), ` · ${row.act}`),
+      row.faults.length > 0 && h("p", { class: "fault", lang: "en" }, row.faults.join("; ")),
     ),
   );
 }
@@ -243,21 +253,29 @@ function isBusy() {
 }
 
 /** Asks for an act; the form that it came from has one name for it, so that it is done once. */
-async function send(name, values = {}, id = undefined) {
+async function send(name, values = {}) {
+  pause(true);
   try {
-    await act(name, values, id);
-    return true;
+    await act(name, values);
   } catch (problem) {
-    lost = problem;
-    showNotice();
-    return false;
+    pause(isBusy());
+    tell(problem);
+  }
+}
+
+/** While something is being done, nothing else can be asked for. */
+function pause(busy) {
+  for (const button of document.querySelectorAll("#board button, #begin button.primary")) {
+    if (busy && !button.disabled) (button.disabled = true), (button.dataset.paused = "");
+    else if (!busy && button.dataset.paused !== undefined) (button.disabled = false), delete button.dataset.paused;
   }
 }
 
 function showJob() {
   const { job, question } = state;
-  const shown = job && !(job.done && (dismissed === job.id || job.act === "look"));
-  at("job").hidden = !shown || (job.act === "look" && !job.done && !question && !job.steps);
+  // Looking for news is no news, unless something had to be signed or sent.
+  const quiet = job?.act === "look" && !job.problem && !job.steps && !question;
+  at("job").hidden = !job || quiet || dismissed === job.id;
   if (!job) return;
   const name = t(`job.${job.act}`);
   const text = job.done
@@ -268,12 +286,8 @@ function showJob() {
   at("job").classList.toggle("failed", Boolean(job.done && job.problem));
   at("job-text").textContent = text;
   at("job-close").hidden = !job.done;
-  if (job.done && job.act === "look" && job.problem) at("job").hidden = dismissed === job.id;
   if (at("live").textContent !== text) at("live").textContent = text;
-  for (const button of document.querySelectorAll("#board button, #begin button.primary")) {
-    if (isBusy() && !button.disabled) (button.disabled = true), (button.dataset.paused = "");
-    else if (!isBusy() && button.dataset.paused !== undefined) (button.disabled = false), delete button.dataset.paused;
-  }
+  pause(isBusy());
   if (job.done && job.result?.content && dismissed !== job.id) {
     at("job").hidden = true;
     saveForm(job);
@@ -665,6 +679,12 @@ function decline(question) {
   ask("signature", { number: question.number, refused: true }).catch(tell);
 }
 
+/** Nothing is shown, and nothing signed, for a process that is not there any more. */
+function leave() {
+  for (const id of ["sign", "form"]) at(id).close();
+  for (const id of ["board", "begin", "job"]) at(id).hidden = true;
+}
+
 // -- beginning -------------------------------------------------------------------------------------------------------
 
 async function main() {
@@ -700,6 +720,7 @@ async function main() {
     },
     (problem) => {
       lost = problem;
+      if (problem && ["no-session", "process-gone"].includes(problem.code)) leave();
       if (state) showNotice();
       else if (problem) tell(problem);
     },

@@ -178,7 +178,7 @@ class Pages:
     def _begin(self, body: Mapping[str, Any]) -> str:
         """Trades a link's token for a session; the token is spent."""
         given = _hashed(str(body.get("token", "")))
-        found = next((token for token in self._tokens if hmac.compare_digest(token, given)), None)
+        found = next((token for token in tuple(self._tokens) if hmac.compare_digest(token, given)), None)
         if found is None:
             raise Unfit(401, "no-session", "This link was used or is not from here; press Enter in the terminal.")
         self._tokens.remove(found)
@@ -189,7 +189,7 @@ class Pages:
     def _check_session(self, request: web.Request) -> None:
         kind, _, session = request.headers.get("Authorization", "").partition(" ")
         given = _hashed(session)
-        if kind != "Bearer" or not any(hmac.compare_digest(each, given) for each in self._sessions):
+        if kind != "Bearer" or not any(hmac.compare_digest(each, given) for each in tuple(self._sessions)):
             raise Unfit(401, "no-session", "Open the page by its link; press Enter in the terminal for a new one.")
 
 

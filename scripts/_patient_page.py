@@ -1,8 +1,13 @@
 """`ape run patient page`: the patient's page in a browser. Imports nothing but click and `_cli`, as its callers."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from scripts._cli import Actor, Failure, as_option, example, network_options
+
+if TYPE_CHECKING:
+    from scripts._pages import Pages
 
 
 def add_page(cli: Actor) -> None:
@@ -18,10 +23,9 @@ def add_page(cli: Actor) -> None:
     help="Begin a vault with a wallet in the browser: one account for everything, or one for each counterparty.",
 )
 @click.option("--payer", envvar="THERIAC_PAYER", default=None, help="The account of Ape that pays; remembered.")
-@click.option("--open", "opens", is_flag=True, help="Open the page in the browser of this machine.")
 @as_option("patient")
 @network_options
-def _page(wallet: str | None, payer: str | None, opens: bool, who: str, network: str, store: str | None) -> None:
+def _page(wallet: str | None, payer: str | None, who: str, network: str, store: str | None) -> None:
     """See who may read what, answer who asks, grant and revoke in a browser, where your wallet signs.
 
     The page is served to this machine alone, by a link that counts once; press Enter for another. Your keys stay in
@@ -31,7 +35,6 @@ def _page(wallet: str | None, payer: str | None, opens: bool, who: str, network:
     accounts they make; they are not kept.
     """
     import threading
-    import webbrowser
 
     from scripts._patients import VAULT, prepare
     from scripts._site import connected
@@ -50,20 +53,19 @@ def _page(wallet: str | None, payer: str | None, opens: bool, who: str, network:
         page = PatientPage(site, person, locked=locked, payer=site.alias(payer) if not known else "")
         page.open()
         with page.pages.serving():
-            link = page.pages.link()
-            click.echo(f"Open this in the browser of this machine; it counts once:\n\n  {link}\n")
-            if opens:
-                webbrowser.open(link)
+            # No browser is started with it: what a command is called with can be seen by everybody on the machine.
+            click.echo("Open this in the browser of this machine; it counts once. Enter makes another, Ctrl-C ends.\n")
+            click.echo(f"  {page.pages.link()}\n")
             threading.Thread(target=_more_links, args=(page.pages,), daemon=True).start()
-            page.run()
+            try:
+                page.run()
+            except KeyboardInterrupt:
+                click.echo("The page is closed.")
 
 
-def _more_links(pages: object) -> None:
+def _more_links(pages: "Pages") -> None:
     """A new link for each Enter in the terminal."""
     import sys
 
-    from scripts._pages import Pages
-
-    assert isinstance(pages, Pages)
     for _ in sys.stdin:
         click.echo(f"  {pages.link()}\n")

@@ -196,8 +196,11 @@ def patient_of(
             site.signer(payer)
             person.remember(payer=payer)
         patient = _opened(site, person, account=None)
-        for alarm in patient.resume():
+        here = not person.settings.get("browser")
+        for alarm in patient.resume(finish=here):
             click.echo(f"ALARM: {alarm}", err=True)
+        if patient.vault.revoking and not here:
+            click.echo("A revoke waits for a signature of your browser's wallet; run 'patient page'.", err=True)
         yield patient, site
 
 

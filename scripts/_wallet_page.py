@@ -270,7 +270,30 @@ class PatientPage:
             record_count=len(patient.vault.entries),
             unsolicited=len(patient.vault.unsolicited),
             alarms=[{"pseudonym": each.pseudonym, "version": each.version} for each in self._alarms],
+            **self._looked(patient),
         )
+
+    def _looked(self, patient: Patient) -> dict[str, Any]:
+        """Who looked, where this client keeps receipts of readings; without them nothing is said."""
+        ask = getattr(patient, "looked", None)
+        if ask is None:
+            return {}
+        found = ask()
+        rows = [
+            {
+                "reader": each.receipt.reader,
+                "name": self._called(patient, each.receipt.reader),
+                "class": each.receipt.cls,
+                "purpose": each.receipt.purpose,
+                "act": str(each.receipt.act),
+                "time": each.receipt.time,
+                "faults": [str(fault) for fault in each.faults],
+            }
+            for each in found.readings
+        ]
+        missing = [{"reader": each.reader, "first": each.first, "last": each.last} for each in found.gaps]
+        lies = [{"reader": each.first.receipt.reader, "number": each.first.receipt.number} for each in found.doubles]
+        return {"looked": {"rows": rows[-_RECORDS:][::-1], "missing": missing, "lies": lies}}
 
     def _grants(self, patient: Patient) -> list[dict[str, Any]]:
         hour = patient.chain.hour()

@@ -34,7 +34,7 @@ class Browser:
         return answer["value"]
 
     def open(self, url: str, **values: Any) -> "Page":
-        """A page in a context of its own: `wallets`, `legacy`, `options` of Playwright's context, `storage`."""
+        """A page in a context of its own: `wallets`, `legacy`, `options` of Playwright's context."""
         self._count += 1
         page = Page(self, f"page{self._count}")
         self.do("open", name=page.name, url=url, **values)
@@ -77,6 +77,10 @@ class Page:
     def change(self, *, number: int = 0, emit: bool = False, **settings: Any) -> None:
         """Changes what a wallet does from now on; `emit` tells the page that its accounts changed."""
         self.browser.do("change", name=self.name, number=number, settings=settings, emit=emit)
+
+    def reset(self) -> None:
+        """Has the wallets do what they did at first; what they were asked and what the page said is forgotten."""
+        self.browser.do("reset", name=self.name)
 
     def asked(self, number: int = 0) -> list[dict[str, Any]]:
         """What a wallet was asked."""

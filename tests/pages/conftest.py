@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from chromium import Browser, chromium
+from chromium import Browser, Page, chromium
 from compiling import compile_if_changed
 from pages_town import KEYS, Served, Town, begin, introduce, served, write_records
 from real_anvil import anvil
@@ -36,3 +36,21 @@ def eve(town: Town, browser: Browser) -> Iterator[Served]:
         write_records(town, "eve")
         opened.close()
         yield page
+
+
+@pytest.fixture(scope="session")
+def eve_open(eve: Served, browser: Browser) -> Page:
+    return eve.open(browser, wallets=[{"keys": KEYS}])
+
+
+@pytest.fixture
+def page(eve_open: Page) -> Iterator[Page]:
+    """Eve's page with a wallet that does as it is told, and nothing open; opening another takes half a second."""
+    eve_open.reset()
+    yield eve_open
+    if eve_open.css("#sign[open]").count():
+        eve_open.css('#sign [data-key="no"]').click()
+        eve_open.css("#job-close").seen()
+    eve_open.evaluate("() => document.getElementById('form').close()")
+    if eve_open.evaluate("() => document.getElementById('job-close').checkVisibility()"):
+        eve_open.css("#job-close").click()

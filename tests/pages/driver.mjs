@@ -7,7 +7,7 @@ import { chromium as playwright } from "playwright-core";
 import { mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
 
 // What this build of Chromium starts with for other uses would make the tests of other origins say nothing.
-const UNWANTED = ["--disable-web-security", "--allow-running-insecure-content", "--single-process"];
+const UNWANTED = ["--disable-web-security", "--allow-running-insecure-content", "--single-process", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", "--in-process-gpu"];
 const PATIENCE = 15_000;
 
 const browser = await playwright.launch({
@@ -34,8 +34,13 @@ function keysOf({ mnemonic, keys = [] }) {
 /** `seen` are the accounts that the page may see, by number; `wrong` signs with another key than was asked. */
 class TestWallet {
   constructor(settings) {
-    this.settings = { seen: [0], chain: 8437422, refuse: false, stubborn: false, wrong: null, garbage: null, ...settings };
     this.keys = keysOf(settings);
+    this.first = { seen: [0], chain: 8437422, refuse: false, stubborn: false, wrong: null, garbage: null, ...settings };
+    this.reset();
+  }
+
+  reset() {
+    this.settings = { ...this.first };
     this.asked = [];
   }
 
@@ -106,7 +111,7 @@ function inject({ names, legacy }) {
 // -- commands --------------------------------------------------------------------------------------------------------
 
 const commands = {
-  async open({ name, url, wallets = [], legacy = false, options = {}, storage = null }) {
+  async open({ name, url, wallets = [], legacy = false, options = {} }) {
     const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, locale: "en-GB", ...options });
     context.setDefaultTimeout(PATIENCE);
     const known = wallets.map((each) => new TestWallet(each));
@@ -118,7 +123,6 @@ const commands = {
       }
     });
     await context.addInitScript(inject, { names: legacy ? [] : wallets.map((each, place) => each.name ?? `Wallet ${place}`), legacy });
-    if (storage) await context.addInitScript((kept) => kept.forEach(([key, value]) => sessionStorage.setItem(key, value)), storage);
     const page = await context.newPage();
     const bodies = [];
     const said = [];
@@ -156,6 +160,11 @@ const commands = {
     const { known, page } = pages.get(name);
     Object.assign(known[number].settings, settings);
     if (emit) await page.evaluate((accounts) => window.__emit("accountsChanged", accounts), known[number].accounts());
+  },
+  async reset({ name }) {
+    const { known, said } = pages.get(name);
+    known.forEach((each) => each.reset());
+    said.length = 0;
   },
   asked: async ({ name, number = 0 }) => pages.get(name).known[number].asked,
   said: async ({ name }) => pages.get(name).said,

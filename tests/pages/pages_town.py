@@ -133,12 +133,12 @@ def write_records(town: Town, who: str) -> None:
 
 _NEXT = """async (last) => {
   const [sign, job, close] = ["sign", "job", "job-close"].map((id) => document.getElementById(id));
-  for (let turn = 0; turn < 1500; turn++) {
+  for (let turn = 0; turn < 800; turn++) {
     const go = sign.querySelector('[data-key="sign"]');
     if (sign.open && go && !go.disabled && sign.dataset.number !== last) return ["sign", sign.dataset.number];
     if (document.querySelector('#form[open] [data-key="save"]')) return ["file", ""];
     if (!job.hidden && !close.hidden) return ["done", document.getElementById("job-text").textContent];
-    await new Promise((done) => setTimeout(done, 10));
+    await new Promise((done) => setTimeout(done, 25));
   }
   return ["nothing", document.body.innerText];
 }"""
@@ -195,6 +195,8 @@ def look(page: Page) -> None:
         """async () => {
           for (let turn = 0; turn < 1500 && document.getElementById("look").disabled; turn++)
             await new Promise((done) => setTimeout(done, 10));
+          const close = document.getElementById("job-close");
+          if (close.checkVisibility()) close.click();
         }"""
     )
 

@@ -1,5 +1,9 @@
 """The patient's page in a real Chromium, with wallets that do as they are told and wallets that do not."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from chromium import Browser, Page
@@ -18,7 +22,6 @@ from pages_town import (
     served,
     sign_all,
     until_signature,
-    write_records,
 )
 
 from theriac.health.scope import KeyClass, mask_of
@@ -52,10 +55,7 @@ def ask(town: Town, who: str, *words: str) -> str:
 # -- what a patient does -----------------------------------------------------------------------------------------------
 
 
-def test_grant__signed_by_the_wallet__is_on_the_chain(eve: Served, town: Town, browser: Browser) -> None:
-    # given
-    page = eve.open(browser, wallets=[{"keys": KEYS}])
-
+def test_grant__signed_by_the_wallet__is_on_the_chain(page: Page, town: Town) -> None:
     # when
     give(page, purpose="PATRQT")
     asked, done = sign_all(page)
@@ -65,16 +65,28 @@ def test_grant__signed_by_the_wallet__is_on_the_chain(eve: Served, town: Town, b
     assert "may read now" in grant_card(page, "PATRQT").read()
     assert granted(town, EVE, "PATRQT")["scope"] == LABORATORY
     assert faults(page) == []
-    page.close()
 
 
-def test_answer__narrower_than_asked__grants_that_and_tells_who_asked(
-    eve: Served, town: Town, browser: Browser
-) -> None:
+def test_records__of_a_clinic__are_listed_by_date_class_and_author(page: Page) -> None:
+    # when
+    look(page)
+
+    # then
+    shown = [" | ".join(each.split("\n")) for each in page.evaluate(RECORDS)]
+    assert sorted(shown) == [
+        "2029-10-02 | Immunization | Immunizations · North Clinic (member 1)",
+        "2029-11-12 | Observation: Cholesterol | Laboratory · North Clinic (member 1)",
+        "2029-11-12 | Observation: Haemoglobin A1c | Laboratory · North Clinic (member 1)",
+    ]
+
+
+RECORDS = "() => [...document.querySelectorAll('#records li')].map((each) => each.innerText)"
+
+
+def test_answer__narrower_than_asked__grants_that_and_tells_who_asked(page: Page, town: Town) -> None:
     # given
     words = ("--class", "laboratory/N", "--class", "imaging/N", "--purpose", "CAREMGT", "--days", "60")
     letter = ask(town, "eve", *words, "--reason", "A check-up in March")
-    page = eve.open(browser, wallets=[{"keys": KEYS}])
     look(page)
     card = page.css("#requests li.card").with_text("care management")
     assert "A check-up in March" in card.read()
@@ -97,7 +109,6 @@ def test_answer__narrower_than_asked__grants_that_and_tells_who_asked(
     assert (found["scope"], found["expiry"]) == (LABORATORY, 1895097600)
     [answer] = [each for each in town.done("clinic", "answers", "--json").json if each["letter"].startswith(letter)]
     assert answer["granted"] is True
-    page.close()
 
 
 def sender(town: Town) -> str:
@@ -106,10 +117,9 @@ def sender(town: Town) -> str:
     return str(member["account"])
 
 
-def test_refuse__with_a_reason__tells_who_asked_and_grants_nothing(eve: Served, town: Town, browser: Browser) -> None:
+def test_refuse__with_a_reason__tells_who_asked_and_grants_nothing(page: Page, town: Town) -> None:
     # given
     letter = ask(town, "eve", "--class", "imaging/N", "--purpose", "COC", "--reason", "-")
-    page = eve.open(browser, wallets=[{"keys": KEYS}])
     look(page)
 
     # when
@@ -123,12 +133,10 @@ def test_refuse__with_a_reason__tells_who_asked_and_grants_nothing(eve: Served, 
     [answer] = [each for each in town.done("clinic", "answers", "--json").json if each["letter"].startswith(letter)]
     assert (answer["granted"], answer["reason"]) == (False, "Ask my doctor first")
     assert granted(town, EVE, "COC")["scope"] == 0
-    page.close()
 
 
-def test_narrow__classes_and_end__leaves_the_rest(eve: Served, town: Town, browser: Browser) -> None:
+def test_narrow__classes_and_end__leaves_the_rest(page: Page, town: Town) -> None:
     # given
-    page = eve.open(browser, wallets=[{"keys": KEYS}])
     give(page, purpose="COVERAGE", classes=("laboratory/N", "imaging/N"))
     sign_all(page)
 
@@ -147,12 +155,10 @@ def test_narrow__classes_and_end__leaves_the_rest(eve: Served, town: Town, brows
     ]
     found = granted(town, EVE, "COVERAGE")
     assert (found["scope"], found["expiry"]) == (LABORATORY, 1895097600)
-    page.close()
 
 
-def test_revoke__not_signed__is_not_called_revoked_until_it_is(eve: Served, town: Town, browser: Browser) -> None:
+def test_revoke__not_signed__is_not_called_revoked_until_it_is(page: Page, town: Town) -> None:
     # given
-    page = eve.open(browser, wallets=[{"keys": KEYS}])
     give(page, purpose="FAMRQT")
     sign_all(page)
 
@@ -176,12 +182,10 @@ def test_revoke__not_signed__is_not_called_revoked_until_it_is(eve: Served, town
     assert done == "Revoked: new keys and the end of the grant are on the chain."
     assert grant_card(page, "FAMRQT").count() == 0
     assert granted(town, EVE, "FAMRQT")["scope"] == 0
-    page.close()
 
 
-def test_grant__pressed_twice__is_granted_once(eve: Served, town: Town, browser: Browser) -> None:
+def test_grant__pressed_twice__is_granted_once(page: Page, town: Town) -> None:
     # given
-    page = eve.open(browser, wallets=[{"keys": KEYS}])
     before = granted(town, EVE, "PWATRNY")["nonce"]
 
     # when: the form is sent twice in one turn, and another act is sent meanwhile
@@ -199,17 +203,15 @@ def test_grant__pressed_twice__is_granted_once(eve: Served, town: Town, browser:
     assert outcomes == ["taken", "taken", "busy"]
     assert len(asked) == 1
     assert granted(town, EVE, "PWATRNY")["nonce"] == before + 1
-    page.close()
 
 
 # -- wallets that do not do it -----------------------------------------------------------------------------------------
 
 
-def test_sign__wallet_refuses__nothing_is_sent_and_it_can_be_tried_again(
-    eve: Served, town: Town, browser: Browser
-) -> None:
+def test_sign__wallet_refuses__nothing_is_sent_and_it_can_be_tried_again(page: Page, town: Town) -> None:
     # given
-    page = eve.open(browser, wallets=[{"keys": KEYS, "refuse": True}])
+    page.change(refuse=True)
+    before = granted(town, EVE, "HPAYMT")
     give(page, purpose="HPAYMT")
     until_signature(page)
 
@@ -218,7 +220,7 @@ def test_sign__wallet_refuses__nothing_is_sent_and_it_can_be_tried_again(
 
     # then
     page.css("#sign .fault").with_text("You refused in your wallet. Nothing was signed.").seen()
-    assert granted(town, EVE, "HPAYMT")["nonce"] == 0
+    assert granted(town, EVE, "HPAYMT") == before
 
     # when: she changes her mind
     page.change(refuse=False)
@@ -226,12 +228,26 @@ def test_sign__wallet_refuses__nothing_is_sent_and_it_can_be_tried_again(
 
     # then
     assert done == "Granted: it is on the chain."
-    page.close()
 
 
-def test_sign__on_another_chain__is_asked_to_switch_or_told_which(eve: Served, town: Town, browser: Browser) -> None:
+def test_sign__declined__leaves_no_trace_of_the_grant(page: Page, town: Town) -> None:
+    # given
+    shown, before = page.css("#grants").read(), granted(town, EVE, "TREAT")
+    give(page, purpose="TREAT", until="2030-03-01", classes=("genomics/R",))
+    assert "restricted records" in until_signature(page)
+
+    # when
+    said = decline(page)
+
+    # then
+    assert said.startswith("Not done: It was not signed.")
+    assert page.css("#grants").read() == shown
+    assert granted(town, EVE, "TREAT") == before
+
+
+def test_sign__on_another_chain__is_asked_to_switch_or_told_which(page: Page) -> None:
     # given: a wallet that does not know the chain
-    page = eve.open(browser, wallets=[{"keys": KEYS, "chain": 1, "stubborn": True}])
+    page.change(chain=1, stubborn=True)
     give(page, purpose="PUBHLTH")
     until_signature(page)
 
@@ -249,14 +265,10 @@ def test_sign__on_another_chain__is_asked_to_switch_or_told_which(eve: Served, t
     # then
     assert done == "Granted: it is on the chain."
     assert {"method": "wallet_switchEthereumChain", "params": [{"chainId": "0x80beae"}]} in page.asked()
-    page.close()
 
 
-def test_sign__account_changed_midway__names_the_account_and_takes_no_other(
-    eve: Served, town: Town, browser: Browser
-) -> None:
+def test_sign__account_changed_midway__names_the_account_and_takes_no_other(page: Page) -> None:
     # given
-    page = eve.open(browser, wallets=[{"keys": KEYS}])
     give(page, purpose="HQUALIMP")
     until_signature(page)
 
@@ -274,12 +286,12 @@ def test_sign__account_changed_midway__names_the_account_and_takes_no_other(
 
     # then
     assert page.css("#job-text").read() == "Granted: it is on the chain."
-    page.close()
 
 
-def test_sign__by_another_key__is_refused_by_name(eve: Served, town: Town, browser: Browser) -> None:
+def test_sign__by_another_key__is_refused_by_name(page: Page, town: Town) -> None:
     # given: a wallet that says it signs with one account, and signs with another
-    page = eve.open(browser, wallets=[{"keys": KEYS, "wrong": 1}])
+    page.change(wrong=1)
+    before = granted(town, EVE, "CLMATTCH")
     give(page, purpose="CLMATTCH")
     until_signature(page)
 
@@ -288,7 +300,7 @@ def test_sign__by_another_key__is_refused_by_name(eve: Served, town: Town, brows
 
     # then
     page.css("#sign .fault").with_text(f"This was signed by {OTHER}, not by {EVE}. Nothing was sent.").seen()
-    assert granted(town, EVE, "CLMATTCH")["nonce"] == 0
+    assert granted(town, EVE, "CLMATTCH") == before
 
     # when: what it gives is no signature of anybody
     page.change(wrong=None, garbage="0x1234")
@@ -299,7 +311,6 @@ def test_sign__by_another_key__is_refused_by_name(eve: Served, town: Town, brows
     page.change(garbage=None)
     _, done = sign_all(page)
     assert done == "Granted: it is on the chain."
-    page.close()
 
 
 def test_sign__no_wallet__says_so_and_two_wallets__asks_which(eve: Served, browser: Browser) -> None:
@@ -373,11 +384,66 @@ def test_many_accounts__each_counterparty_has_its_own__named_by_the_page(town: T
         )
         assert b"sausage" not in kept
 
+        # when: the process ends while a signature is asked for, and somebody else takes its port
+        grant_card(page, "TREAT").button("Revoke…").click()
+        page.button("Revoke").click()
+        until_signature(page)
+    with a_liar(int(may.origin.split(":")[2])) as asked_of_it:
+        # then: the page asks nothing more, shows nothing and has nothing signed
+        page.css("#notice").with_text("The program that serves this page does not answer.").seen()
+        page.css("#board").gone()
+        page.css("#sign").gone()
+        page.evaluate("() => new Promise((done) => setTimeout(done, 1500))")
+        assert asked_of_it == []
+
+    # then: other commands read the vault, say what waits, and where the wallet is
+    said = town.done("patient", "shared", "--as", "may")
+    assert said.sentences == ["A revoke waits for a signature of your browser's wallet; run 'patient page'."]
+    said = town.run("patient", "grant", "member:1", "--class", "imaging/N", "--as", "may", "--yes")
+    assert (said.code, said.sentences[1:]) == (
+        3,
+        [f"The account {signed[-1]} is in a browser's wallet; run 'patient page' and do it there."],
+    )
+    said = town.run("patient", "page", "--as", "may", "--wallet", "one")
+    assert (said.code, said.sentences) == (2, ["may has keys here already; leave --wallet out."])
+
+    # when: the page is opened again
+    with served(town, "--as", "may") as may:
+        page = may.open(browser, wallets=[{"mnemonic": MNEMONIC, "seen": [0, 1, 2]}])
+        asked, _ = sign_all(page)
+
+        # then: it goes on where it was left, and only then calls it revoked
+        assert asked == ["You end everything that member 1 may read for treatment."]
+        assert page.css("#grants").read() == "Nobody may read your records."
+        assert granted(town, signed[-1], "TREAT")["scope"] == 0
+
+
+@contextmanager
+def a_liar(port: int) -> Iterator[list[str]]:
+    """Somebody who listens where the page's process did; what it was asked."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.send_error(500)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    ThreadingHTTPServer.allow_reuse_address = True
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
 
 def test_words_kept_here__grant_and_revoke_all__ask_no_wallet(town: Town, browser: Browser) -> None:
     # given
-    town.patient("ann", payer="TEST::9")
-    write_records(town, "ann")
+    town.done("patient", "init", "--as", "ann", "--payer", "TEST::9")
     with served(town, "--as", "ann") as ann:
         page = ann.open(browser, wallets=[{"keys": KEYS}])
 
@@ -388,7 +454,6 @@ def test_words_kept_here__grant_and_revoke_all__ask_no_wallet(town: Town, browse
         # then
         assert (asked, done) == ([], "Granted: it is on the chain.")
         assert page.asked() == []
-        assert page.css("#records li").count() == 3
         assert page.css("#wallet").count() == 1
         page.css("#wallet").gone()
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import Browser
-from pages_town import KEYS, Served, Town, give, look, sign_all
+from chromium import Browser, Page
+from pages_town import Served, Town, give, look, sign_all
 from scripts_town import PASSPHRASE
 
 from theriac.health.keystore import Keystore, by_passphrase
@@ -39,9 +39,8 @@ def hostile_clinic(town: Town) -> Iterator[None]:
 
 # property W4
 @pytest.mark.usefixtures("hostile_clinic")
-def test_request__hostile_name_and_reason__are_text(eve: Served, town: Town, browser: Browser) -> None:
+def test_request__hostile_name_and_reason__are_text(page: Page, town: Town) -> None:
     # given
-    page = eve.open(browser, wallets=[{"keys": KEYS}])
     words = ("--class", "imaging/N", "--purpose", "PUBHLTH", "--days", "9")
     town.done("clinic", "ask", "eve", *words, "--reason", HOSTILE)
     town.done("clinic", "ask", "eve", *words, "--reason", "long " * 2000)
@@ -62,7 +61,6 @@ def test_request__hostile_name_and_reason__are_text(eve: Served, town: Town, bro
     # then: what it would read as, and whom the chain knows, stand apart
     assert "Member 1 asks" in shown
     assert "It calls itself" in shown
-    page.close()
 
 
 @contextmanager
@@ -149,12 +147,7 @@ def test_link__used_before_or_none__says_how_to_get_another(eve: Served, browser
 
 
 # property W3
-def test_secrets__of_the_vault__are_in_nothing_that_a_browser_is_told(
-    eve: Served, town: Town, browser: Browser
-) -> None:
-    # given
-    page = eve.open(browser, wallets=[{"keys": KEYS}])
-
+def test_secrets__of_the_vault__are_in_nothing_that_a_browser_is_told(page: Page, town: Town) -> None:
     # when
     look(page)
     give(page, purpose="PATRQT", classes=("immunizations/N",))
@@ -167,7 +160,6 @@ def test_secrets__of_the_vault__are_in_nothing_that_a_browser_is_told(
     assert len(told) > 20_000
     assert [name for name, secret in secrets for each in spellings(secret) if each in told] == []
     assert PASSPHRASE not in told
-    page.close()
 
 
 def secrets_of(folder: Path) -> list[tuple[str, bytes]]:

@@ -138,9 +138,9 @@ def tab_to(page: Page, selector: str) -> None:
 
 
 # property W7
-def test_keyboard__alone__grants_and_signs(eve: Served, town: Town, browser: Browser) -> None:
+def test_keyboard__alone__grants_and_signs(page: Page, town: Town) -> None:
     # given
-    page = eve.open(browser, wallets=[{"keys": KEYS}])
+    page.chain(["reload"])
     page.css("#board").seen()
 
     # when
@@ -168,7 +168,6 @@ def test_keyboard__alone__grants_and_signs(eve: Served, town: Town, browser: Bro
     assert page.css("#live").read() == "Granted: it is on the chain."
     assert page.css("#live").attribute("aria-live") == "polite"
     assert any(granted(town, EVE, code)["scope"] & 1 << 8 for code in ("HPAYMT", "PUBHLTH", "PATRQT", "PWATRNY"))
-    page.close()
 
 
 def test_give__wrong_reader__says_so_in_a_sentence(eve: Served, browser: Browser) -> None:

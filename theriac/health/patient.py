@@ -250,8 +250,11 @@ class Patient:
     def _signer(self, account: Account) -> Signer:
         return self._wallet.signer(account.place)
 
-    def resume(self) -> tuple[ForeignPublication, ...]:
-        """Settles what a crash left open, and tells of publications that are not from here."""
+    def resume(self, *, finish: bool = True) -> tuple[ForeignPublication, ...]:
+        """Settles what a crash left open, and tells of publications that are not from here.
+
+        Without `finish` a revoke that was begun waits on: its keys are locked, and ending it needs a signature.
+        """
         alarms = []
         for account in self.vault.accounts.values():
             self._take_landed(account)
@@ -263,7 +266,7 @@ class Patient:
             self._settle(sharing)
         self._save()
         # With a foreign publication on the chain the next version is not ours to count: that comes first.
-        for sharing in list(self.vault.revoking) if not alarms else ():
+        for sharing in list(self.vault.revoking) if finish and not alarms else ():
             self._finish_revoke(sharing)
         return tuple(alarms)
 
@@ -390,7 +393,8 @@ class Patient:
             self._lock_out(sharing, lost=lost, keep=_common(standing, sharing) if standing is not None else None)
 
         # (2) every pseudonym whose rows must split, seen at depth
-        self.vault.share(replace(sharing, granted=False))
+        waiting = replace(sharing, granted=False)
+        self.vault.share(waiting)
         self._save()
         account = self.vault.accounts[sharing.pseudonym]
         hour = self.chain.hour()
@@ -410,7 +414,14 @@ class Patient:
             seconds_of(sharing.end),
             self._freshness(sharing.pseudonym, sharing.reader, purpose),
         )
-        self._publish(account, sign(self.chain, message, self._signer(account)), granting=sharing)
+        try:
+            signed = sign(self.chain, message, self._signer(account))
+        except TheriacError:
+            # Nothing is signed, so no key has gone out for it and none will.
+            self.vault.sharings = [each for each in self.vault.sharings if each != waiting]
+            self._save()
+            raise
+        self._publish(account, signed, granting=sharing)
 
     def _single_bit(self, sharing: Sharing) -> int:
         shared = any(
