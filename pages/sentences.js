@@ -102,7 +102,7 @@ export function party(address, t) {
 async function words(name, text, t) {
   const key = { purpose: "purpose:", classes: "word:", act: "act:" }[name];
   if (key && t.has(key + text)) return t(key + text);
-  return text.length > LONGEST && name !== "warning" ? t("fingerprint", { of: await fingerprint(text) }) : `“${text}”`;
+  return text.length > LONGEST && name !== "warning" ? t("fingerprint", { of: await fingerprint(text) }) : t("quoted", { text });
 }
 
 /** SHA-256, half of it, in groups of four: what is too long to be read. */

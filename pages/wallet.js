@@ -133,7 +133,7 @@ function requestCard(request, now) {
 }
 
 const QUIET = ["over", "expired"];
-const WAITING = ["unsettled", "revoking", "not-started"];
+const WAITING = ["unsettled", "revoking", "keyless", "narrowing", "not-started"];
 
 function grantCards(grants) {
   if (!grants.length) return h("p", { class: "empty" }, t("grants.none"));
@@ -169,19 +169,19 @@ function grantCard(grant) {
           [t("grant.from"), moment(grant.start)],
           [t("grant.until"), moment(grant.end)],
           [t("grant.past"), grant.since ? t("grant.past.since", { moment: moment(grant.since) }) : t("grant.past.all")],
-          [t("grant.what"), tags(grant.classes)],
+          grant.classes.length > 0 && [t("grant.what"), tags(grant.classes)],
         ),
     live &&
       !grant.record &&
       h(
         "div",
         { class: "actions" },
-        !["revoking", "unsettled"].includes(standing) &&
+        !["revoking", "keyless", "unsettled"].includes(standing) &&
           h("button", { type: "button", "data-key": `narrow-${key}`, onclick: () => narrowForm(grant) }, t("grant.narrow")),
         h(
           "button",
           { type: "button", class: "danger", "data-key": `revoke-${key}`, onclick: () => revokeForm(grant) },
-          t(standing === "revoking" ? "grant.finish" : "grant.revoke"),
+          t(["revoking", "keyless"].includes(standing) ? "grant.finish" : "grant.revoke"),
         ),
       ),
   );
@@ -650,6 +650,8 @@ function questionForm(question, words, first) {
       ? h("p", { class: "fault", role: "alert" }, t("sign.unspeakable", { said: words.unspeakable }))
       : h("p", { class: "says" }, words.main),
     ...calls(question),
+    question.typed?.message?.classes?.some?.((each) => each.endsWith("restricted")) &&
+      h("p", { class: "soft small" }, t("sign.levels")),
     facts([
       t("sign.by"),
       h("span", { class: "mono" }, question.account),

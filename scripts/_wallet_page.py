@@ -16,11 +16,11 @@ from scripts._site import Person, Site
 from scripts._wallets import Signing, account_named
 from theriac.errors import NoProfile
 from theriac.health.chain import Refusal, Relay, Signed
-from theriac.health.hours import seconds_of
+from theriac.health.hours import hour_of_seconds, seconds_of
 from theriac.health.keystore import write_private
 from theriac.health.patient import Patient
 from theriac.health.requests import Request
-from theriac.health.scope import ALL_CLASSES, PURPOSES, KeyClass, Purpose, mask_of
+from theriac.health.scope import ALL_CLASSES, PURPOSES, SINGLE_RECORDS, KeyClass, Purpose, mask_of
 from theriac.health.vault import Sharing
 from theriac.health.vault import classes_of as parsed
 from theriac.ledger.contracts import Receipt
@@ -182,6 +182,11 @@ class PatientPage:
             # It was begun before, and its keys are locked: what remains is to end it on the chain.
             self.patient.resume()
             return
+        for each in self._stale(self.patient):
+            if (each.reader, each.purpose) == (reader, purpose):
+                self.patient.vault.revoking.append(each)
+                self.patient.resume()
+                return
         self.patient.revoke(to_checksum_address(reader), purpose=Purpose.parse(purpose))
 
     def _request(self, values: Mapping[str, Any]) -> Request:
@@ -298,6 +303,7 @@ class PatientPage:
     def _grants(self, patient: Patient) -> list[dict[str, Any]]:
         hour = patient.chain.hour()
         rows = [(each, "revoking") for each in patient.vault.revoking]
+        rows += [(each, "keyless") for each in self._stale(patient)]
         rows += [(each, self._standing(patient, each, hour)) for each in patient.vault.sharings]
         shown = [
             {
@@ -332,7 +338,13 @@ class PatientPage:
         if hour >= sharing.end:
             return "over"
         purpose, scope = Purpose.parse(sharing.purpose), mask_of(parsed(sharing.classes))
-        said = patient.chain.explain(sharing.pseudonym, sharing.reader, scope, purpose)
+        found = patient.chain.grant(sharing.pseudonym, sharing.reader, purpose)
+        if found["scope"] & ~(scope | 1 << SINGLE_RECORDS) or found["expiry"] > seconds_of(sharing.end):
+            return "narrowing"
+        number = int(sharing.reader, 16)
+        # Standing is asked of accounts: a member's own answers for it, and the member's grant counts for that.
+        asked = patient.chain.member_account(number) if number < 1 << 32 and purpose.role else sharing.reader
+        said = patient.chain.explain(sharing.pseudonym, asked, scope, purpose)
         return "open" if said is Refusal.NONE else said.name.lower().replace("_", "-")
 
     def _requests(self, patient: Patient) -> list[dict[str, Any]]:
@@ -353,6 +365,28 @@ class PatientPage:
             for each in patient.requests()
             if each.letter not in answered and _is_clean(each)
         ]
+
+    def _stale(self, patient: Patient) -> list[Sharing]:
+        """What the chain still calls granted though no key goes out for it any more: a change that was not finished."""
+        vault, found = patient.vault, {}
+        places = {each.place for each in (*vault.sharings, *vault.revoking)}
+        singles = {(each.pseudonym, each.reader) for each in vault.singles}
+        for event in patient.chain.index.events("Grants", "Granted"):
+            pseudonym, reader, number = (event.arguments[name] for name in ("pseudonym", "reader", "purpose"))
+            purpose = next((each for each in PURPOSES if each.number == number), None)
+            if pseudonym not in vault.accounts or purpose is None:
+                continue
+            if (pseudonym, reader, purpose.code) not in places and (pseudonym, reader) not in singles:
+                found[pseudonym, reader, purpose.code] = purpose
+        stale = []
+        for (pseudonym, reader, code), purpose in found.items():
+            grant = patient.chain.grant(pseudonym, reader, purpose)
+            live = grant["scope"] and grant["expiry"] > patient.chain.time()
+            if live and grant["era"] == patient.chain.authority(pseudonym).era:
+                hours = hour_of_seconds(grant["start"]), hour_of_seconds(grant["expiry"])
+                name = self._called(patient, reader) or ""
+                stale.append(Sharing(pseudonym, reader, name, "", code, (), hours[0], *hours))
+        return stale
 
     def _called(self, patient: Patient, reader: str) -> str | None:
         """What a reader calls itself in its published profile; None where it has none and nothing can be sealed."""

@@ -94,8 +94,8 @@ class Page:
         """Everything the page was answered."""
         return list(self.browser.do("bodies", name=self.name))
 
-    def picture(self, path: Path, *, full: bool = False) -> None:
-        self.browser.do("picture", name=self.name, path=str(path), full=full)
+    def picture(self, path: Path, *, part: str | None = None) -> None:
+        self.browser.do("picture", name=self.name, path=str(path), part=part)
 
     def close(self) -> None:
         self.browser.do("close", name=self.name)

@@ -150,8 +150,10 @@ const commands = {
     const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: button }).click()]);
     await download.saveAs(path);
   },
-  async picture({ name, path, full = false }) {
-    await pages.get(name).page.screenshot({ path, fullPage: full });
+  async picture({ name, path, part }) {
+    const { page } = pages.get(name);
+    await page.mouse.move(0, 0);
+    await (part ? page.locator(part) : page).screenshot({ path });
   },
   async evaluate({ name, script, value }) {
     return pages.get(name).page.evaluate(`(${script})(${JSON.stringify(value ?? null)})`);

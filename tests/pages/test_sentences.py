@@ -232,7 +232,7 @@ def test_sentences__grant__reads_as_a_person_writes(page: Page) -> None:
         "It counts once, as number 7.",
         "It counts in era 3 of the account, until everything is revoked.",
         "It must be on the chain by 2030-01-01 01:00:17 UTC.",
-        f"It counts only at the contract “Theriac Grants” version 1, {CARL}, on the chain with the number 1.",
+        f'It counts only at the contract "Theriac Grants" version 1, {CARL}, on the chain with the number 1.',
     ]
     assert chinese.split("\n")[0] == (
         "您允许成员 5出于治疗读取检验结果、受限记录，从 2030-01-01 00:00 UTC 到 2030-02-01 00:00 UTC。"

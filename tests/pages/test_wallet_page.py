@@ -119,11 +119,11 @@ def sender(town: Town) -> str:
 
 def test_refuse__with_a_reason__tells_who_asked_and_grants_nothing(page: Page, town: Town) -> None:
     # given
-    letter = ask(town, "eve", "--class", "imaging/N", "--purpose", "COC", "--reason", "-")
+    letter = ask(town, "eve", "--class", "imaging/N", "--purpose", "COC", "--reason", "A second look")
     look(page)
 
     # when
-    page.css("#requests li.card").with_text("coordination of care").button("Say no…").click()
+    page.css("#requests li.card").with_text("A second look").button("Say no…").click()
     page.css("#form textarea").fill("Ask my doctor first")
     page.button("Send the answer").click()
     _, done = sign_all(page)
@@ -230,19 +230,70 @@ def test_sign__wallet_refuses__nothing_is_sent_and_it_can_be_tried_again(page: P
     assert done == "Granted: it is on the chain."
 
 
-def test_sign__declined__leaves_no_trace_of_the_grant(page: Page, town: Town) -> None:
-    # given
-    shown, before = page.css("#grants").read(), granted(town, EVE, "TREAT")
-    give(page, purpose="TREAT", until="2030-03-01", classes=("genomics/R",))
-    assert "restricted records" in until_signature(page)
+def test_sign__declined__leaves_no_trace_of_a_grant_and_the_truth_of_a_replaced_one(page: Page, town: Town) -> None:
+    # given: a purpose under which nothing was granted
+    give(page, purpose="COC", classes=("genomics/R",))
+    until_signature(page)
 
     # when
     said = decline(page)
 
     # then
     assert said.startswith("Not done: It was not signed.")
-    assert page.css("#grants").read() == shown
-    assert granted(town, EVE, "TREAT") == before
+    assert grant_card(page, "COC").count() == 0
+    assert granted(town, EVE, "COC")["scope"] == 0
+
+    # given
+    give(page, purpose="COC")
+    sign_all(page)
+
+    # when: it is replaced by less, whose keys are locked before, and the grant is not signed
+    give(page, purpose="COC", classes=("imaging/N",))
+    until_signature(page)
+    decline(page)
+
+    # then: the page says what is true of keys and chain, and nothing is called revoked
+    assert "no keys any more, not ended on the chain" in grant_card(page, "COC").read()
+    assert granted(town, EVE, "COC")["scope"] == LABORATORY
+
+    # when
+    grant_card(page, "COC").button("Finish revoking").click()
+    page.button("Revoke").click()
+    sign_all(page)
+
+    # then
+    assert grant_card(page, "COC").count() == 0
+    assert granted(town, EVE, "COC")["scope"] == 0
+
+
+def test_narrow__declined__is_not_called_narrow_until_it_is(page: Page, town: Town) -> None:
+    # given
+    give(page, purpose="COC", classes=("laboratory/N", "imaging/N"))
+    sign_all(page)
+
+    # when
+    for _ in range(2):
+        grant_card(page, "COC").button("Narrow…").click()
+        if page.css('#form input[value="imaging/N"]').count():
+            page.css('#form input[value="imaging/N"]').check(False)
+        page.button("Narrow").click()
+        until_signature(page)
+        decline(page)
+
+        # then
+        assert "being narrowed, not finished" in grant_card(page, "COC").read()
+
+    # when: it is asked for again, and signed
+    grant_card(page, "COC").button("Narrow…").click()
+    page.button("Narrow").click()
+    sign_all(page)
+
+    # then
+    assert "may read now" in grant_card(page, "COC").read()
+    assert granted(town, EVE, "COC")["scope"] == LABORATORY
+    grant_card(page, "COC").button("Revoke…").click()
+    page.button("Revoke").click()
+    sign_all(page)
 
 
 def test_sign__on_another_chain__is_asked_to_switch_or_told_which(page: Page) -> None:
@@ -335,6 +386,7 @@ def test_sign__no_wallet__says_so_and_two_wallets__asks_which(eve: Served, brows
 
     # then
     assert two.css("#job-text").read() == "Granted: it is on the chain."
+    assert "may read now" in grant_card(two, "TREAT").read()
     assert [each["method"] for each in two.asked(0)] == []
     two.close()
 
