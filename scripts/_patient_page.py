@@ -34,6 +34,7 @@ def _page(wallet: str | None, payer: str | None, who: str, network: str, store: 
     With --wallet many, the words of your wallet are asked for once, or taken from THERIAC_MNEMONIC, to learn which
     accounts they make; they are not kept.
     """
+    import signal
     import threading
 
     from scripts._patients import VAULT, prepare
@@ -57,6 +58,8 @@ def _page(wallet: str | None, payer: str | None, who: str, network: str, store: 
             click.echo("Open this in the browser of this machine; it counts once. Enter makes another, Ctrl-C ends.\n")
             click.echo(f"  {page.pages.link()}\n")
             threading.Thread(target=_more_links, args=(page.pages,), daemon=True).start()
+            # Ape's own handler would end the process here and now.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             try:
                 page.run()
             except KeyboardInterrupt:
@@ -64,8 +67,11 @@ def _page(wallet: str | None, payer: str | None, who: str, network: str, store: 
 
 
 def _more_links(pages: "Pages") -> None:
-    """A new link for each Enter in the terminal."""
-    import sys
+    """A new link for each Enter in the terminal.
 
-    for _ in sys.stdin:
+    Read without Python's buffer, which this thread would still hold when the command ends.
+    """
+    import os
+
+    while os.read(0, 4096):
         click.echo(f"  {pages.link()}\n")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -95,8 +96,10 @@ def served(town: Town, *words: str, **settings: str) -> Iterator[Served]:
     try:
         yield Served(process, _link_in(process))
     finally:
-        process.terminate()
-        process.wait(20)
+        # As a person ends it.
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=30)
+        assert (process.returncode, said.strip().endswith("The page is closed.")) == (0, True), said
 
 
 def _link_in(process: "subprocess.Popen[str]") -> str:

@@ -157,6 +157,7 @@ def test_narrow__classes_and_end__leaves_the_rest(page: Page, town: Town) -> Non
     assert (found["scope"], found["expiry"]) == (LABORATORY, 1895097600)
 
 
+# property W9
 def test_revoke__not_signed__is_not_called_revoked_until_it_is(page: Page, town: Town) -> None:
     # given
     give(page, purpose="FAMRQT")
@@ -184,6 +185,7 @@ def test_revoke__not_signed__is_not_called_revoked_until_it_is(page: Page, town:
     assert granted(town, EVE, "FAMRQT")["scope"] == 0
 
 
+# property W9
 def test_grant__pressed_twice__is_granted_once(page: Page, town: Town) -> None:
     # given
     before = granted(town, EVE, "PWATRNY")["nonce"]
@@ -203,6 +205,28 @@ def test_grant__pressed_twice__is_granted_once(page: Page, town: Town) -> None:
     assert outcomes == ["taken", "taken", "busy"]
     assert len(asked) == 1
     assert granted(town, EVE, "PWATRNY")["nonce"] == before + 1
+
+
+def test_command__in_the_way_or_without_keys__says_so(eve: Served, town: Town) -> None:
+    # given
+    assert eve.origin.startswith("http://127.0.0.1:")
+
+    # then: one command at a time works with a vault, and a page needs one
+    said = town.run("patient", "shared", "--as", "eve")
+    assert (said.code, said.sentences) == (
+        4,
+        ["Another command is at work for eve; wait until it is done and try again."],
+    )
+    said = town.run("patient", "page", "--as", "nobody")
+    assert (said.code, said.sentences) == (
+        2,
+        ["Nobody called nobody is set up on the network dev; begin with 'setup' or 'init'."],
+    )
+    said = town.run(
+        "patient", "page", "--as", "ida", "--wallet", "many", "--payer", "TEST::5", THERIAC_MNEMONIC="no words"
+    )
+    assert (said.code, len(said.sentences)) == (2, 1)
+    assert "no words" not in said.err
 
 
 # -- wallets that do not do it -----------------------------------------------------------------------------------------
@@ -230,6 +254,7 @@ def test_sign__wallet_refuses__nothing_is_sent_and_it_can_be_tried_again(page: P
     assert done == "Granted: it is on the chain."
 
 
+# property W9
 def test_sign__declined__leaves_no_trace_of_a_grant_and_the_truth_of_a_replaced_one(page: Page, town: Town) -> None:
     # given: a purpose under which nothing was granted
     give(page, purpose="COC", classes=("genomics/R",))
@@ -266,6 +291,7 @@ def test_sign__declined__leaves_no_trace_of_a_grant_and_the_truth_of_a_replaced_
     assert granted(town, EVE, "COC")["scope"] == 0
 
 
+# property W9
 def test_narrow__declined__is_not_called_narrow_until_it_is(page: Page, town: Town) -> None:
     # given
     give(page, purpose="COC", classes=("laboratory/N", "imaging/N"))
@@ -339,6 +365,7 @@ def test_sign__account_changed_midway__names_the_account_and_takes_no_other(page
     assert page.css("#job-text").read() == "Granted: it is on the chain."
 
 
+# property W8
 def test_sign__by_another_key__is_refused_by_name(page: Page, town: Town) -> None:
     # given: a wallet that says it signs with one account, and signs with another
     page.change(wrong=1)
