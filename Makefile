@@ -59,6 +59,11 @@ test-heavy: setup ## Run the tests that need an engine (see engine-kubo) or giga
 gas: setup ## Measure the gas of each act anew and rewrite tests/gas.json
 	@THERIAC_GAS=write $(BIN)/pytest -q tests/gas
 
+.PHONY: screenshots
+screenshots: setup ## Make the pictures in docs/img anew
+	@mkdir -p docs/img
+	@THERIAC_SCREENSHOTS=$(CURDIR)/docs/img $(BIN)/pytest -q tests/pages -k pictures
+
 .PHONY: bench
 bench: setup ## Measure how long things take, each beside something measured in the same run
 	@$(BIN)/python -m benches

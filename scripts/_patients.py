@@ -1,15 +1,19 @@
 """A patient's client as a command works with it: her words or wallet, her vault, who pays."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import click
 
 from scripts._cli import Failure, passphrase, printable
 from scripts._keys import key
 from scripts._site import Person, Site, connected
+from scripts._wallets import BrowserWallet, Signing
 from theriac.errors import DamagedKeystore, NoBundle, WrongPassphrase
 from theriac.health.chain import Chain, Relay, SenderRelay
 from theriac.health.keystore import Key, Keystore, Lock, passphrase_lock, unseal, wallet_lock
@@ -21,7 +25,16 @@ from theriac.health.wallet import MnemonicWallet, SingleWallet, Wallet
 from theriac.ledger.node import Node
 from theriac.ledger.signer import Signer
 
-WORDS, VAULT, NEXT_WORDS = "words", "vault", "words.next"
+WORDS, VAULT, ACCOUNTS = "words", "vault", "accounts"
+
+_NEXT = ".next"
+"""Ends the name of a file that waits for the vault to get the same new lock."""
+
+Relaying = Callable[[Relay], Relay]
+"""Stands before the relay, such as to tell what is on its way."""
+
+_PREPARED = 100
+"""The accounts of a browser's wallet that a vault learns at its beginning: one for each counterparty."""
 
 
 def asked_words() -> str:
@@ -77,14 +90,23 @@ def _lock(site: Site, person: Person, wallet: Wallet, kind: str) -> Lock:
 
 
 def _client(
-    site: Site, person: Person, vault: Vault, keystore: Keystore, wallet: Wallet, payer: str, chain: Chain | None = None
+    site: Site,
+    person: Person,
+    vault: Vault,
+    keystore: Keystore,
+    wallet: Wallet,
+    payer: str,
+    chain: Chain | None = None,
+    *,
+    tell: Relaying | None = None,
 ) -> Patient:
+    relay = _relay(site, person, vault, keystore, payer)
     return Patient(
         vault,
         keystore,
         wallet=wallet,
         chain=chain or site.chain(person.folder),
-        relay=_relay(site, person, vault, keystore, payer),
+        relay=relay if tell is None else tell(relay),
         store=site.store,
     )
 
@@ -117,16 +139,22 @@ def _opened(site: Site, person: Person, *, account: str | None) -> Patient:
     return _opened_with(site, person, account=account)[0]
 
 
-def _opened_with(site: Site, person: Person, *, account: str | None) -> tuple[Patient, Key]:
+def _opened_with(
+    site: Site, person: Person, *, account: str | None, signing: Signing | None = None, tell: Relaying | None = None
+) -> tuple[Patient, Key]:
     settings = person.settings
     if settings.get("kind") != "patient":
         raise Failure(f"{person.who} is a desk here; name a patient with --as.")
     wallets: list[Wallet] = []
+    chain = site.chain(person.folder)
 
     def wallet() -> Wallet:
         if not wallets:
             alias = account or settings["account"]
-            wallets.append(SingleWallet(site.signer(alias)) if alias else MnemonicWallet(_words(person, opener)))
+            if kind := settings.get("browser"):
+                wallets.append(_browser_wallet(person, kind, opener, signing, chain))
+            else:
+                wallets.append(SingleWallet(site.signer(alias)) if alias else MnemonicWallet(_words(person, opener)))
         return wallets[0]
 
     def signer() -> Signer:
@@ -134,7 +162,8 @@ def _opened_with(site: Site, person: Person, *, account: str | None) -> tuple[Pa
 
     opener = key(whose=person.who, wallet=signer)
     keystore, secret = Keystore.unlock(person.folder / VAULT, opener)
-    return _client(site, person, Vault.decode(secret), keystore, wallet(), settings["payer"]), opener
+    patient = _client(site, person, Vault.decode(secret), keystore, wallet(), settings["payer"], chain, tell=tell)
+    return patient, opener
 
 
 @contextmanager
@@ -147,49 +176,120 @@ def opened_person(
             site.signer(payer)
             person.remember(payer=payer)
         patient, opener = _opened_with(site, person, account=None)
-        for alarm in patient.resume():
-            click.echo(f"ALARM: {alarm}", err=True)
+        _settle(patient, person)
         yield patient, person, opener
+
+
+def _settle(patient: Patient, person: Person) -> None:
+    """Goes on with what an interrupted command left open, as far as somebody can sign it here."""
+    here = not person.settings.get("browser")
+    for alarm in patient.resume(finish=here):
+        click.echo(f"ALARM: {alarm}", err=True)
+    if patient.vault.revoking and not here:
+        click.echo("A revoke waits for a signature of your browser's wallet; run 'patient page'.", err=True)
 
 
 @contextmanager
 def relocked(patient: Patient, person: Person, opener: Key, *, new: Callable[[], str]) -> Iterator[Lock]:
-    """A new lock for the vault, and for the words beside it: another passphrase, or the wallet's next signature.
+    """A new lock for the vault, and for what lies beside it: another passphrase, or the wallet's next signature.
 
-    The words wait under the new lock in a file of their own until the vault has it too. Whatever breaks off, one of
-    the two files opens with what opens the vault.
+    Words and accounts wait under the new lock in files of their own until the vault has it too. Whatever breaks off,
+    one of the two files opens with what opens the vault.
     """
     if patient.lock.parameters.get("by") == "wallet":
         yield patient.next_wallet_lock()
         return
     lock = passphrase_lock(new())
-    words, next_words = person.folder / WORDS, person.folder / NEXT_WORDS
-    if words.exists():
-        Keystore.create(next_words, _words(person, opener).encode(), lock)
+    beside = [person.folder / name for name in (WORDS, ACCOUNTS) if (person.folder / name).exists()]
+    for path in beside:
+        Keystore.create(_next(path), _kept(path, opener), lock)
     try:
         yield lock
     finally:
-        if patient.lock != lock:
-            next_words.unlink(missing_ok=True)
-        elif next_words.exists():
-            next_words.replace(words)
+        for path in beside:
+            if patient.lock != lock:
+                _next(path).unlink(missing_ok=True)
+            elif _next(path).exists():
+                _next(path).replace(path)
+
+
+def _next(path: Path) -> Path:
+    return path.with_name(path.name + _NEXT)
+
+
+def _kept(path: Path, opener: Key) -> bytes:
+    """The secret of a file beside the vault."""
+    try:
+        return Keystore.unlock(path, opener)[1]
+    except WrongPassphrase:
+        if not _next(path).exists():
+            raise
+        # The vault was locked anew, and the power went before this file was.
+        _, secret = Keystore.unlock(_next(path), opener)
+        _next(path).replace(path)
+        return secret
 
 
 def _words(person: Person, opener: Key) -> str:
     path = person.folder / WORDS
     try:
-        _, secret = Keystore.unlock(path, opener)
-    except WrongPassphrase:
-        if not (person.folder / NEXT_WORDS).exists():
-            raise
-        # The vault was locked anew, and the power went before the words were.
-        path = person.folder / NEXT_WORDS
-        _, secret = Keystore.unlock(path, opener)
-        path.replace(person.folder / WORDS)
-    try:
-        return secret.decode()
+        return _kept(path, opener).decode()
     except UnicodeDecodeError:
         raise DamagedKeystore(path=str(path), fault="it holds no words") from None
+
+
+# -- a wallet in a browser -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Locked:
+    """A vault that is to be begun: what it will be locked with, and the accounts of the wallet, where it has many."""
+
+    lock: Lock
+    accounts: tuple[str, ...] = ()
+
+
+def prepare(person: Person, *, many: bool) -> Locked:
+    """What the terminal is asked for before the page opens: a passphrase, and the words for the accounts' addresses.
+
+    The words are forgotten again: they are in the wallet, and only the addresses that they make are kept.
+    """
+    words = asked_words() if many else ""
+    wallet = MnemonicWallet(words) if many else None
+    accounts = tuple(str(wallet.signer(place).address) for place in range(_PREPARED)) if wallet is not None else ()
+    return Locked(passphrase_lock(passphrase(new=True, whose=person.who)), accounts)
+
+
+def begin_with_browser(
+    site: Site, person: Person, locked: Locked, *, account: str, payer: str, signing: Signing, tell: Relaying
+) -> Patient:
+    """Makes a vault for a wallet in a browser; `account` is the one that signs everything, or the first of many."""
+    chain = site.chain(person.folder)
+    if locked.accounts:
+        Keystore.create(person.folder / ACCOUNTS, json.dumps(locked.accounts).encode(), locked.lock)
+    kind = "many" if locked.accounts else account
+    addresses = dict(enumerate(locked.accounts or (account,)))
+    wallet = BrowserWallet(addresses, single=not locked.accounts, signing=signing, chain=chain)
+    person.remember(kind="patient", account="", browser=kind, payer=payer)
+    vault = Vault()
+    keystore = Keystore.create(person.folder / VAULT, vault.encode(), locked.lock)
+    return _client(site, person, vault, keystore, wallet, payer, chain, tell=tell)
+
+
+def _browser_wallet(person: Person, kind: str, opener: Key, signing: Signing | None, chain: Chain) -> BrowserWallet:
+    if kind != "many":
+        return BrowserWallet({0: kind}, single=True, signing=signing, chain=chain)
+    path = person.folder / ACCOUNTS
+    try:
+        addresses = [str(each) for each in json.loads(_kept(path, opener))]
+    except (ValueError, TypeError):
+        raise DamagedKeystore(path=str(path), fault="it holds no accounts") from None
+    return BrowserWallet(dict(enumerate(addresses)), single=False, signing=signing, chain=chain)
+
+
+def open_for_page(site: Site, person: Person, *, signing: Signing, tell: Relaying) -> Patient:
+    """The vault as the page works with it."""
+    return _opened_with(site, person, account=None, signing=signing, tell=tell)[0]
 
 
 @contextmanager
@@ -202,8 +302,7 @@ def patient_of(
             site.signer(payer)
             person.remember(payer=payer)
         patient = _opened(site, person, account=None)
-        for alarm in patient.resume():
-            click.echo(f"ALARM: {alarm}", err=True)
+        _settle(patient, person)
         yield patient, site
 
 

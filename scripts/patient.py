@@ -21,6 +21,7 @@ from scripts._cli import (
 )
 from scripts._patient_erasure import SPREAD, add_erasure, seconds_of_spread
 from scripts._patient_looked import add_looked
+from scripts._patient_page import add_page
 from scripts._patient_relay import add_relay
 from scripts._patient_same import add_sameness
 from scripts._patient_standards import add_standards
@@ -937,6 +938,11 @@ def cancel_prescription(
 # -- who looked ------------------------------------------------------------------------------------------------------
 
 add_looked(cli)
+
+
+# -- the page --------------------------------------------------------------------------------------------------------
+
+add_page(cli)
 
 
 # -- cover -----------------------------------------------------------------------------------------------------------

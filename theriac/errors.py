@@ -843,6 +843,37 @@ class WalletHasCode(Refused):
         )
 
 
+class WalletRefused(Refused):
+    """The patient's wallet, or the patient, did not sign."""
+
+    def __init__(self, *, account: str) -> None:
+        self.account = account
+        super().__init__(
+            f"It was not signed by {account}, so it went no further; what was not finished is shown, and can be "
+            "asked for again."
+        )
+
+
+class WalletSilent(Unavailable):
+    """Nobody signed while the message counted."""
+
+    def __init__(self, *, account: str, minutes: int) -> None:
+        self.account = account
+        self.minutes = minutes
+        super().__init__(
+            f"The account {account} did not sign within {minutes} minutes, after which the message would not count "
+            "any more; ask for it again."
+        )
+
+
+class WalletElsewhere(Refused):
+    """What is to be signed needs a wallet that is in a browser."""
+
+    def __init__(self, *, account: str) -> None:
+        self.account = account
+        super().__init__(f"The account {account} is in a browser's wallet; run 'patient page' and do it there.")
+
+
 class NoBundle(Refused):
     """A pseudonym has published nothing, or nothing that can be used."""
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import rfc8785
 from eth_account import Account as EthAccount
-from eth_account.messages import SignableMessage, encode_defunct, encode_typed_data
+from eth_account.messages import SignableMessage, encode_defunct
 
 from theriac.crypto.recipients import HybridIdentity, HybridRecipient, Identity, Recipient, parse_recipient
 from theriac.errors import BadDocument, BadRecipient, NoMatchingIdentity
@@ -23,6 +23,7 @@ from theriac.health import documents
 from theriac.health.hours import Nodes
 from theriac.health.scope import KeyClass, Level
 from theriac.health.vault import Account, Entry, Publication, Sharing, Vault
+from theriac.ledger.typed import Typed
 from theriac.store.cid import compute
 
 _CROWD = 8
@@ -53,8 +54,8 @@ class Inboxes:
 def inbox_message(pseudonym: str, recipients: Mapping[str, str], serial: int) -> SignableMessage:
     """What the controller signs. It counts off the chain, for whoever seals, so its domain names no contract."""
     fields = [("address", "pseudonym"), ("string", "N"), ("string", "R"), ("string", "V"), ("uint32", "serial")]
-    return encode_typed_data(
-        full_message={
+    return Typed.of(
+        {
             "types": {
                 "EIP712Domain": [{"name": "name", "type": "string"}, {"name": "version", "type": "string"}],
                 "Inboxes": [{"name": name, "type": kind} for kind, name in fields],

@@ -15,7 +15,7 @@ from typing import Any
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-from eth_account.messages import SignableMessage, encode_typed_data
+from eth_account.messages import SignableMessage
 from web3 import Web3
 
 from theriac.crypto.recipients import HybridIdentity, HybridRecipient, parse_recipient
@@ -32,6 +32,7 @@ from theriac.errors import (
 from theriac.health import documents
 from theriac.ledger.node import Node
 from theriac.ledger.signer import Signer
+from theriac.ledger.typed import Typed
 
 _SCRYPT = {"n": 1 << 17, "r": 8, "p": 1}
 _SECP256K1_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
@@ -64,8 +65,8 @@ def _by_passphrase(passphrase: str, parameters: dict[str, Any]) -> HybridIdentit
 
 def wrap_message(pseudonym: str, serial: int) -> SignableMessage:
     """What a wallet signs to make a lock. Its domain names no chain: the same wallet opens it anywhere."""
-    return encode_typed_data(
-        full_message={
+    return Typed.of(
+        {
             "types": {
                 "EIP712Domain": [{"name": "name", "type": "string"}, {"name": "version", "type": "string"}],
                 "Backup": [

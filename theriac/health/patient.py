@@ -355,8 +355,11 @@ class Patient:
     def _signer(self, account: Account) -> Signer:
         return self._wallet.signer(account.place)
 
-    def resume(self) -> tuple[ForeignPublication, ...]:
-        """Settles what a crash left open, and tells of publications that are not from here."""
+    def resume(self, *, finish: bool = True) -> tuple[ForeignPublication, ...]:
+        """Settles what a crash left open, and tells of publications that are not from here.
+
+        Without `finish` a revoke that was begun waits on: its keys are locked, and ending it needs a signature.
+        """
         alarms = []
         for account in self.vault.accounts.values():
             self._take_landed(account)
@@ -368,7 +371,7 @@ class Patient:
             self._settle(sharing)
         self._save()
         # With a foreign publication on the chain the next version is not ours to count: that comes first.
-        for sharing in list(self.vault.revoking) if not alarms else ():
+        for sharing in list(self.vault.revoking) if finish and not alarms else ():
             self._finish_revoke(sharing)
         if not alarms:
             self._finish_erasures()
@@ -503,7 +506,8 @@ class Patient:
             self._lock_out(sharing, lost=lost, keep=_common(standing, sharing) if standing is not None else None)
 
         # (2) every pseudonym whose rows must split, seen at depth
-        self.vault.share(replace(sharing, granted=False))
+        waiting = replace(sharing, granted=False)
+        self.vault.share(waiting)
         self._save()
         account = self.vault.accounts[sharing.pseudonym]
         hour = self.chain.hour()
@@ -523,7 +527,14 @@ class Patient:
             seconds_of(sharing.end),
             self._freshness(sharing.pseudonym, sharing.reader, purpose),
         )
-        self._publish(account, sign(self.chain, message, self._signer(account)), granting=sharing)
+        try:
+            signed = sign(self.chain, message, self._signer(account))
+        except TheriacError:
+            # Nothing is signed, so no key has gone out for it and none will.
+            self.vault.sharings = [each for each in self.vault.sharings if each != waiting]
+            self._save()
+            raise
+        self._publish(account, signed, granting=sharing)
 
     def _single_bit(self, sharing: Sharing) -> int:
         shared = any(
@@ -1047,10 +1058,12 @@ class Patient:
         found = []
         for letter in self.letters():
             try:
-                found.append(Request.decode(letter.document, pseudonym=letter.account.pseudonym, letter=letter.digest))
+                request = Request.decode(letter.document, pseudonym=letter.account.pseudonym, letter=letter.digest)
             except TheriacError:
                 # Anybody can send a letter; one that is no request is nobody's business.
                 continue
+            if self._speaks_for(letter.sender, request.member):
+                found.append(request)
         return found
 
     def letters(self) -> Iterator[Received]:
@@ -1066,6 +1079,10 @@ class Patient:
             except TheriacError:
                 continue
             yield Received(account, str(event.arguments["from"]), event.arguments["letter"].hex(), document)
+
+    def _speaks_for(self, account: str, member: int) -> bool:
+        """Whether an account is a member's own or one of its staff: nobody asks in another member's name."""
+        return self.chain.member_of(account) == member or self.chain.member_account(member) == account
 
     def refuse(self, request: Request, *, reason: str = "") -> None:
         """Tells who asked that the answer is no."""

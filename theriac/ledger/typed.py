@@ -32,6 +32,21 @@ class Domain:
         return cls(name, version, chain_id, address)
 
 
+class Typed(SignableMessage):
+    """Typed data to sign that still holds its fields, for a wallet that shows them.
+
+    What is signed is the hash of `full`, the JSON that `eth_signTypedData_v4` takes, and of nothing else.
+    """
+
+    full: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, full: dict[str, Any]) -> "Typed":
+        typed = cls(*encode_typed_data(full_message=full))
+        typed.full = full
+        return typed
+
+
 @dataclass(frozen=True)
 class Message:
     """A message that one of the contracts takes by signature.
@@ -72,9 +87,9 @@ class Message:
             "message": self.values(),
         }
 
-    def signable(self, domain: Domain) -> SignableMessage:
+    def signable(self, domain: Domain) -> Typed:
         """What a key signs."""
-        return encode_typed_data(full_message=self.full(domain))
+        return Typed.of(self.full(domain))
 
 
 def _listed(value: Any) -> Any:
