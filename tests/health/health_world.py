@@ -180,6 +180,7 @@ def found_world(accounts: Any, project: Any, folder: Path) -> HealthWorld:
         "Grants": payer.deploy(project.Grants, consortium, keys),
         "Letters": payer.deploy(project.Letters, keys),
         "Carrier": payer.deploy(project.Carrier),
+        "Emergencies": payer.deploy(project.Emergencies, consortium, keys),
     }
     deployment = Deployment.of(web3, network="embedded", depth=0, lasting=False)
     for name, contract in deployed.items():

@@ -41,6 +41,7 @@ FOLLOWED = {
     "Records": ("Anchored", "AnchoredMany", "Resealed", "RowAnchored", "Amended"),
     "Grants": ("Granted", "Narrowed", "Revoked"),
     "Letters": ("Sent",),
+    "Emergencies": ("Opened", "Released", "Withdrawn", "Reviewed"),
 }
 """The events that health clients follow. Everyone follows all of them: a question about one pseudonym would tell it."""
 
@@ -234,10 +235,14 @@ class Chain:
     def index(self) -> Index:
         """The events of the health contracts, followed up to the chain's head."""
         if self._index is None:
-            handlers = [
-                Handler.of(self.contracts, contract, event) for contract, events in FOLLOWED.items() for event in events
-            ]
             deployment = self.contracts.deployment
+            # A network that was deployed before there were emergencies has none to follow.
+            handlers = [
+                Handler.of(self.contracts, contract, event)
+                for contract, events in FOLLOWED.items()
+                if contract in deployment.contracts
+                for event in events
+            ]
             self._index_path.parent.mkdir(parents=True, exist_ok=True)
             self._index = Index(
                 self._index_path,

@@ -14,11 +14,15 @@ from typing import Any, BinaryIO, cast
 
 from eth_utils.address import to_checksum_address
 
+from theriac.consortium import Role
 from theriac.crypto import age
 from theriac.crypto.recipients import FileKey, HybridIdentity, parse_recipient
 from theriac.errors import (
+    BadCustodians,
     BadWindow,
     ForeignPublication,
+    GlassBroken,
+    NoCase,
     NotStored,
     TheriacError,
     TooWeak,
@@ -27,6 +31,7 @@ from theriac.errors import (
 from theriac.health import documents, records
 from theriac.health.bundle import Composed, compose, inbox_message, strong_enough
 from theriac.health.chain import Chain, Relay, Signed, sign
+from theriac.health.emergencies import Case, Glass
 from theriac.health.filing import Filing
 from theriac.health.hours import hour_at, hour_of_seconds, midnight_after, seconds_of, time_of
 from theriac.health.introduction import Introduction
@@ -40,6 +45,7 @@ from theriac.health.messages import (
     Report,
     Reseal,
     Resealing,
+    Review,
     Revoke,
     RevokeEverything,
     Rotate,
@@ -48,7 +54,18 @@ from theriac.health.messages import (
 )
 from theriac.health.requests import Answer, Request
 from theriac.health.scope import ALL_CLASSES, SINGLE_RECORDS, KeyClass, Level, Purpose, mask_of
-from theriac.health.vault import Account, Entry, Publication, Sharing, SingleShare, Vault, Writer, classes_of
+from theriac.health.vault import (
+    Account,
+    Custodian,
+    Emergency,
+    Entry,
+    Publication,
+    Sharing,
+    SingleShare,
+    Vault,
+    Writer,
+    classes_of,
+)
 from theriac.health.wallet import Wallet
 from theriac.ledger.signer import Signer
 from theriac.ledger.typed import Message
@@ -71,6 +88,7 @@ class Watched:
     unsolicited: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
     alarms: tuple[ForeignPublication, ...] = ()
+    emergencies: tuple[GlassBroken, ...] = ()
 
 
 class Patient:
@@ -95,6 +113,7 @@ class Patient:
         self._relay = relay
         self._classes = tuple(str(cls) for cls in classes)
         self._filing = Filing(vault, chain=chain, store=store)
+        self._glass = Glass(chain)
 
     # -- beginning ---------------------------------------------------------------------------------------------------
 
@@ -135,6 +154,7 @@ class Patient:
         self.vault.grow(account, classes=wanted, hour=self.chain.hour())
         self._save()
         self._publish_all([account])
+        self._renew_escrow()
         return Introduction.sign(account, member=member, signer=self._signer(account))
 
     def pseudonym_for(self, counterparty: str) -> Account:
@@ -183,6 +203,8 @@ class Patient:
         self._save()
         if former is not None:
             self._unpin_bundle(former)
+        if len(account.publications) > 1 and account.publications[-2].escrow:
+            account.publications[-2] = replace(account.publications[-2], escrow="", escrowed={})
         if backup not in ("", account.backup):
             self._unpin(backup)
 
@@ -232,8 +254,15 @@ class Patient:
                 document = documents.read_at_most(stream, documents.LARGEST)
         except NotStored:
             return
-        for digest in (publication.digest, *documents.decode("bundle", document)["classes"]):
-            self._unpin(str(digest))
+        digests = [publication.digest, *map(str, documents.decode("bundle", document)["classes"])]
+        emergency = self.vault.emergency
+        if emergency is not None and any(case.lasts(self.chain.time()) for case in self.emergencies()):
+            # Whoever treats her now finds what is listed by the indexes that were there when the glass was broken.
+            self.vault.emergency = replace(emergency, kept=(*emergency.kept, *digests))
+            self._save()
+            return
+        for digest in digests:
+            self._unpin(digest)
 
     def _unpin(self, digest: str) -> None:
         try:
@@ -302,6 +331,7 @@ class Patient:
             self.adopt(account)
             self.vault.recover(account, hour=hour)
             self._certify(account)
+        self.vault.void_escrow()
         self._save()
         self._publish(self.vault.home())
         self._publish_all(each for each in self.vault.written() if not each.home)
@@ -411,6 +441,7 @@ class Patient:
             self._freshness(sharing.pseudonym, sharing.reader, purpose),
         )
         self._publish(account, sign(self.chain, message, self._signer(account)), granting=sharing)
+        self._renew_escrow()
 
     def _single_bit(self, sharing: Sharing) -> int:
         shared = any(
@@ -439,6 +470,7 @@ class Patient:
         freshness = self._freshness(sharing.pseudonym, sharing.reader, purpose)
         message = Narrow(sharing.pseudonym, sharing.reader, purpose, scope, seconds_of(narrowed.end), freshness)
         self._publish(account, sign(self.chain, message, self._signer(account)))
+        self._renew_escrow()
         return narrowed
 
     def share_record(self, digest: str, reader: str, *, purpose: Purpose, end: datetime, name: str = "") -> SingleShare:
@@ -540,11 +572,13 @@ class Patient:
         for account in list(self.vault.accounts.values()):
             if account is not without and account.pseudonym in remaining and not account.written:
                 self._publish(account)
+        self._renew_escrow()
 
     def revoke_all(self) -> None:
         """Ends everything that was ever granted or signed: every era is raised, and every key is new."""
         hour = self.chain.hour()
         self.vault.sharings, self.vault.singles, self.vault.revoking = [], [], []
+        self.vault.void_escrow()
         for account in self.vault.accounts.values():
             self.vault.refresh(account, hour=hour)
             self._certify(account)
@@ -599,6 +633,7 @@ class Patient:
                 self.vault.forget(account, str(cls), hour=hour)
         self._save()
         self._publish_all(self.vault.written())
+        self._renew_escrow()
 
     # -- records -----------------------------------------------------------------------------------------------------
 
@@ -728,6 +763,8 @@ class Patient:
     def watch(self) -> Watched:
         """Files what was written, refiles what lies in inboxes, renews and splits rows, and raises alarms."""
         alarms = self.resume()
+        if not alarms:
+            self._heed_emergencies()
         found = self._filing.file_new()
         self._save()
         published = self._renew(changed={entry.source for entry in found.filed}, alarmed={a.pseudonym for a in alarms})
@@ -738,12 +775,13 @@ class Patient:
             unsolicited=tuple(sorted(self.vault.unsolicited)),
             published=tuple(published),
             alarms=alarms,
+            emergencies=self.broken_glass(),
         )
 
     def _renew(self, *, changed: set[str], alarmed: set[str]) -> list[str]:
         hour, published = self.chain.hour(), []
         for account in list(self.vault.accounts.values()):
-            if account.pseudonym in alarmed:
+            if account.pseudonym in alarmed or self._waits(account):
                 continue
             opens = any(
                 each.pseudonym == account.pseudonym and each.delivered(hour) and not self._delivered(account, each)
@@ -754,12 +792,189 @@ class Patient:
             if changes or opens or unsaved or self.vault.lagging(account, hour):
                 self._publish(account)
                 published.append(account.pseudonym)
+        emergency = self.vault.emergency
+        if emergency is not None and emergency.pseudonym not in alarmed and self._renew_escrow():
+            published.append(emergency.pseudonym)
         return published
 
     def _delivered(self, account: Account, sharing: Sharing) -> bool:
         """Whether a capsule for this grant has gone out: with any publication since it was due."""
         due = sharing.start if sharing.since < sharing.start else 0
         return bool(account.publications) and account.publications[-1].hour >= due
+
+    # -- emergencies -------------------------------------------------------------------------------------------------
+
+    def set_emergency(
+        self, members: Sequence[int], *, need: int, classes: Sequence[KeyClass], inbox: bool = True
+    ) -> Emergency:
+        """Lets `need` of these members together open classes for a clinician in an emergency.
+
+        Where others could before, or other classes, that ends first, as any reader's grant does.
+
+        :raises BadCustodians: too few, one of them twice, or no custodian in standing.
+        :raises TooWeak: a class is of level V, and a custodian has only a classic recipient.
+        """
+        if not classes:
+            raise BadCustodians(fault="there is no class that they could open; name one")
+        if len(set(members)) != len(members):
+            raise BadCustodians(fault="one of them is named twice")
+        if not 2 <= need <= len(members) <= 16:
+            raise BadCustodians(
+                fault=f"{need} of {len(members)} is no choice; name 2 to 16, of whom at least 2 are needed, since one "
+                "alone could read at any time"
+            )
+        names = tuple(dict.fromkeys(map(str, classes)))
+        custodians = tuple(self._custodian(member, names) for member in members)
+        account = self._emergency_account()
+        former, wanted = self.vault.emergency, Emergency(account.pseudonym, custodians, need, names, inbox)
+        if former is not None and former.decided == wanted.decided:
+            self._renew_escrow()
+            return former
+        if former is not None:
+            wanted = replace(wanted, handled=former.handled, kept=former.kept)
+        self._change_emergency(wanted)
+        return wanted
+
+    def _custodian(self, member: int, classes: Sequence[str]) -> Custodian:
+        account = self.chain.member_account(member)
+        if self.chain.standing(account, int(Role.CUSTODIAN)) != member:
+            raise BadCustodians(fault=f"member {member} is no custodian in standing")
+        profile = self.chain.profile(member_address(member), self.store)
+        for cls in classes:
+            if not strong_enough(profile.recipient, cls):
+                raise TooWeak(reader=f"member {member}", wanted=cls)
+        return Custodian(member, profile.name, profile.recipient)
+
+    def _emergency_account(self) -> Account:
+        if self._wallet.single:
+            return self.vault.home()
+        return self.vault.account_for("emergency") or self._open(counterparty="emergency")
+
+    def end_emergency(self) -> None:
+        """Nobody may break the glass any more: the classes get new keys, which no escrow holds."""
+        if self.vault.emergency is not None:
+            self._change_emergency(None)
+
+    def _change_emergency(self, wanted: Emergency | None) -> None:
+        """Ends what was decided before, and publishes what is now: first the rows, then the escrow."""
+        former = self.vault.emergency
+        decided = wanted if wanted is not None else former
+        if former is not None:
+            self._lock_emergency(former)
+        self.vault.emergency = wanted
+        self._save()
+        if decided is not None:
+            self._publish_emergency(self.vault.accounts[decided.pseudonym])
+
+    def _lock_emergency(self, emergency: Emergency) -> None:
+        """The next generation of all that the escrow held, and new inboxes of level N: no key of it opens them."""
+        self.vault.void_escrow()
+        sources = self.vault.escrow_sources()
+        self.vault.lock(emergency.classes, hour=self.chain.hour())
+        for source in sources if emergency.inbox else ():
+            self.vault.renew_inbox(source, Level.N)
+            self._certify(source)
+
+    def _publish_emergency(self, account: Account) -> None:
+        hour = self.chain.hour()
+        for source in self.vault.written():
+            if source is not account and self.vault.lagging(source, hour):
+                self._publish(source)
+        self._publish(account)
+        if self.vault.unsaved_seeds():
+            self._publish(self.vault.home())
+        self._publish_remaining(without=account)
+
+    def _renew_escrow(self) -> bool:
+        """Seals the escrow anew where it no longer holds what it is to hold; whether it did."""
+        emergency = self.vault.emergency
+        if emergency is None or not self.vault.escrow_due(self.chain.hour()):
+            return False
+        account = self.vault.accounts[emergency.pseudonym]
+        if self._waits(account):
+            return False
+        self._publish(account)
+        return True
+
+    def _waits(self, account: Account) -> bool:
+        """Whether shares of the escrow that an account published are being asked for: another would void them.
+
+        Whoever holds its key meanwhile finds new openings in the bundles of the sources.
+        """
+        emergency = self.vault.emergency
+        if emergency is None or emergency.pseudonym != account.pseudonym:
+            return False
+        return any(case.version == account.version and self._pending(case) for case in self.emergencies())
+
+    def _pending(self, case: Case) -> bool:
+        emergency = self.vault.emergency
+        assert emergency is not None
+        return case.lasts(self.chain.time()) and self._shares(case) < emergency.need
+
+    def _shares(self, case: Case) -> int:
+        """How many of her custodians gave a share out; what others say opens nothing."""
+        emergency = self.vault.emergency
+        chosen = {each.member for each in emergency.custodians} if emergency is not None else set()
+        return len({each.member for each in self._glass.releases(case.number)} & chosen)
+
+    def _heed_emergencies(self) -> None:
+        """An escrow that was used is a revoke: new keys, new inboxes of level N, a new escrow."""
+        emergency = self.vault.emergency
+        if emergency is None:
+            return
+        over = [each for each in self.emergencies() if each.number not in emergency.handled and not self._pending(each)]
+        if over:
+            emergency = replace(emergency, handled=(*emergency.handled, *(each.number for each in over)))
+            self.vault.emergency = emergency
+            if any(self._shares(case) for case in over):
+                self._lock_emergency(emergency)
+                self._save()
+                self._publish_emergency(self.vault.accounts[emergency.pseudonym])
+            self._save()
+        self._unpin_kept()
+
+    def _unpin_kept(self) -> None:
+        """What was kept for the window of a case goes when the last window is over."""
+        emergency = self.vault.emergency
+        if emergency is None or not emergency.kept or any(each.lasts(self.chain.time()) for each in self.emergencies()):
+            return
+        for digest in emergency.kept:
+            self._unpin(digest)
+        self.vault.emergency = replace(emergency, kept=())
+        self._save()
+
+    def emergencies(self) -> list[Case]:
+        """Every case that was opened under the emergency pseudonym, the latest first."""
+        account = self.vault.account_for("emergency")
+        if self._wallet.single and self.vault.emergency is not None:
+            account = self.vault.home()
+        return self._glass.of(account.pseudonym) if account is not None else []
+
+    def broken_glass(self) -> tuple[GlassBroken, ...]:
+        """An alarm for each case that waits for the patient's review."""
+        return tuple(
+            GlassBroken(number=each.number, clinician=each.clinician, member=each.member, releases=self._shares(each))
+            for each in self.emergencies()
+            if each.is_open
+        )
+
+    def words_of(self, case: Case) -> str:
+        """What the clinician said of a case; nothing where it cannot be had."""
+        account = self.vault.accounts[case.pseudonym]
+        return self._glass.words(case, store=self.store, identities=[account.inbox(level) for level in Level])
+
+    def review(self, number: int, *, verdict: int, barred_until: int = 0) -> None:
+        """Closes a case, by the controller's signature.
+
+        :raises NoCase: there is no such case under this patient's emergency pseudonym.
+        """
+        found = [each for each in self.emergencies() if each.number == number]
+        if not found:
+            raise NoCase(number=number)
+        account = self.vault.accounts[found[0].pseudonym]
+        era = self.chain.authority(account.pseudonym).era
+        review = Review(account.pseudonym, number, verdict, barred_until, era, self._deadline())
+        self._relay.carry(sign(self.chain, review, self._signer(account)))
 
     # -- letters -----------------------------------------------------------------------------------------------------
 

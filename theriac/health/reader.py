@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from theriac.crypto import age
 from theriac.crypto.recipients import FileKey, Identity, Recipient
@@ -37,6 +37,21 @@ from theriac.store import Store
 
 _HEAD = 64 * 1024
 """Bytes that surely hold the header of a file with one reader."""
+
+
+class Answer(Protocol):
+    """Which rule says no; false where reading is allowed."""
+
+    @property
+    def sentence(self) -> str: ...
+
+    def __bool__(self) -> bool: ...
+
+
+class Rule(Protocol):
+    """Who says on the chain whether a reader may look: grants, or an emergency."""
+
+    def explain(self, pseudonym: str, reader: str, scope: int, purpose: Purpose) -> Answer: ...
 
 
 @dataclass(frozen=True)
@@ -94,15 +109,26 @@ class Reader:
     """A person or a member's gateway that reads with an identity of its own."""
 
     def __init__(
-        self, *, account: str, identity: Identity, chain: Chain, store: Store, folder: Path, recipient: Recipient
+        self,
+        *,
+        account: str,
+        identity: Identity,
+        chain: Chain,
+        store: Store,
+        folder: Path,
+        recipient: Recipient,
+        rule: Rule | None = None,
     ) -> None:
-        """`account` is who asks on the chain; `recipient` what the reader's own notes are sealed to."""
+        """`account` is who asks on the chain; `recipient` what the reader's own notes are sealed to; `rule` what says
+        whether it may look, grants unless another is named.
+        """
         self.account = account
         self.chain = chain
         self.store = store
         self._identity = identity
         self._recipient = recipient
         self._folder = folder
+        self._rule: Rule = rule if rule is not None else chain
         self._read: dict[tuple[str, int], list[Entry]] = {}
 
     # -- grants ------------------------------------------------------------------------------------------------------
@@ -126,8 +152,8 @@ class Reader:
 
     def check(self, pseudonym: str, *, bit: int, purpose: Purpose, wanted: str) -> None:
         """:raises NotGranted: the chain says no, and by which rule."""
-        refusal = self.chain.explain(pseudonym, self.account, 1 << bit, purpose)
-        if refusal is not Refusal.NONE:
+        refusal = self._rule.explain(pseudonym, self.account, 1 << bit, purpose)
+        if refusal:
             raise NotGranted(reader=self.account, wanted=wanted, rule=refusal.sentence)
 
     # -- learning ----------------------------------------------------------------------------------------------------
@@ -177,7 +203,7 @@ class Reader:
                 before = oldest.get(opening.source, opening)
                 if opening.cls == str(cls) and opening.generation <= before.generation:
                     oldest[opening.source] = opening
-            if oldest and not self.chain.explain(pseudonym, self.account, 1 << bit_of(cls), purpose):
+            if oldest and not self._rule.explain(pseudonym, self.account, 1 << bit_of(cls), purpose):
                 begun = [time for opening in oldest.values() if (time := _begun(opening)) is not None]
                 found[cls] = max(begun, default=None)
         return found
@@ -203,7 +229,7 @@ class Reader:
         for (source, cls), file in known.indexes.items():
             if wanted is not None and cls not in wanted:
                 continue
-            if self.chain.explain(pseudonym, self.account, 1 << bit_of(KeyClass.parse(cls)), purpose):
+            if self._rule.explain(pseudonym, self.account, 1 << bit_of(KeyClass.parse(cls)), purpose):
                 continue
             for entry in self._entries(known, file):
                 found[source, entry.digest] = _listed(entry)
@@ -305,12 +331,12 @@ class Reader:
         allowed = [
             opening
             for opening in known.openings.values()
-            if not self.chain.explain(pseudonym, self.account, 1 << bit_of(KeyClass.parse(opening.cls)), purpose)
+            if not self._rule.explain(pseudonym, self.account, 1 << bit_of(KeyClass.parse(opening.cls)), purpose)
         ]
         if not allowed:
             grants = self.chain.grant(pseudonym, self.account, purpose)
             lowest = grants["scope"] & -grants["scope"]
-            refusal = self.chain.explain(pseudonym, self.account, lowest or 1, purpose)
+            refusal = self._rule.explain(pseudonym, self.account, lowest or 1, purpose)
             raise NotGranted(reader=self.account, wanted=f"record {digest[:16]}", rule=refusal.sentence)
         opened = self._search(known, digest, allowed)
         source, author, _ = self._anchored(known, digest)
