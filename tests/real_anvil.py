@@ -148,6 +148,7 @@ class Contracts:
     claims: Contract
     appeals: Contract
     episodes: Contract
+    emergencies: Contract
 
     @property
     def by_name(self) -> dict[str, Contract]:
@@ -193,6 +194,7 @@ class Contracts:
             claims=claims,
             appeals=chain.deploy("Appeals", consortium.address, keys.address, policies.address, claims.address),
             episodes=chain.deploy("Episodes", *(each.address for each in of_episodes)),
+            emergencies=chain.deploy("Emergencies", consortium.address, keys.address),
         )
 
 

@@ -88,6 +88,11 @@ def letters(world: World) -> ContractInstance:
 
 
 @pytest.fixture
+def emergencies(world: World) -> ContractInstance:
+    return world.emergencies
+
+
+@pytest.fixture
 def carrier(world: World) -> ContractInstance:
     return world.carrier
 

@@ -1,6 +1,6 @@
 """For each function that changes state, every kind of account that must be refused is refused, with the named error.
 
-The rows are in `authorisation_rows.py` and `authorisation_cover_rows.py`, the kinds of accounts in
+The rows are in `authorisation_rows.py` and the modules named after a topic, the kinds of accounts in
 `authorisation_cast.py`. A new external function without a row fails here.
 """
 
@@ -8,13 +8,14 @@ from pathlib import Path
 
 import ape
 import authorisation_cover_rows as cover
+import authorisation_emergencies_rows as emergencies
 import authorisation_rows
 import pytest
 from authorisation_cast import ACCEPTED, Cast, gathered
 from authorisation_rows import SIGNERS, Row, SignedRow
 
-ROWS = (*authorisation_rows.ROWS, *cover.ROWS)
-SIGNED = (*authorisation_rows.SIGNED, *cover.SIGNED)
+ROWS = (*authorisation_rows.ROWS, *cover.ROWS, *emergencies.ROWS)
+SIGNED = (*authorisation_rows.SIGNED, *cover.SIGNED, *emergencies.SIGNED)
 
 # What a function calls the signatures that it takes; some are named after who signed.
 NAMES = ("signature", "underwriting", "provider", "patient")
