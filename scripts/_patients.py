@@ -119,6 +119,8 @@ def patient_of(
         patient = _opened(site, person, account=None)
         for alarm in patient.resume():
             click.echo(f"ALARM: {alarm}", err=True)
+        for broken in patient.broken_glass():
+            click.echo(f"ALARM: {broken}", err=True)
         yield patient, site
 
 

@@ -18,6 +18,7 @@ from scripts._cli import (
     table,
     yes_option,
 )
+from scripts._clinic_emergency import add_review
 from scripts._handing import reason_option
 from scripts._tracing import add_trace
 from scripts._verifying import add_check_clone
@@ -49,6 +50,7 @@ def cli() -> None:
 add_beginnings(cli, "auditor", name="Medicines Agency", roles="regulator")
 add_trace(cli, "auditor")
 add_check_clone(cli)
+add_review(cli, "auditor")
 
 
 @cli.command("list", epilog=example("auditor list", "auditor list --maker 1 --json"))

@@ -19,6 +19,7 @@ from scripts._cli import (
     write_out,
     yes_option,
 )
+from scripts._patient_emergency import add_emergency
 from scripts._policies import add_cover
 
 
@@ -311,6 +312,7 @@ def _tell(found: Any, *, as_json: bool) -> None:
                 "unsolicited": list(found.unsolicited),
                 "published": len(found.published),
                 "alarms": [str(each) for each in found.alarms],
+                "emergencies": [str(each) for each in found.emergencies],
             }
         )
         return
@@ -872,3 +874,7 @@ def cancel_prescription(
 # -- cover -----------------------------------------------------------------------------------------------------------
 
 add_cover(cli)
+
+# -- emergencies -----------------------------------------------------------------------------------------------------
+
+add_emergency(cli)

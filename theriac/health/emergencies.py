@@ -38,7 +38,7 @@ from theriac.health.chain import Chain
 from theriac.health.escrow import Share
 from theriac.health.keystore import write_private
 from theriac.health.reader import Reader
-from theriac.health.scope import Purpose
+from theriac.health.scope import Category, KeyClass, Level, Purpose
 from theriac.ledger.contracts import Event
 from theriac.ledger.sender import Sender
 from theriac.store import Store
@@ -50,6 +50,21 @@ LONGEST_BAR = 30
 """Days for which a patient may bar a clinician."""
 
 ETREAT = Purpose.parse("ETREAT")
+
+USUAL = tuple(
+    KeyClass(category, Level.N)
+    for category in (
+        Category.ALLERGIES,
+        Category.CONDITIONS,
+        Category.MEDICATIONS,
+        Category.IMMUNIZATIONS,
+        Category.LABORATORY,
+        Category.PROCEDURES,
+        Category.VITALS,
+        Category.DOCUMENTS,
+    )
+)
+"""What an emergency opens unless the patient says otherwise."""
 
 _LONGEST_WORDS = 4000
 
@@ -80,8 +95,8 @@ class Status(IntEnum):
     NONE = 0
     OPEN = 1
     WITHDRAWN = 2
-    JUSTIFIED = 3
-    SANCTIONED = 4
+    SANCTIONED = 3
+    JUSTIFIED = 4
 
 
 class EmergencyRefusal(IntEnum):

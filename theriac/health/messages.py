@@ -386,8 +386,8 @@ class Letter(Message):
 
 # -- emergencies -----------------------------------------------------------------------------------------------------
 
-JUSTIFIED, SANCTIONED = 3, 4
-VERDICTS = {JUSTIFIED: "justified", SANCTIONED: "sanctioned"}
+SANCTIONED, JUSTIFIED = 3, 4
+VERDICTS = {SANCTIONED: "sanctioned", JUSTIFIED: "justified"}
 
 
 @dataclass(frozen=True)

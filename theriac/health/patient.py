@@ -31,7 +31,7 @@ from theriac.errors import (
 from theriac.health import documents, records
 from theriac.health.bundle import Composed, compose, inbox_message, strong_enough
 from theriac.health.chain import Chain, Relay, Signed, sign
-from theriac.health.emergencies import Case, Glass
+from theriac.health.emergencies import Case, Glass, Release
 from theriac.health.filing import Filing
 from theriac.health.hours import hour_at, hour_of_seconds, midnight_after, seconds_of, time_of
 from theriac.health.introduction import Introduction
@@ -915,7 +915,11 @@ class Patient:
         """How many of her custodians gave a share out; what others say opens nothing."""
         emergency = self.vault.emergency
         chosen = {each.member for each in emergency.custodians} if emergency is not None else set()
-        return len({each.member for each in self._glass.releases(case.number)} & chosen)
+        return len({each.member for each in self.releases_of(case)} & chosen)
+
+    def releases_of(self, case: Case) -> list[Release]:
+        """What custodians say that they gave out for a case."""
+        return self._glass.releases(case.number)
 
     def _heed_emergencies(self) -> None:
         """An escrow that was used is a revoke: new keys, new inboxes of level N, a new escrow."""
@@ -945,9 +949,7 @@ class Patient:
 
     def emergencies(self) -> list[Case]:
         """Every case that was opened under the emergency pseudonym, the latest first."""
-        account = self.vault.account_for("emergency")
-        if self._wallet.single and self.vault.emergency is not None:
-            account = self.vault.home()
+        account = self.vault.home() if self._wallet.single else self.vault.account_for("emergency")
         return self._glass.of(account.pseudonym) if account is not None else []
 
     def broken_glass(self) -> tuple[GlassBroken, ...]:

@@ -8,13 +8,13 @@ import {Scope} from "../../types/Scope.sol";
 /// @dev This contract opens nothing by itself: the key is in shares at custodians whom the patient chose, and they look
 /// here before they release one. Which classes the key opens is in the sealed escrow, and the chain does not know it.
 interface IEmergencies {
-    /// @notice Where a case stands. Justified, Sanctioned and Withdrawn are the end.
+    /// @notice Where a case stands. Withdrawn, Sanctioned and Justified are the end.
     enum CaseStatus {
         None,
         Open,
         Withdrawn,
-        Justified,
-        Sanctioned
+        Sanctioned,
+        Justified
     }
 
     /// @notice Why a patient is not asked: she cannot answer, there is no time to, or others are in danger.
