@@ -197,6 +197,8 @@ def _wait(case: int, minutes: float, who: str, network: str, store: str | None, 
 
 
 def _tell(case: int, found: "Collected", *, as_json: bool) -> None:
+    from theriac.errors import NotYetOpen
+
     for wrong in found.wrong:
         click.echo(f"Member {wrong.member} released a wrong share: {wrong.fault}.", err=True)
     for member in found.waiting:
@@ -214,8 +216,7 @@ def _tell(case: int, found: "Collected", *, as_json: bool) -> None:
     elif found.opened:
         click.echo(f"It is open: clinic emergency list {case}")
     if not found.opened:
-        need = f"{len(found.good)} of the {found.need}" if found.need else "None of the"
-        raise Failure(f"{need} shares that it takes are here; try again, or call a custodian.", 4)
+        raise NotYetOpen(number=case, good=len(found.good), needed=found.need or 0)
 
 
 @_emergency.command("list", epilog=example("clinic emergency list 7", "clinic emergency list 7 --new"))
@@ -229,7 +230,7 @@ def _list(case: int, new: bool, who: str, network: str, store: str | None, as_js
     from theriac.health.emergencies import ETREAT
 
     with _responder(who, network=network, store=store) as (responder, desk):
-        pseudonym, reader = responder.own(case).pseudonym, responder.reader(case)
+        pseudonym, reader = responder.check(case).pseudonym, responder.reader(case)
         listed = reader.listed(pseudonym, purpose=ETREAT)
         if new:
             listed += reader.unfiled(pseudonym)
@@ -265,7 +266,7 @@ def _read(case: int, record: str, out: str, who: str, network: str, store: str |
     from theriac.health.emergencies import ETREAT
 
     with _responder(who, network=network, store=store) as (responder, _):
-        pseudonym, reader = responder.own(case).pseudonym, responder.reader(case)
+        pseudonym, reader = responder.check(case).pseudonym, responder.reader(case)
         known = [*reader.listed(pseudonym, purpose=ETREAT), *reader.unfiled(pseudonym)]
         named = {each.digest for each in known if each.digest.startswith(record.lower())}
         if len(named) != 1 and len(record) != 64:

@@ -1015,6 +1015,15 @@ class NoCase(BadInput):
         super().__init__(f"Case {number} is none of yours; 'emergency cases' lists those that are.")
 
 
+class NotYetOpen(Unavailable):
+    """Not enough custodians have released a share; `needed` is zero while none has."""
+
+    def __init__(self, *, number: int, good: int, needed: int) -> None:
+        self.number, self.good, self.needed = number, good, needed
+        here = f"{good} of the {needed} shares that it takes are here" if needed else "no share of its key is here"
+        super().__init__(f"Emergency {number} is not open yet: {here}; wait, or call a custodian.")
+
+
 class BadCard(BadInput):
     """A text or a picture that is no emergency card."""
 

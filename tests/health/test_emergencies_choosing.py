@@ -10,7 +10,7 @@ from health_world import LAB, HealthWorld
 
 from theriac.crypto import shares
 from theriac.crypto.recipients import HybridIdentity
-from theriac.errors import BadCustodians, BadShare, NotOpened, TheriacError, TooFewShares
+from theriac.errors import BadCustodians, BadShare, NotOpened, NotYetOpen, TheriacError, TooFewShares
 from theriac.health import documents
 from theriac.health.emergencies import ETREAT
 from theriac.health.escrow import identity_of
@@ -64,9 +64,9 @@ def test_k_less_one__with_all_bytes_of_the_store_and_their_keys__opens_nothing(w
     for file in files:
         with pytest.raises(TheriacError):
             documents.open_(file, identities=identities)
-    with pytest.raises(TooFewShares) as refusal:
+    with pytest.raises(NotYetOpen) as refusal:
         place.responder(world.doctor).reader(case.number)
-    assert (refusal.value.given, refusal.value.needed) == (2, 3)
+    assert (refusal.value.good, refusal.value.needed) == (2, 3)
 
 
 def sealed_in(blob: bytes) -> list[bytes]:

@@ -27,8 +27,10 @@ from theriac.errors import (
     NoCase,
     NoEmergency,
     NoMatchingIdentity,
+    NotGranted,
     NotOpened,
     NotStored,
+    NotYetOpen,
     TheriacError,
     TooFewShares,
 )
@@ -376,6 +378,17 @@ class Responder:
             raise NoCase(number=number)
         return case
 
+    def check(self, number: int) -> Case:
+        """A case of this clinician's that may be read now.
+
+        :raises NotGranted: the chain says no, and by which rule.
+        """
+        case = self.own(number)
+        refusal = self.glass.explain(case.pseudonym, self.account, 1, ETREAT)
+        if refusal:
+            raise NotGranted(reader=self.account, wanted=f"what emergency {number} opens", rule=refusal.sentence)
+        return case
+
     def withdraw(self, number: int, *, sender: Sender) -> None:
         """Takes a case back of which nothing was released."""
         sender.send(self._chain.contracts.Emergencies.functions.withdraw(self.own(number).number))
@@ -437,13 +450,13 @@ class Responder:
     def reader(self, number: int) -> "EmergencyReader":
         """Reads what the escrow of a case opens, by the rule of the emergency and for no other purpose.
 
-        :raises TooFewShares: the key is not together.
+        :raises NotYetOpen: the key is not together.
         """
         case, path = self.own(number), self._path(number, "key")
         if not path.exists():
             found = self.collect(number)
             if not found.opened:
-                raise TooFewShares(given=len(found.good), needed=found.need or len(found.good) + 1)
+                raise NotYetOpen(number=number, good=len(found.good), needed=found.need or 0)
         secret = documents.open_(path.read_bytes(), identities=[self._identity]).decode()
         identity = parse_identity(secret)
         assert isinstance(identity, HybridIdentity)
