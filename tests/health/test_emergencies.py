@@ -18,11 +18,17 @@ from theriac.errors import (
     Reverted,
 )
 from theriac.health import documents
+from theriac.health.chain import SenderRelay, Signed
 from theriac.health.custody import Limits
 from theriac.health.emergencies import ETREAT, EmergencyReader, Status, WrongShare
 from theriac.health.escrow import identity_of
 from theriac.health.messages import JUSTIFIED, SANCTIONED
 from theriac.health.vault import ESCROW_STEP, Vault
+from theriac.ledger.contracts import Receipt
+
+
+class Killed(Exception):
+    """The machine went down here."""
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +331,43 @@ def test_used_escrow__the_inboxes_of_level_n_are_new_and_the_controller_signed_t
         reader.unsafe_try(place.pseudonym, newer)
 
 
+class DyingRelay:
+    """A relay that goes down before the act of this number."""
+
+    def __init__(self, relay: SenderRelay, acts: int) -> None:
+        self._relay, self._left = relay, acts
+
+    def carry(self, *signed: Signed) -> Receipt:
+        if not self._left:
+            raise Killed
+        self._left -= 1
+        return self._relay.carry(*signed)
+
+
+@pytest.mark.parametrize("acts", [0, 1, 2])
+def test_used_escrow__phone_dies_while_it_changes_the_keys__goes_on_at_the_next_look(
+    place: Ward, world: HealthWorld, acts: int
+) -> None:
+    # given
+    reader = broken(place)
+    place.patient._relay = DyingRelay(world.relay, acts)
+    with pytest.raises(Killed):
+        place.patient.watch()
+
+    # when it is on again
+    place.patient._relay = world.relay
+    place.patient.watch()
+    newer = place.write(LAB, b"the next result")
+
+    # then
+    reader.learn(place.pseudonym)
+    with pytest.raises(NotOpened):
+        reader.unsafe_try(place.pseudonym, newer)
+    case = place.open(world.colleague)
+    place.release(1, 2)
+    assert opened(place, place.responder(world.colleague).reader(case.number), newer) == b"the next result"
+
+
 def test_used_escrow__the_next_one_opens_for_the_next_clinician(place: Ward, world: HealthWorld) -> None:
     # given
     broken(place)
@@ -524,10 +567,6 @@ def test_revoke_all__voids_the_case_and_makes_a_new_escrow(place: Ward, world: H
 
 
 # -- a custodian that is killed --------------------------------------------------------------------------------------
-
-
-class Killed(Exception):
-    """The machine went down here."""
 
 
 def test_custodian__killed_before_it_sends__releases_once_what_it_wrote_down(place: Ward, world: HealthWorld) -> None:

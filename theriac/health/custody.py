@@ -6,6 +6,7 @@ killed goes on where it stopped and releases nothing twice. The steps are number
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -157,12 +158,7 @@ class Custody:
 
     def _check_rate(self, case: Case, *, now: int) -> None:
         """(5) Counted from the chain, so that a custodian who lost its folder counts the same."""
-        numbers = [each.number for each in self._glass.releases() if each.member == self.member]
-        recent = [
-            each
-            for each in map(self._glass.case, numbers)
-            if each.opened + self._limits.seconds > now and each.number != case.number
-        ]
+        recent = [each for each in self._released(now=now) if each.number != case.number]
         for whose, most, count in (
             ("this clinician", self._limits.clinician, sum(each.clinician == case.clinician for each in recent)),
             ("this patient", self._limits.patient, sum(each.pseudonym == case.pseudonym for each in recent)),
@@ -170,6 +166,16 @@ class Custody:
         ):
             if count >= most:
                 raise _NotPassedError(f"{count} shares were released for {whose} in {self._limits.seconds // DAY} days")
+
+    def _released(self, *, now: int) -> Iterator[Case]:
+        """The cases of the last days for which this member released; a release comes within a window of its case."""
+        for release in reversed(self._glass.releases()):
+            if release.member == self.member:
+                case = self._glass.case(release.number)
+                if case.opened + self._limits.seconds + WINDOW <= now:
+                    return
+                if case.opened + self._limits.seconds > now:
+                    yield case
 
     def _check_share(self, case: Case) -> Share:
         # (6) the bundle that the chain names has a share for this custodian, and it is what was committed to

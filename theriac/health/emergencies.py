@@ -5,7 +5,7 @@ many of them together open the capsule that the patient's bundle carries. `docs/
 """
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -215,9 +215,10 @@ class Glass:
         """The cases of a clinician, the latest first."""
         return [self._case_of(event) for event in self._opened() if event.arguments["clinician"] == clinician]
 
-    def settled(self) -> list[Case]:
-        """Every case whose opening the chain can no longer take back, the latest first."""
-        return [self._case_of(event) for event in self._opened(settled=True)]
+    def settled(self) -> Iterator[Case]:
+        """The cases whose opening the chain can no longer take back, the latest first; each is asked for as it comes."""
+        for event in self._opened(settled=True):
+            yield self._case_of(event)
 
     def _case_of(self, event: Event) -> Case:
         return self.case(event.arguments["number"], words=event.arguments["words"])
