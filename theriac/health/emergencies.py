@@ -216,7 +216,7 @@ class Glass:
         return [self._case_of(event) for event in self._opened() if event.arguments["clinician"] == clinician]
 
     def settled(self) -> Iterator[Case]:
-        """The cases whose opening the chain can no longer take back, the latest first; each is asked for as it comes."""
+        """The cases whose opening the chain can no longer take back, the latest first, each asked for as it comes."""
         for event in self._opened(settled=True):
             yield self._case_of(event)
 
