@@ -131,8 +131,11 @@ class PaperChain:
     def progress(self) -> _Progress:
         return _Progress(len(self.log) - 1)
 
-    def events(self, contract: str, name: str, *, since: int = 0, settled: bool = True) -> list[_Event]:
-        return [each for each in self.log[since:] if each.name == name]
+    def events(
+        self, contract: str, name: str, *, since: int = 0, settled: bool = True, newest_first: bool = False
+    ) -> list[_Event]:
+        found = [each for each in self.log[since:] if each.name == name]
+        return found[::-1] if newest_first else found
 
     def note(self, pseudonym: str, author: int, digest: bytes, *, inbox: bool = False) -> None:
         """Anchors a record."""

@@ -194,6 +194,9 @@ class Patient:
         self._relay.carry(*first, self._publication(account, composed))
 
         former = account.publications[-1] if account.publications else None
+        if former is not None and former.escrow:
+            # A recipient is two thousand letters, and only the current one is sealed to.
+            account.publications[-1] = replace(former, escrow="", escrowed={})
         account.publications.append(composed.publication)
         account.pending = None
         if granting is not None:
@@ -203,8 +206,6 @@ class Patient:
         self._save()
         if former is not None:
             self._unpin_bundle(former)
-        if len(account.publications) > 1 and account.publications[-2].escrow:
-            account.publications[-2] = replace(account.publications[-2], escrow="", escrowed={})
         if backup not in ("", account.backup):
             self._unpin(backup)
 
