@@ -1,5 +1,6 @@
 """Break-glass on a real chain and store: who gets in, who does not, and what becomes of the key afterwards."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from emergency_world import Ward, again, broken, custodian, opened, ward
 from health_world import DAY, HOUR, LAB, MENTAL, TREAT, VITALS, HealthWorld, renewed, write
 
+from theriac.consortium import Role
 from theriac.crypto import shares
 from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import (
@@ -18,13 +20,13 @@ from theriac.errors import (
     Reverted,
 )
 from theriac.health import documents
-from theriac.health.chain import SenderRelay, Signed
+from theriac.health.chain import Chain, SenderRelay, Signed
 from theriac.health.custody import Limits
 from theriac.health.emergencies import ETREAT, EmergencyReader, Status, WrongShare
 from theriac.health.escrow import identity_of
 from theriac.health.messages import JUSTIFIED, SANCTIONED
 from theriac.health.vault import ESCROW_STEP, Vault
-from theriac.ledger.contracts import Receipt
+from theriac.ledger.contracts import Contracts, Receipt
 
 
 class Killed(Exception):
@@ -218,6 +220,56 @@ def test_custodian__a_clinician_who_asks_too_often(place: Ward, world: HealthWor
     # then
     [decision] = place.custody(0).serve_once()
     assert decision.reason == "1 shares were released for this clinician in 7 days"
+
+
+def test_custodian__a_case_that_the_chain_may_still_take_back__is_not_seen(place: Ward, world: HealthWorld) -> None:
+    # given a network with a depth of three blocks
+    deployment = replace(world.contracts.deployment, depth=3)
+    deep = Chain(world.web3, Contracts(world.web3, deployment), index=world.folder / "deep" / "index.sqlite")
+    place.open(world.doctor)
+
+    # when
+    early = place.custody(0, chain=deep).serve_once()
+    for _ in range(3):
+        world.travel(1)
+    late = place.custody(0, chain=deep).serve_once()
+
+    # then
+    assert (early, [each.released for each in late]) == ([], [True])
+
+
+def test_custodian__a_case_that_cannot_be_served__keeps_no_other_waiting(place: Ward, world: HealthWorld) -> None:
+    # given a clinician without a profile, whose case is the first
+    nameless = world.join(world.person(publish=False), world.clinic, Role.CLINICIAN)
+    place.open(nameless)
+    place.open(world.doctor)
+
+    # when
+    decisions = place.custody(0).serve_once()
+
+    # then
+    assert [(each.clinician, each.released) for each in decisions] == [
+        (nameless.address, False),
+        (world.doctor.address, True),
+    ]
+    assert decisions[0].reason == "the clinician has published no profile to seal to"
+
+
+def test_custodian__says_a_refusal_once_and_writes_it_down(place: Ward, world: HealthWorld) -> None:
+    # given
+    place.open(world.doctor)
+    place.suspend(world.doctor)
+    custody = place.custody(0)
+
+    # when it looks three times, and the member is reinstated before the last
+    rounds = [custody.serve_once(), custody.serve_once()]
+    place.by_board("reinstate", world.doctor.member)
+    rounds.append(custody.serve_once())
+
+    # then
+    log = (world.folder / "custodian-0" / "log.jsonl").read_text().splitlines()
+    assert [len(each) for each in rounds] == [1, 0, 1]
+    assert [json.loads(line)["released"] for line in log] == [False, True]
 
 
 # -- lying custodians ------------------------------------------------------------------------------------------------

@@ -1,19 +1,22 @@
 """What a patient decides for an emergency, and that fewer custodians than she chose open nothing."""
 
 import base64
+import io
 from contextlib import suppress
 from itertools import combinations
 
 import pytest
-from emergency_world import broken, opened, ward
+from emergency_world import broken, custodian, opened, ward
 from health_world import LAB, HealthWorld
 
 from theriac.crypto import shares
-from theriac.crypto.recipients import HybridIdentity
-from theriac.errors import BadCustodians, BadShare, NotOpened, NotYetOpen, TheriacError, TooFewShares
+from theriac.crypto.recipients import HybridIdentity, X25519Identity
+from theriac.errors import BadCustodians, BadShare, NotOpened, NotYetOpen, TheriacError, TooFewShares, TooWeak
 from theriac.health import documents
+from theriac.health.bundle import profile
 from theriac.health.emergencies import ETREAT
 from theriac.health.escrow import identity_of
+from theriac.health.scope import KeyClass
 from theriac.health.vault import Vault
 
 
@@ -136,3 +139,23 @@ def test_bundle__without_an_emergency__says_nothing_of_one(world: HealthWorld) -
     document, _ = patient.chain.document(patient.vault.home().pseudonym, world.store)
 
     assert "escrow" not in documents.decode("bundle", document)
+
+
+def test_level_v__no_share_goes_to_a_classic_key(world: HealthWorld) -> None:
+    # given an escrow that opens a very restricted class, and a custodian and a clinician with classic keys
+    very = KeyClass.parse("mental-health/V")
+    place = ward(world, classes=(LAB, very))
+    old = custodian(world)
+    for person in (old, world.doctor):
+        document = profile(person.address, name="old", recipient=X25519Identity.generate().recipient)
+        digest = world.store.put(io.BytesIO(document)).digest
+        place.sender(person).send(world.contracts.Keys.functions.publish(person.address, 2, digest))
+
+    # when the clinician breaks the glass, and the patient wants to choose that custodian
+    place.open(world.doctor)
+    [decision] = place.custody(0).serve_once()
+
+    # then neither gets one
+    assert decision.reason == "the key opens level V, and the clinician has only a classic recipient"
+    with pytest.raises(TooWeak):
+        place.patient.set_emergency([old.member, place.custodians[0].member], need=2, classes=[very])
