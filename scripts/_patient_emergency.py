@@ -60,6 +60,7 @@ def _emergency() -> None:
 @click.option("--need", required=True, type=click.IntRange(1, 16), help="So many of them open it; fewer nothing.")
 @click.option("--class", "classes", multiple=True, help="What they open; what treatment usually needs, unless said.")
 @click.option("--insist", is_flag=True, help="Also classes that are restricted or very restricted.")
+@click.option("--new-card", is_flag=True, help="Under another pseudonym: the card of before opens nothing more.")
 @click.option("--without-inbox", is_flag=True, help="Not what went to your inboxes of level N, of whatever class.")
 @_PAYER
 @_WHO
@@ -70,6 +71,7 @@ def _set(
     need: int,
     classes: tuple[str, ...],
     insist: bool,
+    new_card: bool,
     without_inbox: bool,
     payer: str | None,
     who: str,
@@ -96,7 +98,7 @@ def _set(
         which = ", ".join(map(str, members))
         confirmed(f"Let any {need} of the members {which} open {len(wanted)} classes in an emergency?", yes=yes)
         with working("Publishing the escrow"):
-            patient.set_emergency(members, need=need, classes=wanted, inbox=not without_inbox)
+            patient.set_emergency(members, need=need, classes=wanted, inbox=not without_inbox, new_card=new_card)
     click.echo(f"Any {need} of {len(members)} custodians open it. Write a card: patient emergency card -o card.png")
 
 

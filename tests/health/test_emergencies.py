@@ -507,6 +507,26 @@ def test_custodians__who_were_chosen_no_more__open_nothing_that_is_written_then(
         reader.unsafe_try(place.pseudonym, newer)
 
 
+def test_set_emergency__with_a_new_card__the_former_one_opens_nothing(place: Ward, world: HealthWorld) -> None:
+    # given a case under the card that was lost
+    former, members = place.pseudonym, [each.member for each in place.custodians]
+    place.open(world.doctor)
+
+    # when
+    place.patient.set_emergency(members, need=2, classes=[LAB], new_card=True)
+
+    # then the patient still hears of it, nobody releases, and only the new card is one
+    [alarm] = place.patient.broken_glass()
+    assert alarm.clinician == world.doctor.address
+    assert place.release(0) == [False]
+    with pytest.raises(NoEmergency):
+        place.open(world.colleague, pseudonym=former)
+    case = place.open(world.colleague)
+    place.release(0, 1)
+    reader = place.responder(world.colleague).reader(case.number)
+    assert (case.pseudonym != former, opened(place, reader, place.records[str(LAB)])) == (True, b"potassium 5.9")
+
+
 # -- beside other readers --------------------------------------------------------------------------------------------
 
 

@@ -806,12 +806,19 @@ class Patient:
     # -- emergencies -------------------------------------------------------------------------------------------------
 
     def set_emergency(
-        self, members: Sequence[int], *, need: int, classes: Sequence[KeyClass], inbox: bool = True
+        self,
+        members: Sequence[int],
+        *,
+        need: int,
+        classes: Sequence[KeyClass],
+        inbox: bool = True,
+        new_card: bool = False,
     ) -> Emergency:
         """Lets `need` of these members together open classes for a clinician in an emergency.
 
         Where others could before, or other classes, that ends first, as any reader's grant does.
 
+        :param new_card: under another pseudonym than before, so that the former card opens nothing any more.
         :raises BadCustodians: too few, one of them twice, or no custodian in standing.
         :raises TooWeak: a class is of level V, and a custodian has only a classic recipient.
         """
@@ -826,7 +833,7 @@ class Patient:
             )
         names = tuple(dict.fromkeys(map(str, classes)))
         custodians = tuple(self._custodian(member, names) for member in members)
-        account = self._emergency_account()
+        account = self._emergency_account(new=new_card)
         former, wanted = self.vault.emergency, Emergency(account.pseudonym, custodians, need, names, inbox)
         if former is not None and former.decided == wanted.decided:
             self._renew_escrow()
@@ -846,10 +853,15 @@ class Patient:
                 raise TooWeak(reader=f"member {member}", wanted=cls)
         return Custodian(member, profile.name, profile.recipient)
 
-    def _emergency_account(self) -> Account:
+    def _emergency_account(self, *, new: bool) -> Account:
         if self._wallet.single:
+            if new:
+                raise BadCustodians(fault="your wallet has one pseudonym for everything, so there is no other card")
             return self.vault.home()
-        return self.vault.account_for("emergency") or self._open(counterparty="emergency")
+        known = self.vault.account_for("emergency")
+        if known is not None and new:
+            known.counterparty = "emergency:former"
+        return self._open(counterparty="emergency") if known is None or new else known
 
     def end_emergency(self) -> None:
         """Nobody may break the glass any more: the classes get new keys, which no escrow holds."""
@@ -866,6 +878,8 @@ class Patient:
         self._save()
         if decided is not None:
             self._publish_emergency(self.vault.accounts[decided.pseudonym])
+        if former is not None and decided is not None and former.pseudonym != decided.pseudonym:
+            self._publish(self.vault.accounts[former.pseudonym])
 
     def _lock_emergency(self, emergency: Emergency) -> None:
         """The next generation of all that the escrow held, and new inboxes of level N: no key of it opens them."""
@@ -949,9 +963,12 @@ class Patient:
         self._save()
 
     def emergencies(self) -> list[Case]:
-        """Every case that was opened under the emergency pseudonym, the latest first."""
-        account = self.vault.home() if self._wallet.single else self.vault.account_for("emergency")
-        return self._glass.of(account.pseudonym) if account is not None else []
+        """Every case that was opened under an emergency pseudonym, the latest first."""
+        if self._wallet.single:
+            return self._glass.of(self.vault.home().pseudonym)
+        accounts = [each for each in self.vault.accounts.values() if each.counterparty.startswith("emergency")]
+        found = [case for account in accounts for case in self._glass.of(account.pseudonym)]
+        return sorted(found, key=lambda case: case.number, reverse=True)
 
     def broken_glass(self) -> tuple[GlassBroken, ...]:
         """An alarm for each case that waits for the patient's review."""
