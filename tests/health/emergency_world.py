@@ -152,7 +152,7 @@ def opened(place: Ward, reader: EmergencyReader, digest: str) -> bytes:
     return reader.open(place.pseudonym, digest, purpose=ETREAT).content.read()
 
 
-def broken(place: Ward, *, custodians: tuple[int, ...] = (0, 1)) -> EmergencyReader:
+def broken(place: Ward, *, custodians: tuple[int, ...] = (0, 1, 2)) -> EmergencyReader:
     """The doctor breaks the glass, and these custodians release."""
     case = place.open(place.world.doctor)
     assert all(place.release(*custodians))

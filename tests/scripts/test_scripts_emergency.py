@@ -1,23 +1,33 @@
 """The commands of an emergency, end to end: a card, a case, three custodians of whom one lies, a review."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
-from scripts_town import BUNDLE, Town
+from scripts_town import BUNDLE, ROOT, Town
 
 CUSTODIANS = ("keeper-a", "keeper-b", "keeper-c")
 
 
 @pytest.fixture(scope="module")
 def numbers(town: Town) -> list[str]:
-    """The members that keep shares; and bob, whose records lie at the clinic."""
+    """The members that keep shares; two clinicians, and bob, whose records lie at the clinic."""
     found = []
-    for place, who in enumerate(CUSTODIANS, start=5):
+    for place, who in enumerate(CUSTODIANS, start=30):
         account = f"TEST::{place}"
         said = town.done("board", "admit", account, "--roles", "custodian", "--until", "2040-01-01")
         found.append(said.out.split("member ")[1].split()[0].rstrip(".,:"))
         town.done("custodian", "setup", "--as", who, "--account", account, "--name", who)
+    for account, who in (("TEST::33", "jones"), ("TEST::34", "smith")):
+        file = town.path(f"{who}.join")
+        town.done("clinic", "setup", "--as", who, "--account", account, "--name", who)
+        town.done("clinic", "join-request", "--as", who, "--member", "1", "--roles", "clinician", "-o", file)
+        town.done("clinic", "take-on", file)
     town.patient("bob", payer="TEST::9")
     assert town.seal("bob", BUNDLE).code == 0
     town.done("patient", "watch", "--as", "bob")
@@ -36,13 +46,14 @@ def test_emergency__from_the_card_to_the_review(town: Town, numbers: list[str], 
     town.done("patient", "emergency", "card", "--as", "bob", "-o", card)
 
     # when a clinician scans it, and two custodians look, one of them twice
-    words = ["clinic", "emergency", "open", card, "--reason", "Found on the stairs", "--yes", "--json"]
+    jones = ["--as", "jones"]
+    words = ["clinic", "emergency", "open", card, *jones, "--reason", "Found on the stairs", "--yes", "--json"]
     case = str(town.done(*words).json["case"])
-    early = town.run("clinic", "emergency", "list", case)
+    early = town.run("clinic", "emergency", "list", case, *jones)
     first = [town.done("custodian", "serve", "--as", "keeper-a", "--once", "--json").json for _ in range(2)]
-    half = town.run("clinic", "emergency", "collect", case, "--json")
+    half = town.run("clinic", "emergency", "collect", case, *jones, "--json")
     town.done("custodian", "serve", "--as", "keeper-b", "--once")
-    whole = town.done("clinic", "emergency", "wait", case, "--minutes", "1", "--json")
+    whole = town.done("clinic", "emergency", "wait", case, *jones, "--minutes", "1", "--json")
 
     # then the first look says what is missing, and a custodian releases once
     sentence = f"Emergency {case} is not open yet: no share of its key is here; wait, or call a custodian."
@@ -52,10 +63,10 @@ def test_emergency__from_the_card_to_the_review(town: Town, numbers: list[str], 
     assert (whole.json["opened"], sorted(whole.json["good"])) == (True, sorted(map(int, numbers[:2])))
 
     # and what treatment needs can be listed and read, and nothing else
-    listed = town.done("clinic", "emergency", "list", case, "--json").json
+    listed = town.done("clinic", "emergency", "list", case, *jones, "--json").json
     assert {each["class"].split("/")[1] for each in listed} == {"N"}
     out = str(folder / "record.json")
-    town.done("clinic", "emergency", "read", case, listed[0]["record"][:16], "-o", out)
+    town.done("clinic", "emergency", "read", case, *jones, listed[0]["record"][:16], "-o", out)
     assert json.loads(Path(out).read_text())["resourceType"]
 
     # and the patient hears of it with whatever she does next, and says what she thinks of it
@@ -65,15 +76,43 @@ def test_emergency__from_the_card_to_the_review(town: Town, numbers: list[str], 
     [row] = town.done("patient", "emergency", "cases", "--as", "bob", "--json").json
     assert (row["words"], row["status"], len(row["released"])) == ("Found on the stairs", "open", 2)
     town.done("patient", "emergency", "review", case, "--as", "bob", "--sanction", "--days", "3", "--yes")
-    shut = town.run("clinic", "emergency", "read", case, listed[0]["record"][:16], "-o", out)
+    shut = town.run("clinic", "emergency", "read", case, *jones, listed[0]["record"][:16], "-o", out)
     assert (shut.code, "reviewed" in shut.err) == (3, True)
     barred = town.run(*words)
     assert (barred.code, "sanctioned" in barred.err) == (3, True)
-    town.done("board", "pardon", "TEST::1", "--account", "TEST::0", "--yes")
+    town.done("board", "pardon", "TEST::33", "--account", "TEST::0", "--yes")
     again = str(town.done(*words).json["case"])
-    town.done("clinic", "emergency", "withdraw", again)
+    town.done("clinic", "emergency", "withdraw", again, *jones)
     log = town.done("custodian", "log", "--as", "keeper-a", "--json").json
     assert [each["released"] for each in log] == [True]
+
+
+def test_custodian_serve__killed_at_any_moment__releases_once(town: Town, numbers: list[str], folder: Path) -> None:
+    # given a service that runs by itself
+    card = str(folder / "card.txt")
+    town.done(*chosen(numbers))
+    town.done("patient", "emergency", "card", "--as", "bob", "-o", card)
+    ape = Path(sys.executable).with_name("ape")
+    command = [ape, "run", "custodian", "serve", "--as", "keeper-c", "--every", "0.2"]
+    service = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **town.settings}, stdout=subprocess.DEVNULL)
+    words = ["clinic", "emergency", "open", card, "--as", "smith", "--reason", "x", "--yes", "--json"]
+    case = str(town.done(*words).json["case"])
+
+    # when it is killed as soon as it has begun, and starts again twice
+    kept = Path(town.settings["THERIAC_HOME"]) / "dev" / "keeper-c" / "custody"
+    until = time.monotonic() + 60
+    while not kept.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    service.send_signal(signal.SIGKILL)
+    service.wait(10)
+    for _ in range(2):
+        town.done("custodian", "serve", "--as", "keeper-c", "--once")
+
+    # then there is one release, and what it names can be had
+    found = town.run("clinic", "emergency", "collect", case, "--as", "smith", "--json")
+    [row] = town.done("clinic", "emergency", "cases", "--as", "smith", "--json").json
+    assert (row["releases"], found.json["good"], found.json["waiting"]) == (1, [int(numbers[2])], [])
+    assert list(kept.glob("*.share")) == []
 
 
 def test_emergency_set__what_is_restricted__only_who_insists(town: Town, numbers: list[str]) -> None:

@@ -122,6 +122,11 @@ class Chain:
         """The second of the latest block, since 1970: the only clock that a writer may trust."""
         return int(self._node.head().time.timestamp())
 
+    def time_of_block(self, number: int) -> int:
+        """The second of a block; now, where the chain has taken it back."""
+        header = self._node.header(number)
+        return int(header.time.timestamp()) if header is not None else self.time()
+
     def hour(self) -> int:
         return hour_at(datetime.fromtimestamp(self.time(), UTC))
 

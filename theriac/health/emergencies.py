@@ -237,6 +237,11 @@ class Glass:
             if number is None or event.arguments["number"] == number
         ]
 
+    def last_release(self, number: int) -> int:
+        """The second of the latest release for a case; zero before the first."""
+        found = self.releases(number)
+        return self._chain.time_of_block(found[-1].block) if found else 0
+
     def is_released(self, number: int, member: int) -> bool:
         contracts = self._chain.contracts
         return bool(contracts.call(contracts.Emergencies.functions.isReleased(number, member)))

@@ -74,6 +74,9 @@ from theriac.store import Store
 _PATIENCE = 1800
 """Seconds that a signature counts at least; a random part comes on top, so that no two pseudonyms share a deadline."""
 
+_AFTER_SHARES = 3600
+"""Seconds after a custodian's release in which another may still be needed, since a share can be wrong."""
+
 _RECEIPTS = 1000
 """The latest records that a writer is told were filed."""
 
@@ -890,11 +893,14 @@ class Patient:
             self.vault.renew_inbox(source, Level.N)
             self._certify(source)
 
-    def _publish_emergency(self, account: Account) -> None:
+    def _publish_sources(self, *, without: Account) -> None:
         hour = self.chain.hour()
         for source in self.vault.written():
-            if source is not account and self.vault.lagging(source, hour):
+            if source is not without and self.vault.lagging(source, hour):
                 self._publish(source)
+
+    def _publish_emergency(self, account: Account) -> None:
+        self._publish_sources(without=account)
         self._publish(account)
         if self.vault.unsaved_seeds():
             self._publish(self.vault.home())
@@ -919,9 +925,17 @@ class Patient:
         emergency = self.vault.emergency
         if emergency is None or emergency.pseudonym != account.pseudonym:
             return False
-        return any(case.version == account.version and self._pending(case) for case in self.emergencies())
+        return any(case.version == account.version and self._asks(case, emergency) for case in self.emergencies())
+
+    def _asks(self, case: Case, emergency: Emergency) -> bool:
+        """Whether another share may be needed: too few are there, or one that was given out of late may be a lie."""
+        shares, now = self._shares(case), self.chain.time()
+        if not case.lasts(now) or shares == len(emergency.custodians):
+            return False
+        return shares < emergency.need or now < self._glass.last_release(case.number) + _AFTER_SHARES
 
     def _pending(self, case: Case) -> bool:
+        """Whether a case is open, within its window, and short of shares."""
         emergency = self.vault.emergency
         assert emergency is not None
         return case.lasts(self.chain.time()) and self._shares(case) < emergency.need
@@ -948,7 +962,12 @@ class Patient:
             if any(self._shares(case) for case in over):
                 self._lock_emergency(emergency)
                 self._save()
-                self._publish_emergency(self.vault.accounts[emergency.pseudonym])
+                # The lock-out is at once. The next escrow may have to wait, for it voids the shares that are to come.
+                account = self.vault.accounts[emergency.pseudonym]
+                self._publish_sources(without=account)
+                if account.written:
+                    self._publish(account)
+                self._publish_remaining(without=account)
             self._save()
         self._unpin_kept()
 
