@@ -7,6 +7,7 @@ from eth_account import Account
 from health_world import CLASSES, DAY, LAB, HealthWorld, Person, publish_profile, quick_lock, register, write
 
 from theriac.consortium import Role
+from theriac.health.chain import Chain
 from theriac.health.custody import Custody, Limits
 from theriac.health.emergencies import ETREAT, Case, EmergencyReader, Reason, Responder
 from theriac.health.keystore import Keystore
@@ -30,12 +31,20 @@ class Ward:
     records: dict[str, str] = field(default_factory=dict)
     limits: Limits | None = None
     senders: dict[int, Sender] = field(default_factory=dict)
+    followed: list[Chain] = field(default_factory=list)
 
     @property
     def pseudonym(self) -> str:
         emergency = self.patient.vault.emergency
         assert emergency is not None
         return emergency.pseudonym
+
+    @property
+    def chain(self) -> Chain:
+        """What clinicians and custodians see; following the events once is enough for all of them."""
+        if not self.followed:
+            self.followed.append(self.world.chain("onlookers"))
+        return self.followed[0]
 
     def write(self, cls: KeyClass, content: bytes) -> str:
         return write(self.writer, self.registered, content, cls=cls)
@@ -47,7 +56,7 @@ class Ward:
             account=person.address,
             identity=person.identity,
             recipient=person.identity.recipient,
-            chain=self.world.chain(f"responder-{person.address}"),
+            chain=self.chain,
             store=self.world.store,
             folder=self.world.folder / f"responder-{person.address}",
         )
@@ -82,7 +91,7 @@ class Ward:
         given = {
             "member": person.member,
             "identity": person.identity,
-            "chain": self.world.chain(f"custodian-{place}"),
+            "chain": self.chain,
             "store": self.world.store,
             "sender": self.senders[place],
             "folder": folder,
