@@ -23,6 +23,7 @@ from theriac.consortium import Join, Role
 from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import NotGranted, NotOpened, TheriacError
 from theriac.health import intake, records
+from theriac.health.accesslog import Book
 from theriac.health.bundle import profile
 from theriac.health.chain import Chain, SenderRelay
 from theriac.health.keystore import Keystore, passphrase_lock
@@ -69,6 +70,17 @@ class Person:
     @property
     def address(self) -> str:
         return str(self.signer.address)
+
+    def book(self, folder: Path, *, chain: Chain) -> Book:
+        """The receipts of this person's readings."""
+        return Book(
+            folder,
+            account=self.address,
+            signer=self.signer,
+            chain=chain,
+            identity=self.identity,
+            recipient=self.identity.recipient,
+        )
 
 
 class Story:
@@ -131,14 +143,15 @@ class Story:
         return Chain(self.web3, self.contracts, index=self.folder / name / "index.sqlite")
 
     def reader(self, person: Person, name: str) -> Reader:
+        chain, folder = self.chain(name), self.folder / name
         return Reader(
             account=person.address,
             identity=person.identity,
-            signer=person.signer,
+            book=person.book(folder, chain=chain),
             recipient=person.identity.recipient,
-            chain=self.chain(name),
+            chain=chain,
             store=self.store,
-            folder=self.folder / name,
+            folder=folder,
         )
 
     def know(self, deployed: dict[str, Any]) -> None:

@@ -31,6 +31,7 @@ ORDER = {
     "Claims": ("Consortium", "Keys", "Batches", "Prescriptions", "Policies", "Benefits", "Escrow"),
     "Appeals": ("Consortium", "Keys", "Policies", "Claims"),
     "Episodes": ("Consortium", "Keys", "Records", "Policies", "Escrow"),
+    "Emergencies": ("Consortium", "Keys"),
 }
 """Each contract and what its constructor is given."""
 

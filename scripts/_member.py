@@ -10,6 +10,7 @@ from scripts._keys import key
 from scripts._site import Person, Site, connected
 from theriac.crypto.recipients import HybridIdentity, parse_identity
 from theriac.errors import BadIdentity, DamagedKeystore, NoBundle, NoProfile, NotGranted, NotIntroduced
+from theriac.health.accesslog import Book
 from theriac.health.bundle import profile
 from theriac.health.chain import Chain, Refusal
 from theriac.health.keystore import Keystore, passphrase_lock
@@ -54,10 +55,21 @@ class Desk:
         return Reader(
             account=self.address,
             identity=self.identity,
-            signer=self.site.signer(self.alias),
+            book=self.book(),
             chain=self.chain,
             store=self.site.store,
             folder=self.person.folder / "known",
+            recipient=self.identity.recipient,
+        )
+
+    def book(self) -> Book:
+        """The receipts of whatever this account opens here."""
+        return Book(
+            self.person.folder / "known",
+            account=self.address,
+            signer=self.site.signer(self.alias),
+            chain=self.chain,
+            identity=self.identity,
             recipient=self.identity.recipient,
         )
 

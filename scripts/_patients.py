@@ -303,6 +303,8 @@ def patient_of(
             person.remember(payer=payer)
         patient = _opened(site, person, account=None)
         _settle(patient, person)
+        for broken in patient.broken_glass():
+            click.echo(f"ALARM: {broken}", err=True)
         yield patient, site
 
 

@@ -19,6 +19,7 @@ from scripts._cli import (
     table,
     yes_option,
 )
+from scripts._clinic_emergency import add_review
 from scripts._handing import reason_option
 from scripts._tracing import add_trace
 from scripts._verifying import add_check_clone
@@ -54,6 +55,7 @@ add_beginnings(cli, "auditor", name="Medicines Agency", roles="regulator")
 add_trace(cli, "auditor")
 add_check_clone(cli)
 add_readings(cli)
+add_review(cli, "auditor")
 
 
 @cli.command("list", epilog=example("auditor list", "auditor list --maker 1 --json"))

@@ -221,6 +221,25 @@ def accept(network: str, store: str | None, account: str | None) -> None:
     _sent(network, store, account, call, "{board} is the board now.")
 
 
+@cli.command("pardon", epilog=example("board pardon TEST::4"))
+@click.argument("clinician")
+@network_options
+@account_option("Who acts for the board")
+@yes_option
+def pardon(clinician: str, network: str, store: str | None, account: str | None, yes: bool) -> None:
+    """End a CLINICIAN's bar from breaking the glass before its time."""
+    from scripts._accounts import address_of
+
+    confirmed(f"Let {clinician} break the glass again?", yes=yes)
+    _sent(
+        network,
+        store,
+        account,
+        lambda _, site: site.contracts.Emergencies.functions.clear(address_of(clinician, play=site.play)),
+        "{clinician} may break the glass again.",
+    )
+
+
 @cli.command("list", epilog=example("board list", "board list --keyless --json"))
 @click.option("--keyless", is_flag=True, help="Only members that have published no key, to whom nothing can be sealed.")
 @network_options

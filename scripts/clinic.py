@@ -20,6 +20,7 @@ from scripts._cli import (
     write_out,
     yes_option,
 )
+from scripts._clinic_emergency import add_clinic_emergency
 from scripts._clinic_patients import add_patients
 from scripts._receipts import add_log
 from scripts._vouching import add_vouching
@@ -579,3 +580,7 @@ add_log(cli)
 
 add_services(cli)
 add_claims(cli, "clinic", resumes=False)
+
+# -- emergencies -----------------------------------------------------------------------------------------------------
+
+add_clinic_emergency(cli)

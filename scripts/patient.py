@@ -19,6 +19,7 @@ from scripts._cli import (
     write_out,
     yes_option,
 )
+from scripts._patient_emergency import add_emergency
 from scripts._patient_erasure import SPREAD, add_erasure, seconds_of_spread
 from scripts._patient_looked import add_looked
 from scripts._patient_page import add_page
@@ -367,6 +368,7 @@ def _tell(found: Any, *, as_json: bool) -> None:
                 "unsolicited": list(found.unsolicited),
                 "published": len(found.published),
                 "alarms": [str(each) for each in found.alarms],
+                "emergencies": [str(each) for each in found.emergencies],
             }
         )
         return
@@ -964,3 +966,6 @@ add_relay(cli)
 
 add_erasure(cli)
 add_sameness(cli)
+# -- emergencies -----------------------------------------------------------------------------------------------------
+
+add_emergency(cli)

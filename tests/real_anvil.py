@@ -152,6 +152,7 @@ class Contracts:
     appeals: Contract
     episodes: Contract
     accesslog: Contract
+    emergencies: Contract
 
     @property
     def by_name(self) -> dict[str, Contract]:
@@ -199,6 +200,7 @@ class Contracts:
             episodes=chain.deploy("Episodes", *(each.address for each in of_episodes)),
             # By an account of its own: the frozen signatures name the places where the deployer's contracts stand.
             accesslog=chain.deploy("AccessLog", consortium.address, sender=person("deployer of the access log")),
+            emergencies=chain.deploy("Emergencies", consortium.address, keys.address),
         )
 
 

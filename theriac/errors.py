@@ -1129,6 +1129,69 @@ class AuthorNotProven(Tampered):
         super().__init__(f"Record {digest[:16]} names {author} as its author, who did not sign it; do not rely on it.")
 
 
+class BadCustodians(BadInput):
+    """Custodians of an emergency key that cannot be: too few, one twice, one without the role."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"These custodians cannot keep your emergency key: {fault}.")
+
+
+class NoEmergency(Refused):
+    """Nothing was prepared for an emergency under this pseudonym."""
+
+    def __init__(self, *, pseudonym: str) -> None:
+        self.pseudonym = pseudonym
+        super().__init__(
+            f"{pseudonym} has no escrow that custodians could open; see whether the card is the patient's newest, and "
+            "treat her without her records."
+        )
+
+
+class NoCase(BadInput):
+    """There is no such emergency, or it is not this clinician's or this patient's."""
+
+    def __init__(self, *, number: int) -> None:
+        self.number = number
+        super().__init__(f"Case {number} is none of yours; 'emergency cases' lists those that are.")
+
+
+class NotYetOpen(Unavailable):
+    """Not enough custodians have released a share; `needed` is zero while none has."""
+
+    def __init__(self, *, number: int, good: int, needed: int) -> None:
+        self.number, self.good, self.needed = number, good, needed
+        here = f"{good} of the {needed} shares that it takes are here" if needed else "no share of its key is here"
+        super().__init__(f"Emergency {number} is not open yet: {here}; wait, or call a custodian.")
+
+
+class BadCard(BadInput):
+    """A text or a picture that is no emergency card."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This is no emergency card: {fault}; scan it again, or type the pseudonym that stands on it.")
+
+
+class BadReason(BadInput):
+    """A reason for an emergency that has no code."""
+
+    def __init__(self, *, given: str, known: Sequence[str]) -> None:
+        self.given = given
+        super().__init__(f"{given[:60]!r} is no reason; choose one of {', '.join(known)}.")
+
+
+class GlassBroken(Tampered):
+    """An alarm: somebody opened an emergency under the patient's emergency pseudonym."""
+
+    def __init__(self, *, number: int, clinician: str, member: int, releases: int) -> None:
+        self.number, self.clinician, self.member, self.releases = number, clinician, member, releases
+        super().__init__(
+            f"Emergency {number}: {clinician}, of member {member}, asked for your emergency records, and {releases} "
+            f"custodians gave out a share. If this is wrong, say so: 'patient emergency review {number} --sanction'."
+        )
+
+
 # -- medicine: codes -------------------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,7 @@ PUBLISHED = (
         "Claims",
         "ColdChain",
         "Consortium",
+        "Emergencies",
         "Episodes",
     ),
     *("Escrow", "Grants", "Keys", "Letters", "Policies", "Prescriptions", "Records", "Rules"),

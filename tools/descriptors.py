@@ -24,7 +24,7 @@ import theriac.health.messages
 import theriac.medicine.messages
 from theriac.errors import TheriacError
 from theriac.health import receipts
-from theriac.health.messages import ACTS
+from theriac.health.messages import ACTS, VERDICTS
 from theriac.health.scope import PURPOSES
 from theriac.ledger.contracts import abi
 from theriac.ledger.deployment import Deployment
@@ -122,6 +122,7 @@ INTENTS = {
     "Agreement": "Agree to pay by outcome",
     "Outcome": "Say what came of a treatment",
     "Reading": "Sign that you read a record",
+    "Review": "Review an emergency",
     "Inboxes": "Confirm your inboxes",
     "Backup": "Lock or open your backup",
 }
@@ -239,6 +240,9 @@ FIELDS = {
     "Reading.to": account("For whom (0: nobody)"),
     "Reading.time": time("At"),
     "Reading.salt": Shown("Salt", technical=True),
+    "Review.number": Shown("Case"),
+    "Review.verdict": Shown("What you say"),
+    "Review.barredUntil": time("Clinician barred to", unless=0),
     "Inboxes.N": Shown("Inbox, normal"),
     "Inboxes.R": Shown("Inbox, restricted"),
     "Inboxes.V": Shown("Inbox, very restr."),
@@ -380,6 +384,12 @@ CALLS = {
     "Consortium.replaceAccount": "Replace a member's account",
     "Consortium.setOperator": "Let a contract act for you",
     "Consortium.suspend": "Suspend a member",
+    "Emergencies.clear": "End a clinician's bar",
+    "Emergencies.open": "State an emergency",
+    "Emergencies.release": "Release a share of a key",
+    "Emergencies.review": "Review an emergency",
+    "Emergencies.reviewBySig": "Carry: review of an emergency",
+    "Emergencies.withdraw": "Take an emergency back",
     "Episodes.assess": "Say what came of a treatment",
     "Episodes.assessBySig": "Carry: what came of it",
     "Episodes.deliver": "Say that you have treated",
@@ -589,6 +599,13 @@ ARGUMENTS = {
     "Episodes.evidence": Shown("Digest of evidence"),
     "Episodes.provider": SIGNATURE,
     "Episodes.patient": SIGNATURE,
+    "Emergencies.reason": choice("Why not asked", "reason"),
+    "Emergencies.words": Shown("Digest of the words"),
+    "Emergencies.number": Shown("Case"),
+    "Emergencies.share": Shown("Digest of the share"),
+    "Emergencies.verdict": choice("What is said", "verdict"),
+    "Emergencies.barredUntil": FIELDS["Review.barredUntil"],
+    "Emergencies.clinician": account("Clinician"),
     "Batches.batch": Shown("Batch"),
     "Batches.node": Shown("Part of the batch"),
     "Batches.to": Shown("To member number"),
@@ -667,6 +684,10 @@ ENUMS = {
     "Batches": {
         "end": {"0": "exported", "1": "sampled", "2": "destroyed", "3": "stolen", "4": "returned"},
         "block": {"1": "holder's", "2": "maker's", "4": "regulator's", "8": "excursion", "16": "recall"},
+    },
+    "Emergencies": {
+        "reason": {"1": "cannot be asked", "2": "cannot wait", "3": "others in danger"},
+        "verdict": {str(number): word for number, word in VERDICTS.items()},
     },
     "Grants": {"purpose": {str(purpose.number): purpose.words for purpose in PURPOSES}},
     "Records": {"act": {str(number): word for number, word in ACTS.items()}},

@@ -42,6 +42,7 @@ MORE_PEOPLE = (
     "rival pharmacy",
     "logger",
     "bearer",
+    "custodian",
     "nobody yet",
 )
 
@@ -52,7 +53,7 @@ KNOWN_AS = {
     "new_phone": "wallet that it moved to",
 }
 
-SUSPENDED, EXPIRED, REMOVED, REPLACED, MAKER, WHOLESALER, PHARMACY, RIVAL = range(5, 13)
+SUSPENDED, EXPIRED, REMOVED, REPLACED, MAKER, WHOLESALER, PHARMACY, RIVAL, KEEPER = range(5, 14)
 SHORT_LICENCE = 30 * DAY
 
 STAFF_OF = {
@@ -80,6 +81,7 @@ STAFF_OF = {
     "pharmacist": PHARMACY,
     "logger": PHARMACY,
     "rival pharmacy": RIVAL,
+    "custodian": KEEPER,
 }
 """Which member an account belongs to; the others belong to none."""
 
@@ -96,6 +98,7 @@ ACTS_FOR = {
     WHOLESALER: "wholesaler",
     PHARMACY: "pharmacy",
     RIVAL: "rival pharmacy",
+    KEEPER: "custodian",
 }
 """Which account acts for a member."""
 
@@ -111,6 +114,9 @@ OF_MEDICINE = Role.MAKER | Role.DISTRIBUTOR | Role.PHARMACIST | Role.REGULATOR |
 OF_COVER = Role.CLINICIAN | Role.PHARMACIST | Role.LABORATORY | Role.INSURER | Role.REGULATOR | Role.AUDITOR
 """Every role that cover has to do with; who fell out of standing had them all as well."""
 
+OF_EMERGENCIES = Role.CLINICIAN | Role.CUSTODIAN | Role.AUDITOR
+"""Every role that emergencies have to do with; who fell out of standing had them all too."""
+
 HANDLERS = Role.MAKER | Role.DISTRIBUTOR | Role.PHARMACIST
 
 ROLES_OF = {
@@ -124,13 +130,14 @@ ROLES_OF = {
     "adjuster": Role.INSURER,
     "authority": Role.REGULATOR | Role.AUDITOR,
     "auditor": Role.AUDITOR,
-    "account that replaced it": OF_MEDICINE | OF_COVER,
+    "account that replaced it": OF_MEDICINE | OF_COVER | OF_EMERGENCIES,
     "maker": Role.MAKER,
     "wholesaler": Role.DISTRIBUTOR,
     "pharmacy": Role.PHARMACIST | Role.DEVICE,
     "pharmacist": Role.PHARMACIST,
     "logger": Role.DEVICE,
     "rival pharmacy": Role.PHARMACIST,
+    "custodian": Role.CUSTODIAN,
 }
 """Which of those roles an account has in standing; the others have none."""
 
@@ -154,6 +161,11 @@ for it, and one that nobody took yet.
 """
 
 TAKEN = 1 << HELD | 1 << FILLED | 1 << FILLED_FOR
+
+OF_THE_DOCTOR, OF_THE_NURSE = 1, 2
+"""The emergencies by whose they are: long over and not reviewed, and open."""
+
+CANNOT_BE_ASKED = 1
 
 RECORD, REPLACEMENT = digest("record"), digest("replacement")
 OWN, OWN_REPLACEMENT = digest("own record"), digest("own replacement")
@@ -240,6 +252,7 @@ def gathered(world: World, accounts: Any) -> Cast:
     everyone |= {name: accounts[len(PEOPLE) + index] for index, name in enumerate(MORE_PEOPLE)}
     cast = Cast(world, everyone, ape.project.Coin.deploy(6, sender=everyone["relayer"]))
 
+    _break_glass_long_ago(cast)
     _let_members_fall(cast)
     _pass_the_seat_around(cast)
     _move_a_pseudonym(cast)
@@ -248,12 +261,13 @@ def gathered(world: World, accounts: Any) -> Cast:
     _admit_who_handles_goods(cast)
     _move_goods(cast)
     _fill_a_prescription(cast)
+    _break_glass(cast)
     return cast
 
 
 def _let_members_fall(cast: Cast) -> None:
     world, account, board = cast.world, cast.accounts, cast.accounts["board"]
-    consortium, licence = world.consortium, OF_COVER | OF_MEDICINE
+    consortium, licence = world.consortium, OF_COVER | OF_MEDICINE | OF_EMERGENCIES
     lasting, short = world.licence_expiry, world.clock.now + SHORT_LICENCE
     for name, expiry in (
         ("suspended member", lasting),
@@ -353,6 +367,21 @@ def _fill_a_prescription(cast: Cast) -> None:
     prescriptions.fill(filling(cast, FILLED), sender=pharmacist)
     data = prescriptions.fillFor.encode_input(pharmacist, filling(cast, FILLED_FOR))
     world.carrier.carry([(prescriptions.address, data)], sender=account["stranger"])
+
+
+def _break_glass_long_ago(cast: Cast) -> None:
+    """Has the doctor state an emergency that nobody reviewed, about a pseudonym that the relayer controls."""
+    world, relayer = cast.world, cast.accounts["relayer"]
+    world.keys.publish(relayer, 1, digest("bundle"), sender=relayer)
+    world.emergencies.open(relayer, 1, CANNOT_BE_ASKED, digest("words"), sender=cast.accounts["doctor"])
+
+
+def _break_glass(cast: Cast) -> None:
+    """Has the nurse state one about the patient now, and admits a custodian."""
+    world, account = cast.world, cast.accounts
+    licence, expiry = ROLES_OF["custodian"], world.licence_expiry
+    world.consortium.admit(account["custodian"], licence, TIER, expiry, sender=account["board"])
+    world.emergencies.open(account["patient"], 1, CANNOT_BE_ASKED, digest("words"), sender=account["nurse"])
 
 
 def lines_of(cast: Cast) -> list[Line]:

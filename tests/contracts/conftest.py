@@ -92,6 +92,10 @@ def accesslog(world: World) -> ContractInstance:
     return world.accesslog
 
 
+def emergencies(world: World) -> ContractInstance:
+    return world.emergencies
+
+
 @pytest.fixture
 def carrier(world: World) -> ContractInstance:
     return world.carrier

@@ -140,6 +140,7 @@ class World:
     claims: ContractInstance
     appeals: ContractInstance
     episodes: ContractInstance
+    emergencies: ContractInstance
     questions: ContractInstance
     people: dict[str, TestAccountAPI]
     clock: Clock
@@ -224,6 +225,8 @@ def directly(message: Message) -> tuple[str, tuple[Any, ...]]:
             return ("supersede" if act == messages.SUPERSEDE else "correct"), (pseudonym, old, new)
         case messages.Letter(sender, to, letter):
             return "send", (sender, to, letter)
+        case messages.Review(_, number, verdict, barred_until):
+            return "review", (number, verdict, barred_until)
     raise AssertionError(f"{message.TYPE} has no direct call")
 
 
@@ -362,6 +365,7 @@ def found(people: dict[str, TestAccountAPI]) -> World:
         appeals=ape.project.Appeals.deploy(consortium, keys, policies, claims, sender=deployer),
         episodes=ape.project.Episodes.deploy(consortium, keys, records, policies, escrow, sender=deployer),
         accesslog=ape.project.AccessLog.deploy(consortium, sender=deployer),
+        emergencies=ape.project.Emergencies.deploy(consortium, keys, sender=deployer),
         questions=ape.project.Questions.deploy(sender=deployer),
         people=people,
         clock=clock,

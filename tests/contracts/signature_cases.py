@@ -12,6 +12,7 @@ from signature_cover import LINE_FOR_GOODS, Objection, cover_cases, cover_prepar
 from theriac.consortium import Join, Leave, Role
 from theriac.health.messages import (
     CORRECT,
+    SANCTIONED,
     Amend,
     Grant,
     HandOver,
@@ -21,6 +22,7 @@ from theriac.health.messages import (
     Report,
     Reseal,
     Resealing,
+    Review,
     Revoke,
     RevokeEverything,
     Rotate,
@@ -162,6 +164,14 @@ def cases(cast: Cast) -> dict[str, Case]:
         "Letter",
         Letter(pseudonym, cast.reader, digest("letter"), 0, 0, deadline),
         Event("Sent", {"to": cast.reader, "from": pseudonym, "letter": digest("letter")}),
+    )
+
+    # -- emergencies
+    reviewed = {"number": cast.emergency, "clinician": cast.clinician, "verdict": SANCTIONED, "by": cast.controller}
+    case(
+        "Review",
+        Review(pseudonym, cast.emergency, SANCTIONED, cast.midnight(20), 0, deadline),
+        Event("Reviewed", {**reviewed, "barredUntil": cast.midnight(20), "member": 0}),
     )
 
     # -- members

@@ -39,6 +39,7 @@ class Cast:
     :param underwriter: who has joined the insurer, to agree on policies.
     :param arbiter: who has joined the authority, to rule about claims.
     :param assessor: who has joined the clinic, to say what came of a treatment.
+    :param emergency: the number of the case that the clinician opened about the pseudonym.
     :param appointments: how often the pseudonym's publisher was set when the table's messages count.
     :param accounts: the members' own accounts, by their numbers.
     :param contracts: the addresses of the contracts, by their names.
@@ -63,6 +64,8 @@ class Cast:
     member: int
     now: int
     appointments: int = 1
+    emergency: int = 1
+    clinician: str = ZERO
     clinic: int = 2
     maker: int = 3
     receiver: int = 4

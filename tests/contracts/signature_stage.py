@@ -42,6 +42,9 @@ from theriac.medicine.messages import Handoff, Take
 # The node of a whole batch.
 WHOLE = 1
 
+# Why an emergency is stated, as the chain numbers it.
+CANNOT_BE_ASKED = 1
+
 LICENCE = Role.CLINICIAN | Role.PRESCRIBER | Role.LABORATORY | Role.DEVICE | Role.GATEWAY
 HOSPITAL = person("hospital")
 DOCTOR = person("doctor")
@@ -199,6 +202,9 @@ class Stage:
 
     def played_by(self, cast: Cast, signers: Mapping[str, LocalAccount], *, prepared: bool = True) -> "Stage":
         """The same stage with another cast; unless it is prepared already, the preparation is carried for it."""
+        if not prepared:
+            opened = self.contracts.emergencies.functions.caseCount().call()
+            cast = replace(cast, emergency=opened + 1, clinician=clinician_of(cast).address)
         other = replace(self, cast=cast, table=cases(cast), signers=signers)
         if not prepared:
             other.prepare()
@@ -228,6 +234,15 @@ class Stage:
         self.chain.send(INSURER, refute)
         deliver = self.contracts.episodes.functions.deliver(delivered, digest("encounter, delivered"))
         self.chain.send(DOCTOR, deliver)
+        self.break_glass()
+
+    def break_glass(self) -> None:
+        """Has a clinician of the cast's own state an emergency about the pseudonym."""
+        clinician = clinician_of(self.cast)
+        employ = Join(clinician.address, self.cast.member, Role.CLINICIAN, 0, self.cast.deadline)
+        self.carry(employ, *self.sign(employ, clinician))
+        terms = (self.cast.pseudonym, 1, CANNOT_BE_ASKED, digest("sealed words"))
+        self.chain.send(clinician, self.contracts.emergencies.functions.open(*terms))
 
     def _carry_signed(self, messages: Sequence[Signed]) -> None:
         for signed in messages:
@@ -254,6 +269,11 @@ def open_stage(*, hardfork: str = "prague") -> Iterator[Stage]:
         yield found(chain, contracts)
 
 
+def clinician_of(cast: Cast) -> LocalAccount:
+    """Who breaks the glass for the cast's pseudonym."""
+    return person(f"clinician in an emergency of {cast.pseudonym}")
+
+
 def found(chain: Chain, contracts: Contracts) -> Stage:
     """Admits the members, takes on the doctor and prepares the table for people with keys."""
     coin = chain.deploy("Coin", 6)
@@ -268,6 +288,7 @@ def found(chain: Chain, contracts: Contracts) -> Stage:
         contracts={name: each.address for name, each in contracts.by_name.items()} | {"Coin": coin.address},
         **people,
     )
+    cast = replace(cast, clinician=clinician_of(cast).address)
     domains = {name: Domain.of(each) for name, each in contracts.by_name.items() if takes_signatures(each)}
     stage = Stage(chain, contracts, domains, cast, cases(cast), SIGNERS)
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import ape
 import authorisation_access_rows as access
 import authorisation_cover_rows as cover
+import authorisation_emergencies_rows as emergencies
 import authorisation_rows
 import pytest
 from authorisation_cast import ACCEPTED, Cast, gathered
 from authorisation_rows import SIGNERS, Row, SignedRow
 
-ROWS = (*authorisation_rows.ROWS, *cover.ROWS, *access.ROWS)
-SIGNED = (*authorisation_rows.SIGNED, *cover.SIGNED, *access.SIGNED)
+ROWS = (*authorisation_rows.ROWS, *cover.ROWS, *access.ROWS, *emergencies.ROWS)
+SIGNED = (*authorisation_rows.SIGNED, *cover.SIGNED, *access.SIGNED, *emergencies.SIGNED)
 
 # What a function calls the signatures that it takes; some are named after who signed.
 NAMES = ("signature", "underwriting", "provider", "patient")

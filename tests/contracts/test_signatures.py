@@ -31,7 +31,7 @@ from signature_stage import (
 
 from theriac.consortium import Role
 from theriac.cover.messages import Agreement, Claim
-from theriac.health.messages import CORRECT, DISOWN, SUPERSEDE, Resealing
+from theriac.health.messages import CORRECT, DISOWN, SANCTIONED, SUPERSEDE, Resealing
 from theriac.health.scope import PURPOSES, Purpose
 from theriac.ledger.contracts import abi
 from theriac.ledger.typed import Domain, Message
@@ -278,6 +278,7 @@ def refusal_of_replay(name: str, cast: Cast) -> Refusal:
         "Reseal": Refusal("AlreadyAnchored", {**of_patient, "digest": new}),
         "Amend": Refusal("WrongStatus", {"digest": own, "status": CORRECT, "wanted": CORRECT}),
         "Letter": Refusal("WrongNonce", {"nonce": 0, "current": 1}),
+        "Review": Refusal("WrongStatus", {"number": cast.emergency, "status": SANCTIONED}),
         "Join": Refusal("WrongNonce", {"nonce": 0, "current": 1}),
         "Leave": Refusal("WrongNonce", {"nonce": 1, "current": 2}),
         "Handoff": Refusal(

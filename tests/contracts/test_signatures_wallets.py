@@ -138,7 +138,7 @@ def after_a_hand_over(stage: Stage, wallets: dict[str, str]) -> Stage:
     terms = HandOver(first.pseudonym, wallets["controller"], first.publisher, True, 1, 0, first.deadline)
     founded.carry(terms, *founded.sign(terms, patient["controller"], OWNERS["controller"]))
 
-    second = replace(first, controller=wallets["controller"], successor=wallets["successor"], appointments=2)
+    second = replace(founded.cast, controller=wallets["controller"], successor=wallets["successor"], appointments=2)
     return founded.played_by(second, {**SIGNERS, **OWNERS, **staff, **bearer})
 
 

@@ -14,6 +14,7 @@ from web3 import Web3
 from theriac.consortium import Join, Role
 from theriac.crypto.recipients import HybridIdentity
 from theriac.health import records
+from theriac.health.accesslog import Book
 from theriac.health.bundle import profile
 from theriac.health.chain import Chain, SenderRelay
 from theriac.health.intake import Piece
@@ -48,6 +49,17 @@ class Person:
     @property
     def address(self) -> str:
         return str(self.signer.address)
+
+    def book(self, folder: Path, *, chain: Chain) -> Book:
+        """The receipts of this person's readings."""
+        return Book(
+            folder,
+            account=self.address,
+            signer=self.signer,
+            chain=chain,
+            identity=self.identity,
+            recipient=self.identity.recipient,
+        )
 
 
 @dataclass
@@ -125,14 +137,15 @@ class HealthWorld:
         )
 
     def reader(self, person: Person, name: str) -> Reader:
+        chain, folder = self.chain(name), self.folder / name
         return Reader(
             account=person.address,
             identity=person.identity,
-            signer=person.signer,
+            book=person.book(folder, chain=chain),
             recipient=person.identity.recipient,
-            chain=self.chain(name),
+            chain=chain,
             store=self.store,
-            folder=self.folder / name,
+            folder=folder,
         )
 
     def person(self, *, publish: bool = True) -> Person:
@@ -182,6 +195,7 @@ def found_world(accounts: Any, project: Any, folder: Path) -> HealthWorld:
         "Letters": payer.deploy(project.Letters, keys),
         "AccessLog": payer.deploy(project.AccessLog, consortium),
         "Carrier": payer.deploy(project.Carrier),
+        "Emergencies": payer.deploy(project.Emergencies, consortium, keys),
     }
     deployment = Deployment.of(web3, network="embedded", depth=0, lasting=False)
     for name, contract in deployed.items():

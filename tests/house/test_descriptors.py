@@ -24,7 +24,7 @@ from tools.contracts import PUBLISHED, ROOT
 SIGNED = json.loads((ROOT / "tests" / "vectors" / "signatures" / "ethers.json").read_text(encoding="utf-8"))["messages"]
 PATIENT = "0x" + "11" * 20
 
-TIMES = {"start", "expiry", "deadline", "before", "ends", "earliest", "latest", "time"}
+TIMES = {"barredUntil", "start", "expiry", "deadline", "before", "ends", "earliest", "latest", "time"}
 
 # Functions that contracts call, and nobody signs a transaction for.
 CALLED_BY_CONTRACTS = {

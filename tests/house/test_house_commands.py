@@ -6,7 +6,9 @@ import re
 import pytest
 from real_anvil import ROOT
 
-ACTORS = ("board", "clinic", "maker", "distributor", "auditor", "insurer", "pharmacy", "patient", "relayer")
+ACTORS = (
+    *("board", "clinic", "maker", "distributor", "auditor", "insurer", "pharmacy", "patient", "relayer", "custodian"),
+)
 
 
 @pytest.mark.parametrize("actor", ACTORS)

@@ -57,6 +57,11 @@ def join(shares: Iterable[str]) -> bytes:
         raise BadShare(number=0, fault="together they give no secret") from None
 
 
+def needed(share: str) -> int:
+    """How many shares restore the secret that this one is of. Raises BadShare."""
+    return int(_parsed(share, number=1).member_threshold)
+
+
 def commitment(share: str, *, salt: bytes) -> bytes:
     """SHA-256 over a salt of 32 bytes and a share: published beside it, so that a wrong share names who gave it."""
     return hashlib.sha256(_SALT + salt + share.encode()).digest()

@@ -20,6 +20,7 @@ from eth_account.messages import SignableMessage, encode_defunct
 from theriac.crypto.recipients import HybridIdentity, HybridRecipient, Identity, Recipient, parse_recipient
 from theriac.errors import BadDocument, BadRecipient, NoMatchingIdentity
 from theriac.health import documents
+from theriac.health.escrow import Escrow, Made, make
 from theriac.health.hours import Nodes
 from theriac.health.scope import KeyClass, Level
 from theriac.health.vault import Account, Entry, Publication, Sharing, Vault
@@ -175,14 +176,26 @@ class WriterFile:
 
 
 @dataclass(frozen=True)
+class InboxKey:
+    """The seed of an inbox of level N: what lies there may be opened in an emergency before it is filed."""
+
+    source: str
+    seed: str
+
+
+@dataclass(frozen=True)
 class Capsule:
-    """What a bundle holds for one reader: openings, single records, and where the class files of this pseudonym are."""
+    """What a bundle holds for one reader: openings, single records, and where the class files of this pseudonym are.
+
+    The escrow's capsule has no reader, and inboxes.
+    """
 
     pseudonym: str
     reader: str
     openings: tuple[Opening, ...]
     keys: tuple[RecordKey, ...]
     indexes: tuple[IndexFile, ...]
+    inboxes: tuple[InboxKey, ...] = ()
 
 
 # -- composing -------------------------------------------------------------------------------------------------------
@@ -213,7 +226,14 @@ def compose(vault: Vault, account: Account, *, hour: int) -> Composed:
         indexes=digests,
         records=len(vault.listed(source=account.pseudonym)),
     )
+    escrow = _escrow(vault, account, version=version)
     capsules = list(_capsules(vault, account, now=now))
+    if vault.emergency is not None:
+        reader = str(escrow.recipient) if escrow is not None else vault.escrow_reader()
+        sharing = vault.emergency.sharing(reader, hour=hour)
+        capsules += _escrow_capsule(vault, account, sharing, now=now)
+        if escrow is not None:
+            now = replace(now, escrow=reader, escrow_end=sharing.end, escrowed=vault.escrowed())
     letters = [*_writer_files(vault, account, hour=hour), *capsules]
     files = [documents.seal(letter, to=parse_recipient(recipient)) for letter, recipient in letters]
     files += _dummies([len(letter) for letter, _ in capsules], beside=len(files))
@@ -222,17 +242,17 @@ def compose(vault: Vault, account: Account, *, hour: int) -> Composed:
     blobs += _dummies([size for _, size in indexes.values()], beside=len(blobs))
     _shuffle(blobs)
 
-    document = documents.encode(
-        "bundle",
-        {
-            "pseudonym": account.pseudonym,
-            "version": version,
-            "inboxes": inboxes_of(account).values(),
-            "files": [base64.b64encode(sealed).decode() for sealed in files],
-            "classes": [_digest(sealed).hex() for sealed in blobs],
-            "backup": account.backup,
-        },
-    )
+    values = {
+        "pseudonym": account.pseudonym,
+        "version": version,
+        "inboxes": inboxes_of(account).values(),
+        "files": [base64.b64encode(sealed).decode() for sealed in files],
+        "classes": [_digest(sealed).hex() for sealed in blobs],
+        "backup": account.backup,
+    }
+    if escrow is not None:
+        values["escrow"] = escrow.escrow.values()
+    document = documents.encode("bundle", values)
     digest = _digest(document)
     return Composed(document, digest, tuple(blobs), replace(now, digest=digest.hex()))
 
@@ -284,26 +304,72 @@ def _capsules(vault: Vault, account: Account, *, now: Publication) -> Iterable[t
         ]
         if not openings and not keys:
             continue
-        held = {(opening.source, opening.cls) for opening in openings}
-        latest = [
-            (source, now if source is account else source.publications[-1])
-            for source in sources
-            if source is account or source.publications
-        ]
-        indexes = [
-            {"source": source.pseudonym, "cls": cls, "digest": digest, "hour": publication.hour}
-            for source, publication in latest
-            for cls, digest in publication.indexes.items()
-            if (source.pseudonym, cls) in held
-        ]
         values = {
             "pseudonym": account.pseudonym,
             "reader": reader,
             "openings": [opening.values() for opening in openings],
             "keys": keys,
-            "indexes": indexes,
+            "indexes": _indexes(account, sources, openings, now=now),
         }
         yield documents.encode("capsule", values), recipient
+
+
+def _indexes(
+    account: Account, sources: Sequence[Account], openings: Sequence[Opening], *, now: Publication
+) -> list[dict[str, Any]]:
+    """Where the class files lie of what is opened: of this account's next version, of the others' latest."""
+    held = {(opening.source, opening.cls) for opening in openings}
+    latest = [
+        (source, now if source is account else source.publications[-1])
+        for source in sources
+        if source is account or source.publications
+    ]
+    return [
+        {"source": source.pseudonym, "cls": cls, "digest": digest, "hour": publication.hour}
+        for source, publication in latest
+        for cls, digest in publication.indexes.items()
+        if (source.pseudonym, cls) in held
+    ]
+
+
+def _escrow(vault: Vault, account: Account, *, version: int) -> Made | None:
+    """A fresh key in shares where the account is the emergency's."""
+    emergency = vault.emergency
+    if emergency is None or emergency.pseudonym != account.pseudonym:
+        return None
+    strong = any(KeyClass.parse(cls).level is Level.V for cls in emergency.classes)
+    return make(
+        [each.recipient for each in emergency.custodians],
+        need=emergency.need,
+        pseudonym=account.pseudonym,
+        version=version,
+        strong=strong,
+    )
+
+
+def _escrow_capsule(
+    vault: Vault, account: Account, sharing: Sharing, *, now: Publication
+) -> Iterable[tuple[bytes, str]]:
+    """The escrow's: of all sources in the bundle that carries it, of this one's in every other, as for any reader."""
+    carries = sharing.pseudonym == account.pseudonym
+    sources = vault.escrow_sources() if carries else [account] if account.written else []
+    openings = [opening for source in sources for opening in _openings(vault, source, [sharing])]
+    if not sharing.recipient or not (openings or carries):
+        return
+    assert vault.emergency is not None
+    holds_inboxes = carries and vault.emergency.inbox
+    values = {
+        "pseudonym": account.pseudonym,
+        "reader": "",
+        "openings": [opening.values() for opening in openings],
+        "keys": [],
+        "indexes": _indexes(account, sources, openings, now=now),
+        "inboxes": [
+            {"source": source.pseudonym, "seed": source.inboxes[Level.N.name].hex()}
+            for source in (sources if holds_inboxes else ())
+        ],
+    }
+    yield documents.encode("capsule", values), sharing.recipient
 
 
 def strong_enough(recipient: str, cls: str) -> bool:
@@ -379,6 +445,7 @@ class Bundle:
     files: tuple[bytes, ...]
     classes: tuple[str, ...]
     backup: str
+    escrow: Escrow | None = None
 
     @classmethod
     def decode(cls, data: bytes, *, pseudonym: str, version: int) -> "Bundle":
@@ -398,6 +465,7 @@ class Bundle:
                 files=tuple(base64.b64decode(sealed, validate=True) for sealed in values["files"]),
                 classes=tuple(str(digest) for digest in values["classes"]),
                 backup=str(values["backup"]),
+                escrow=Escrow.of(values["escrow"]) if "escrow" in values else None,
             )
         except (KeyError, TypeError, ValueError) as fault:
             raise BadDocument(
@@ -433,6 +501,7 @@ class Bundle:
                     IndexFile(str(i["source"]), str(i["cls"]), str(i["digest"]), int(i["hour"]))
                     for i in values["indexes"]
                 ),
+                inboxes=tuple(InboxKey(str(i["source"]), str(i["seed"])) for i in values.get("inboxes", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             raise BadDocument(kind="capsule", fault="a part of it is missing or broken") from None

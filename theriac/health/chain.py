@@ -44,6 +44,7 @@ FOLLOWED = {
     "Letters": ("Sent",),
     "AccessLog": ("Logged",),
     "Consortium": ("Admitted", "Joined", "Left", "AccountReplaced"),
+    "Emergencies": ("Opened", "Released", "Withdrawn", "Reviewed"),
 }
 """The events that health clients follow. Everyone follows all of them: a question about one pseudonym would tell it."""
 
@@ -124,6 +125,11 @@ class Chain:
     def time(self) -> int:
         """The second of the latest block, since 1970: the only clock that a writer may trust."""
         return int(self._node.head().time.timestamp())
+
+    def time_of_block(self, number: int) -> int:
+        """The second of a block; now, where the chain has taken it back."""
+        header = self._node.header(number)
+        return int(header.time.timestamp()) if header is not None else self.time()
 
     def hour(self) -> int:
         return hour_at(datetime.fromtimestamp(self.time(), UTC))
@@ -266,10 +272,14 @@ class Chain:
     def index(self) -> Index:
         """The events of the health contracts, followed up to the chain's head."""
         if self._index is None:
-            handlers = [
-                Handler.of(self.contracts, contract, event) for contract, events in FOLLOWED.items() for event in events
-            ]
             deployment = self.contracts.deployment
+            # A network that was deployed before there were emergencies has none to follow.
+            handlers = [
+                Handler.of(self.contracts, contract, event)
+                for contract, events in FOLLOWED.items()
+                if contract in deployment.contracts
+                for event in events
+            ]
             self._index_path.parent.mkdir(parents=True, exist_ok=True)
             self._index = Index(
                 self._index_path,

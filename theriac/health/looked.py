@@ -6,7 +6,7 @@ number are.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -21,6 +21,7 @@ from theriac.errors import TheriacError, Unavailable
 from theriac.health import documents
 from theriac.health.accesslog import Log, decode_letter, logs_of
 from theriac.health.chain import Chain
+from theriac.health.emergencies import Glass
 from theriac.health.history import Affiliations, History
 from theriac.health.receipts import NOTHING, Proof, Receipt, Rule
 from theriac.health.vault import Entry, Vault
@@ -130,10 +131,9 @@ class Looked:
 class Examiner:
     """Holds receipts against the chain."""
 
-    def __init__(self, chain: Chain, *, emergency: Callable[[Receipt], bool] = lambda receipt: False) -> None:
-        """`emergency` says whether the chain knows the emergency that a receipt claims; without it none is known."""
+    def __init__(self, chain: Chain) -> None:
         self.chain = chain
-        self._emergency = emergency
+        self._glass = Glass(chain)
         self._domain = chain.domain("AccessLog")
         self._histories: dict[str, History] = {}
         self._logs: dict[str, list[Log]] = {}
@@ -223,7 +223,7 @@ class Examiner:
 
     def _let_in(self, receipt: Receipt) -> bool:
         if receipt.rule == Rule.EMERGENCY:
-            return self._emergency(receipt)
+            return self._glass.let_in(receipt.reader, receipt.pseudonym, time=receipt.time)
         return self.history(receipt.pseudonym).let_in(receipt)
 
     def log_of(self, proof: Proof) -> Log | None:
@@ -261,9 +261,9 @@ class Letters:
         secret = HKDF(SHA256(), 32, None, b"theriac/v1/looked").derive(vault.secret)
         self._identity = HybridIdentity.from_seed(secret)
 
-    def looked(self, *, emergency: Callable[[Receipt], bool] = lambda receipt: False) -> Looked:
+    def looked(self) -> Looked:
         """Reads what letters came, and examines all receipts that ever did."""
-        examiner = Examiner(self._chain, emergency=emergency)
+        examiner = Examiner(self._chain)
         with self._opened() as kept:
             unread, missing = self._read_new(kept, examiner)
             proofs, misaddressed = self._proofs(kept)

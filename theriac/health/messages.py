@@ -382,3 +382,42 @@ class Letter(Message):
     FUNCTION: ClassVar[str] = "sendBySig"
     TYPE: ClassVar[str] = "Letter"
     FIELDS: ClassVar = fields("address from,address to,bytes32 letter,uint32 nonce,uint32 era,uint40 deadline")
+
+
+# -- emergencies -----------------------------------------------------------------------------------------------------
+
+SANCTIONED, JUSTIFIED = 3, 4
+VERDICTS = {SANCTIONED: "sanctioned", JUSTIFIED: "justified"}
+
+
+@dataclass(frozen=True)
+class Review(Message):
+    """What a patient says of an emergency: `verdict` is JUSTIFIED (then `barred_until` is zero) or SANCTIONED."""
+
+    pseudonym: str
+    number: int
+    verdict: int
+    barred_until: int
+    era: int
+    deadline: int
+
+    CONTRACT: ClassVar[str] = "Emergencies"
+    FUNCTION: ClassVar[str] = "reviewBySig"
+    TYPE: ClassVar[str] = "Review"
+    FIELDS: ClassVar = fields(
+        "address pseudonym,uint64 number,string verdict,uint40 barredUntil,uint32 era,uint40 deadline"
+    )
+
+    def values(self) -> dict[str, Any]:
+        return {
+            "pseudonym": self.pseudonym,
+            "number": self.number,
+            "verdict": VERDICTS[self.verdict],
+            "barredUntil": self.barred_until,
+            "era": self.era,
+            "deadline": self.deadline,
+        }
+
+    def arguments(self, *signatures: bytes) -> tuple[Any, ...]:
+        terms = (self.pseudonym, self.number, self.verdict, self.barred_until, self.era, self.deadline)
+        return (terms, *signatures)

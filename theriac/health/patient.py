@@ -15,13 +15,17 @@ from typing import Any, BinaryIO, cast
 from eth_account import Account as EthAccount
 from eth_utils.address import to_checksum_address
 
+from theriac.consortium import Role
 from theriac.crypto import age
 from theriac.crypto.recipients import FileKey, HybridIdentity, parse_recipient
 from theriac.errors import (
+    BadCustodians,
     BadDocument,
     BadWindow,
     ErasureRefused,
     ForeignPublication,
+    GlassBroken,
+    NoCase,
     NoProfile,
     NothingToErase,
     NotStored,
@@ -34,6 +38,7 @@ from theriac.errors import (
 from theriac.health import documents, records
 from theriac.health.bundle import Composed, Profile, compose, inbox_message, strong_enough
 from theriac.health.chain import Chain, Relay, Signed, sign
+from theriac.health.emergencies import Case, Glass, Release
 from theriac.health.erasure import UnpinReceipt, UnpinRequest, asks, concerned, standing
 from theriac.health.filing import Filing
 from theriac.health.hours import hour_at, hour_of_seconds, midnight_after, seconds_of, time_of
@@ -49,17 +54,19 @@ from theriac.health.messages import (
     Report,
     Reseal,
     Resealing,
+    Review,
     Revoke,
     RevokeEverything,
     Rotate,
     SetPublisher,
     member_address,
 )
-from theriac.health.receipts import Receipt
 from theriac.health.requests import Answer, Request
 from theriac.health.scope import ALL_CLASSES, SINGLE_RECORDS, KeyClass, Level, Purpose, mask_of
 from theriac.health.vault import (
     Account,
+    Custodian,
+    Emergency,
     Entry,
     Erasure,
     Publication,
@@ -80,6 +87,8 @@ _PATIENCE = 1800
 
 _SPARES = 3
 """Pseudonyms that are ready for a counterparty."""
+_AFTER_SHARES = 3600
+"""Seconds after a custodian's release in which another may still be needed, since a share can be wrong."""
 
 _RECEIPTS = 1000
 """The latest records that a writer is told were filed."""
@@ -95,6 +104,7 @@ class Watched:
     unsolicited: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
     alarms: tuple[ForeignPublication, ...] = ()
+    emergencies: tuple[GlassBroken, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,7 @@ class Patient:
         self._relay = relay
         self._classes = tuple(str(cls) for cls in classes)
         self._filing = Filing(vault, chain=chain, store=store)
+        self._glass = Glass(chain)
 
     # -- the lock of the vault ---------------------------------------------------------------------------------------
 
@@ -197,6 +208,7 @@ class Patient:
         self.vault.grow(account, classes=wanted, hour=self.chain.hour())
         self._save()
         self._publish_all([account])
+        self._renew_escrow()
         return Introduction.sign(account, member=member, signer=self._signer(account))
 
     def _found_again(self, member: int) -> Account | None:
@@ -260,6 +272,9 @@ class Patient:
         self._relay.carry(*first, self._publication(account, composed))
 
         former = account.publications[-1] if account.publications else None
+        if former is not None and former.escrow:
+            # A recipient is two thousand letters, and only the current one is sealed to.
+            account.publications[-1] = replace(former, escrow="", escrowed={})
         account.publications.append(composed.publication)
         account.pending = None
         if granting is not None:
@@ -334,8 +349,15 @@ class Patient:
         except NotStored:
             return
         # What it names goes first: a crash in between leaves the name of what is still to go.
-        for each in (*documents.decode("bundle", document)["classes"], digest):
-            self._unpin(str(each))
+        digests = [*map(str, documents.decode("bundle", document)["classes"]), digest]
+        emergency = self.vault.emergency
+        if emergency is not None and any(case.lasts(self.chain.time()) for case in self.emergencies()):
+            # Whoever treats her now finds what is listed by the indexes that were there when the glass was broken.
+            self.vault.emergency = replace(emergency, kept=(*emergency.kept, *digests))
+            self._save()
+            return
+        for each in digests:
+            self._unpin(each)
 
     def _unpin(self, digest: str) -> None:
         try:
@@ -418,6 +440,7 @@ class Patient:
             self.vault.recover(account, hour=hour)
             self._certify(account)
         self.vault.forget_blanks()
+        self.vault.void_escrow()
         self._stock()
         self._publish(self.vault.home())
         self._publish_all(each for each in self.vault.written() if not each.home)
@@ -535,6 +558,7 @@ class Patient:
             self._save()
             raise
         self._publish(account, signed, granting=sharing)
+        self._renew_escrow()
 
     def _single_bit(self, sharing: Sharing) -> int:
         shared = any(
@@ -563,6 +587,7 @@ class Patient:
         freshness = self._freshness(sharing.pseudonym, sharing.reader, purpose)
         message = Narrow(sharing.pseudonym, sharing.reader, purpose, scope, seconds_of(narrowed.end), freshness)
         self._publish(account, sign(self.chain, message, self._signer(account)))
+        self._renew_escrow()
         return narrowed
 
     def share_record(self, digest: str, reader: str, *, purpose: Purpose, end: datetime, name: str = "") -> SingleShare:
@@ -671,6 +696,7 @@ class Patient:
             account = self.vault.accounts[pseudonym]
             if account is not without:
                 self._publish(account)
+        self._renew_escrow()
 
     def _remaining(self) -> list[str]:
         """The pseudonyms under which nothing is written and somebody may read."""
@@ -682,6 +708,7 @@ class Patient:
         hour = self.chain.hour()
         self.vault.sharings, self.vault.singles, self.vault.revoking = [], [], []
         self.vault.spares = []
+        self.vault.void_escrow()
         for account in self.vault.accounts.values():
             self.vault.refresh(account, hour=hour)
             self._certify(account)
@@ -797,6 +824,7 @@ class Patient:
         self._stock()
 
         self._finish_erasures()
+        self._renew_escrow()
         return self.vault.erasures[-1]
 
     def _finish_erasures(self) -> None:
@@ -996,6 +1024,8 @@ class Patient:
             cannot.
         """
         alarms = self.resume()
+        if not alarms:
+            self._heed_emergencies()
         found = self._filing.file_new()
         self._save()
         self._take_receipts()
@@ -1009,13 +1039,14 @@ class Patient:
             unsolicited=tuple(sorted(self.vault.unsolicited)),
             published=tuple(published),
             alarms=alarms,
+            emergencies=self.broken_glass(),
         )
 
     def _renew(self, *, changed: set[str], alarmed: set[str], spread: int) -> list[str]:
         hour, published = self.chain.hour(), []
         for account in list(self.vault.accounts.values()):
             pseudonym = account.pseudonym
-            if pseudonym in alarmed:
+            if pseudonym in alarmed or self._waits(account):
                 continue
             opens = any(
                 each.pseudonym == pseudonym and each.delivered(hour) and not self._delivered(account, each)
@@ -1032,6 +1063,9 @@ class Patient:
             elif can_wait and pseudonym not in self.vault.due:
                 self._publish(account)
                 published.append(pseudonym)
+        emergency = self.vault.emergency
+        if emergency is not None and emergency.pseudonym not in alarmed and self._renew_escrow():
+            published.append(emergency.pseudonym)
         self._save()
         return published
 
@@ -1050,6 +1084,215 @@ class Patient:
         """Whether a capsule for this grant has gone out: with any publication since it was due."""
         due = sharing.start if sharing.since < sharing.start else 0
         return bool(account.publications) and account.publications[-1].hour >= due
+
+    # -- emergencies -------------------------------------------------------------------------------------------------
+
+    def set_emergency(
+        self,
+        members: Sequence[int],
+        *,
+        need: int,
+        classes: Sequence[KeyClass],
+        inbox: bool = True,
+        new_card: bool = False,
+    ) -> Emergency:
+        """Lets `need` of these members together open classes for a clinician in an emergency.
+
+        Where others could before, or other classes, that ends first, as any reader's grant does.
+
+        :param new_card: under another pseudonym than before, so that the former card opens nothing any more.
+        :raises BadCustodians: too few, one of them twice, or no custodian in standing.
+        :raises TooWeak: a class is of level V, and a custodian has only a classic recipient.
+        """
+        if not classes:
+            raise BadCustodians(fault="there is no class that they could open; name one")
+        if len(set(members)) != len(members):
+            raise BadCustodians(fault="one of them is named twice")
+        if not 2 <= need <= len(members) <= 16:
+            raise BadCustodians(
+                fault=f"{need} of {len(members)} is no choice; name 2 to 16, of whom at least 2 are needed, since one "
+                "alone could read at any time"
+            )
+        names = tuple(dict.fromkeys(map(str, classes)))
+        custodians = tuple(self._custodian(member, names) for member in members)
+        account = self._emergency_account(new=new_card)
+        former, wanted = self.vault.emergency, Emergency(account.pseudonym, custodians, need, names, inbox)
+        if former is not None and former.decided == wanted.decided:
+            self._renew_escrow()
+            return former
+        if former is not None:
+            wanted = replace(wanted, handled=former.handled, kept=former.kept)
+        self._change_emergency(wanted)
+        return wanted
+
+    def _custodian(self, member: int, classes: Sequence[str]) -> Custodian:
+        account = self.chain.member_account(member)
+        if self.chain.standing(account, int(Role.CUSTODIAN)) != member:
+            raise BadCustodians(fault=f"member {member} is no custodian in standing")
+        profile = self.chain.profile(member_address(member), self.store)
+        for cls in classes:
+            if not strong_enough(profile.recipient, cls):
+                raise TooWeak(reader=f"member {member}", wanted=cls)
+        return Custodian(member, profile.name, profile.recipient)
+
+    def _emergency_account(self, *, new: bool) -> Account:
+        if self._wallet.single:
+            if new:
+                raise BadCustodians(fault="your wallet has one pseudonym for everything, so there is no other card")
+            return self.vault.home()
+        known = self.vault.account_for("emergency")
+        if known is not None and new:
+            known.counterparty = "emergency:former"
+        return self._open(counterparty="emergency") if known is None or new else known
+
+    def end_emergency(self) -> None:
+        """Nobody may break the glass any more: the classes get new keys, which no escrow holds."""
+        if self.vault.emergency is not None:
+            self._change_emergency(None)
+
+    def _change_emergency(self, wanted: Emergency | None) -> None:
+        """Ends what was decided before, and publishes what is now: first the rows, then the escrow."""
+        former = self.vault.emergency
+        decided = wanted if wanted is not None else former
+        if former is not None:
+            self._lock_emergency(former)
+        self.vault.emergency = wanted
+        self._save()
+        if decided is not None:
+            self._publish_emergency(self.vault.accounts[decided.pseudonym])
+        if former is not None and decided is not None and former.pseudonym != decided.pseudonym:
+            self._publish(self.vault.accounts[former.pseudonym])
+
+    def _lock_emergency(self, emergency: Emergency) -> None:
+        """The next generation of all that the escrow held, and new inboxes of level N: no key of it opens them."""
+        self.vault.void_escrow()
+        sources = self.vault.escrow_sources()
+        self.vault.lock(emergency.classes, hour=self.chain.hour())
+        for source in sources if emergency.inbox else ():
+            self.vault.renew_inbox(source, Level.N)
+            self._certify(source)
+
+    def _publish_sources(self, *, without: Account) -> None:
+        hour = self.chain.hour()
+        for source in self.vault.written():
+            if source is not without and self.vault.lagging(source, hour):
+                self._publish(source)
+
+    def _publish_emergency(self, account: Account) -> None:
+        self._publish_sources(without=account)
+        self._publish(account)
+        if self.vault.unsaved_seeds():
+            self._publish(self.vault.home())
+        self._publish_remaining(without=account)
+
+    def _renew_escrow(self) -> bool:
+        """Seals the escrow anew where it no longer holds what it is to hold; whether it did."""
+        emergency = self.vault.emergency
+        if emergency is None or not self.vault.escrow_due(self.chain.hour()):
+            return False
+        account = self.vault.accounts[emergency.pseudonym]
+        if self._waits(account):
+            return False
+        self._publish(account)
+        return True
+
+    def _waits(self, account: Account) -> bool:
+        """Whether shares of the escrow that an account published are being asked for: another would void them.
+
+        Whoever holds its key meanwhile finds new openings in the bundles of the sources.
+        """
+        emergency = self.vault.emergency
+        if emergency is None or emergency.pseudonym != account.pseudonym:
+            return False
+        return any(case.version == account.version and self._asks(case, emergency) for case in self.emergencies())
+
+    def _asks(self, case: Case, emergency: Emergency) -> bool:
+        """Whether another share may be needed: too few are there, or one that was given out of late may be a lie."""
+        shares, now = self._shares(case), self.chain.time()
+        if not case.lasts(now) or shares == len(emergency.custodians):
+            return False
+        return shares < emergency.need or now < self._glass.last_release(case.number) + _AFTER_SHARES
+
+    def _pending(self, case: Case) -> bool:
+        """Whether a case is open, within its window, and short of shares."""
+        emergency = self.vault.emergency
+        assert emergency is not None
+        return case.lasts(self.chain.time()) and self._shares(case) < emergency.need
+
+    def _shares(self, case: Case) -> int:
+        """How many of her custodians gave a share out; what others say opens nothing."""
+        emergency = self.vault.emergency
+        chosen = {each.member for each in emergency.custodians} if emergency is not None else set()
+        return len({each.member for each in self.releases_of(case)} & chosen)
+
+    def releases_of(self, case: Case) -> list[Release]:
+        """What custodians say that they gave out for a case."""
+        return self._glass.releases(case.number)
+
+    def _heed_emergencies(self) -> None:
+        """An escrow that was used is a revoke: new keys, new inboxes of level N, a new escrow."""
+        emergency = self.vault.emergency
+        if emergency is None:
+            return
+        over = [each for each in self.emergencies() if each.number not in emergency.handled and not self._pending(each)]
+        if over:
+            emergency = replace(emergency, handled=(*emergency.handled, *(each.number for each in over)))
+            self.vault.emergency = emergency
+            if any(self._shares(case) for case in over):
+                self._lock_emergency(emergency)
+                self._save()
+                # The lock-out is at once. The next escrow may have to wait, for it voids the shares that are to come.
+                account = self.vault.accounts[emergency.pseudonym]
+                self._publish_sources(without=account)
+                if account.written:
+                    self._publish(account)
+                self._publish_remaining(without=account)
+            self._save()
+        self._unpin_kept()
+
+    def _unpin_kept(self) -> None:
+        """What was kept for the window of a case goes when the last window is over."""
+        emergency = self.vault.emergency
+        if emergency is None or not emergency.kept or any(each.lasts(self.chain.time()) for each in self.emergencies()):
+            return
+        for digest in emergency.kept:
+            self._unpin(digest)
+        self.vault.emergency = replace(emergency, kept=())
+        self._save()
+
+    def emergencies(self) -> list[Case]:
+        """Every case that was opened under an emergency pseudonym, the latest first."""
+        if self._wallet.single:
+            return self._glass.of(self.vault.home().pseudonym)
+        accounts = [each for each in self.vault.accounts.values() if each.counterparty.startswith("emergency")]
+        found = [case for account in accounts for case in self._glass.of(account.pseudonym)]
+        return sorted(found, key=lambda case: case.number, reverse=True)
+
+    def broken_glass(self) -> tuple[GlassBroken, ...]:
+        """An alarm for each case that waits for the patient's review."""
+        return tuple(
+            GlassBroken(number=each.number, clinician=each.clinician, member=each.member, releases=self._shares(each))
+            for each in self.emergencies()
+            if each.is_open
+        )
+
+    def words_of(self, case: Case) -> str:
+        """What the clinician said of a case; nothing where it cannot be had."""
+        account = self.vault.accounts[case.pseudonym]
+        return self._glass.words(case, store=self.store, identities=[account.inbox(level) for level in Level])
+
+    def review(self, number: int, *, verdict: int, barred_until: int = 0) -> None:
+        """Closes a case, by the controller's signature.
+
+        :raises NoCase: there is no such case under this patient's emergency pseudonym.
+        """
+        found = [each for each in self.emergencies() if each.number == number]
+        if not found:
+            raise NoCase(number=number)
+        account = self.vault.accounts[found[0].pseudonym]
+        era = self.chain.authority(account.pseudonym).era
+        review = Review(account.pseudonym, number, verdict, barred_until, era, self._deadline())
+        self._relay.carry(sign(self.chain, review, self._signer(account)))
 
     # -- letters -----------------------------------------------------------------------------------------------------
 
@@ -1114,14 +1357,11 @@ class Patient:
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
-    def looked(self, *, emergency: Callable[[Receipt], bool] = lambda receipt: False) -> Looked:
-        """Who looked: every receipted reading, with what is wrong with it.
-
-        :param emergency: whether the chain knows the emergency that a receipt claims as its rule.
-        """
+    def looked(self) -> Looked:
+        """Who looked: every receipted reading, with what is wrong with it."""
         folder = self._keystore.path.parent
         letters = Letters(folder, vault=self.vault, chain=self.chain, store=self.store)
-        return letters.looked(emergency=emergency)
+        return letters.looked()
 
     def who_may_read(self, cls: KeyClass) -> list[Sharing]:
         """The grants under which a class can be read now."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from theriac.crypto import age
 from theriac.crypto.recipients import FileKey, Identity, Recipient
@@ -35,7 +35,6 @@ from theriac.health.receipts import NOBODY, Act, Rule
 from theriac.health.scope import PURPOSES, SINGLE_RECORDS, KeyClass, Purpose, bit_of
 from theriac.health.search import hours_back
 from theriac.health.vault import Entry
-from theriac.ledger.signer import Signer
 from theriac.store import Store
 
 _TRIES = 5
@@ -43,6 +42,21 @@ _TRIES = 5
 
 _HEAD = 64 * 1024
 """Bytes that surely hold the header of a file with one reader."""
+
+
+class Answer(Protocol):
+    """Which rule says no; false where reading is allowed."""
+
+    @property
+    def sentence(self) -> str: ...
+
+    def __bool__(self) -> bool: ...
+
+
+class Gate(Protocol):
+    """Who says on the chain whether a reader may look: grants, or an emergency."""
+
+    def explain(self, pseudonym: str, reader: str, scope: int, purpose: Purpose) -> Answer: ...
 
 
 @dataclass(frozen=True)
@@ -104,22 +118,24 @@ class Reader:
         *,
         account: str,
         identity: Identity,
-        signer: Signer,
+        book: Book,
         chain: Chain,
         store: Store,
         folder: Path,
         recipient: Recipient,
+        gate: Gate | None = None,
     ) -> None:
-        """`account` is who asks on the chain, and `signer` signs its receipts; `recipient` is what the reader's own
-        notes are sealed to.
+        """`account` is who asks on the chain, and `book` takes its receipts; `recipient` is what the reader's own notes
+        are sealed to; `gate` what says whether it may look, grants unless another is named.
         """
         self.account = account
-        self.book = Book(folder, account=account, signer=signer, chain=chain, identity=identity, recipient=recipient)
+        self.book = book
         self.chain = chain
         self.store = store
         self._identity = identity
         self._recipient = recipient
         self._folder = folder
+        self._gate: Gate = gate if gate is not None else chain
         self._read: dict[tuple[str, int], list[Entry]] = {}
 
     # -- grants ------------------------------------------------------------------------------------------------------
@@ -143,8 +159,8 @@ class Reader:
 
     def check(self, pseudonym: str, *, bit: int, purpose: Purpose, wanted: str) -> None:
         """:raises NotGranted: the chain says no, and by which rule."""
-        refusal = self.chain.explain(pseudonym, self.account, 1 << bit, purpose)
-        if refusal is not Refusal.NONE:
+        refusal = self._gate.explain(pseudonym, self.account, 1 << bit, purpose)
+        if refusal:
             raise NotGranted(reader=self.account, wanted=wanted, rule=refusal.sentence)
 
     # -- learning ----------------------------------------------------------------------------------------------------
@@ -194,7 +210,7 @@ class Reader:
                 before = oldest.get(opening.source, opening)
                 if opening.cls == str(cls) and opening.generation <= before.generation:
                     oldest[opening.source] = opening
-            if oldest and not self.chain.explain(pseudonym, self.account, 1 << bit_of(cls), purpose):
+            if oldest and not self._gate.explain(pseudonym, self.account, 1 << bit_of(cls), purpose):
                 begun = [time for opening in oldest.values() if (time := _begun(opening)) is not None]
                 found[cls] = max(begun, default=None)
         return found
@@ -220,7 +236,7 @@ class Reader:
         for (source, cls), file in known.indexes.items():
             if wanted is not None and cls not in wanted:
                 continue
-            if self.chain.explain(pseudonym, self.account, 1 << bit_of(KeyClass.parse(cls)), purpose):
+            if self._gate.explain(pseudonym, self.account, 1 << bit_of(KeyClass.parse(cls)), purpose):
                 continue
             for entry in self._entries(known, file):
                 found[source, entry.digest] = _listed(entry)
@@ -355,12 +371,12 @@ class Reader:
         allowed = [
             opening
             for opening in known.openings.values()
-            if not self.chain.explain(pseudonym, self.account, 1 << bit_of(KeyClass.parse(opening.cls)), purpose)
+            if not self._gate.explain(pseudonym, self.account, 1 << bit_of(KeyClass.parse(opening.cls)), purpose)
         ]
         if not allowed:
             grants = self.chain.grant(pseudonym, self.account, purpose)
             lowest = grants["scope"] & -grants["scope"]
-            refusal = self.chain.explain(pseudonym, self.account, lowest or 1, purpose)
+            refusal = self._gate.explain(pseudonym, self.account, lowest or 1, purpose)
             raise NotGranted(reader=self.account, wanted=f"record {digest[:16]}", rule=refusal.sentence)
         opened = self._search(known, digest, allowed)
         source, author, _ = self._anchored(known, digest)

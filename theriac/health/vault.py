@@ -29,6 +29,9 @@ ROW_DAYS = 90
 RENEW_DAYS = 30
 """Rows that end sooner than this are published anew."""
 
+ESCROW_STEP = 30 * 24
+"""Escrows end at multiples of this for everybody, so that the rows which split there tell nobody apart."""
+
 
 @dataclass
 class Generation:
@@ -77,6 +80,8 @@ class Publication:
 
     :param starts: the first hours of its rows, the publication's own hour first; `until` ends the last one.
     :param generations: by class; `indexes` the digests of its class files, which list so many `records`.
+    :param escrow: the recipient of the escrow's key where it carried one, nothing once that was used; `escrow_end` the
+        hour at which what it opens ends, `escrowed` what stood in it (`Vault.escrowed`).
     """
 
     version: int
@@ -86,6 +91,9 @@ class Publication:
     generations: Mapping[str, int]
     indexes: Mapping[str, str] = field(default_factory=dict)
     records: int = 0
+    escrow: str = ""
+    escrow_end: int = 0
+    escrowed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def hour(self) -> int:
@@ -104,7 +112,7 @@ class Account:
     """A pseudonym and what the patient keeps for it.
 
     :param place: its number in the wallet (m/44'/60'/0'/0/place).
-    :param counterparty: whom it is for: `writer:<member>`, `reader:<address>`, or nothing.
+    :param counterparty: whom it is for: `writer:<member>`, `reader:<address>`, `emergency`, or nothing.
     :param home: it carries the backup; `own`: the patient's own records stand under it.
     :param inboxes: a seed for each level, `N`, `R` and `V`.
     :param certificate: the controller's signature over the inboxes, hexadecimal.
@@ -250,6 +258,45 @@ class Erasure:
     unpinned: int = 0
 
 
+@dataclass(frozen=True)
+class Custodian:
+    """A member that keeps a share of the emergency key: its number, its name, and what its share is sealed to."""
+
+    member: int
+    name: str
+    recipient: str
+
+
+@dataclass(frozen=True)
+class Emergency:
+    """What the patient decided for an emergency.
+
+    :param pseudonym: the account whose bundles carry the escrow; her card names it.
+    :param need: so many of the custodians open it, fewer nothing.
+    :param inbox: whether it also opens what writers put into the inboxes of level N.
+    :param handled: the cases after which the keys were changed, or of which nothing was released.
+    :param kept: files that are needed until the window of a case is over, and then unpinned.
+    """
+
+    pseudonym: str
+    custodians: tuple[Custodian, ...]
+    need: int
+    classes: tuple[str, ...]
+    inbox: bool = True
+    handled: tuple[int, ...] = ()
+    kept: tuple[str, ...] = ()
+
+    @property
+    def decided(self) -> tuple[Any, ...]:
+        """What was decided, without what happened since."""
+        return self.pseudonym, self.custodians, self.need, self.classes, self.inbox
+
+    def sharing(self, recipient: str, *, hour: int) -> Sharing:
+        """The escrow as the reader that it is: all history, and until its end what will be written."""
+        end = min((hour // ESCROW_STEP + 3) * ESCROW_STEP, HOURS)
+        return Sharing(self.pseudonym, "", "", recipient, "ETREAT", self.classes, 0, hour, end)
+
+
 @dataclass
 class Vault:
     """Everything that a patient's client keeps.
@@ -279,6 +326,7 @@ class Vault:
     erased: list[str] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
     spares: list[Account] = field(default_factory=list)
+    emergency: Emergency | None = None
 
     # -- accounts ----------------------------------------------------------------------------------------------------
 
@@ -470,6 +518,8 @@ class Vault:
     def boundaries(self, hour: int, *, until: int) -> list[int]:
         """The hours in (hour, until) at which rows split: every end and every start of history of any reader."""
         hours = {edge for each in self.sharings for edge in (each.since, each.start, each.end)}
+        if self.emergency is not None:
+            hours.update(range((hour // ESCROW_STEP + 1) * ESCROW_STEP, until, ESCROW_STEP))
         return sorted(edge for edge in hours if hour < edge < until)
 
     def starts(self, hour: int) -> list[int]:
@@ -526,6 +576,53 @@ class Vault:
                 # A publication is carried within an hour of its own.
                 return publication.hour + 2
         return None
+
+    # -- emergencies -------------------------------------------------------------------------------------------------
+
+    def escrow_reader(self) -> str:
+        """The recipient of the escrow that was published last; nothing where there is none, or it was used."""
+        if self.emergency is None:
+            return ""
+        account = self.accounts[self.emergency.pseudonym]
+        return account.publications[-1].escrow if account.publications else ""
+
+    def void_escrow(self) -> None:
+        """From here on nothing is sealed for the key of the published escrow."""
+        account = self.accounts[self.emergency.pseudonym] if self.emergency is not None else None
+        if account is not None and account.publications:
+            account.publications[-1] = replace(account.publications[-1], escrow="", escrowed={})
+
+    def escrow_sources(self) -> list[Account]:
+        """The accounts under which records of the emergency classes stand."""
+        classes = set(self.emergency.classes if self.emergency is not None else ())
+        return [account for account in self.written() if classes & set(account.trees)]
+
+    def escrowed(self) -> dict[str, str]:
+        """What an escrow made now would stand for: other values mean that the published one has to be replaced."""
+        if self.emergency is None:
+            return {}
+        found = {"decided": _mark(repr(self.emergency.decided).encode())}
+        for account in self.escrow_sources():
+            newest = {cls: account.trees[cls].newest.number for cls in self.emergency.classes if cls in account.trees}
+            state = (sorted(newest.items()), account.inbox_serial, account.publisher_serial)
+            found[account.pseudonym] = _mark(repr(state).encode())
+        return found
+
+    def escrow_due(self, hour: int) -> bool:
+        """Whether the published escrow is none, was used, ends soon, or stands for what is no longer so."""
+        if self.emergency is None:
+            return False
+        account = self.accounts[self.emergency.pseudonym]
+        latest = account.publications[-1] if account.publications else None
+        if latest is None or not latest.escrow or latest.escrow_end - hour < RENEW_DAYS * 24:
+            return True
+        return dict(latest.escrowed) != self.escrowed()
+
+    def renew_inbox(self, account: Account, level: Level) -> None:
+        """A fresh inbox of one level; the controller has to sign the three anew. The former one is still opened."""
+        account.former_inboxes.append(account.inboxes[level.name])
+        account.inboxes[level.name] = os.urandom(32)
+        account.inbox_serial += 1
 
     # -- records -----------------------------------------------------------------------------------------------------
 
@@ -602,6 +699,8 @@ class Vault:
             yield repr(replace(sharing, granted=True)).encode()
         for single in self.singles:
             yield repr(single).encode()
+        if self.emergency is not None:
+            yield repr(self.emergency.decided).encode()
         for entry in self.entries.values():
             if entry.resealed_from:
                 yield entry.digest.encode()
@@ -645,6 +744,8 @@ class Vault:
         self.singles = [each for each in self.singles if each.digest not in self.erased]
         begun = {each.begun for each in self.erasures}
         self.erasures += [each for each in other.erasures if each.begun not in begun]
+        if self.emergency is None:
+            self.emergency = other.emergency
 
 
 def _later(theirs: Account, ours: Account) -> bool:
@@ -686,12 +787,22 @@ def _vault_of(values: Mapping[str, Any]) -> Vault:
         erased=list(values.get("erased", [])),
         strays=list(values.get("strays", [])),
         spares=[_account_of(each) for each in values.get("spares", [])],
+        # A vault that was written before there were emergencies has none.
+        emergency=_emergency_of(values.get("emergency")),
     )
 
 
 def _erasure_of(values: Mapping[str, Any]) -> Erasure:
     asks = tuple(Unpinning(**{**each, "digests": tuple(each["digests"])}) for each in values["asks"])
     return Erasure(**{**values, "digests": tuple(values["digests"]), "publish": tuple(values["publish"]), "asks": asks})
+
+
+def _emergency_of(values: Mapping[str, Any] | None) -> Emergency | None:
+    if values is None:
+        return None
+    custodians = tuple(Custodian(**each) for each in values["custodians"])
+    lists = {name: tuple(values[name]) for name in ("classes", "handled", "kept")}
+    return Emergency(**{**values, **lists, "custodians": custodians})
 
 
 def _account_of(values: Mapping[str, Any]) -> Account:

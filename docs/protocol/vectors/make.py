@@ -17,6 +17,7 @@ from theriac.health.hours import Nodes, identity_of, root
 from theriac.health.introduction import Introduction
 from theriac.health.messages import (
     CORRECT,
+    SANCTIONED,
     Amend,
     Freshness,
     Grant,
@@ -27,6 +28,7 @@ from theriac.health.messages import (
     Report,
     Reseal,
     Resealing,
+    Review,
     Revoke,
     RevokeEverything,
     Rotate,
@@ -187,6 +189,7 @@ def _messages() -> list[Message]:
         Reseal(PSEUDONYM, [Resealing(7, one, two)], 9, SECOND + 60, 1, SECOND),
         Amend(PSEUDONYM, CORRECT, one, two, 1, SECOND),
         Letter(PSEUDONYM, READER, one, 5, 1, SECOND),
+        Review(PSEUDONYM, 7, SANCTIONED, SECOND + 60, 1, SECOND),
         Join(READER, 7, Role.CLINICIAN | Role.GATEWAY, 5, SECOND),
         Leave(READER, 7, 5, SECOND),
     ]

@@ -20,7 +20,8 @@ const midnight = (days) => (Math.floor(START / DAY) + days) * DAY;
 // In the order of their deployment, each under the name that its domain has.
 const CONTRACTS = [
   ...["Consortium", "Keys", "Records", "Grants", "Letters", "Carrier", "Batches", "ColdChain", "Prescriptions"],
-  ...["Policies", "Rules", "Authorizations", "Escrow", "Benefits", "Claims", "Appeals", "Episodes", "Coin"],
+  ...["Policies", "Rules", "Authorizations", "Escrow", "Benefits", "Claims", "Appeals", "Episodes", "Emergencies"],
+  "Coin",
 ];
 
 const DOMAIN_TYPE = [
@@ -101,6 +102,9 @@ const TYPES = {
       "uint40 ends,bytes32 document,uint32 era,uint40 deadline",
   },
   Outcome: { Outcome: "bytes32 episode,bytes32 observation,uint16 achieved,address assessor,uint40 deadline" },
+  Review: {
+    Review: "address pseudonym,uint64 number,string verdict,uint40 barredUntil,uint32 era,uint40 deadline",
+  },
 };
 
 const NONE = "0x" + "00".repeat(32);
@@ -350,6 +354,11 @@ function messages(address, digest, deployed, { pair, hashed, struct, encoded }) 
         deadline: DEADLINE,
       },
       ["assessor"],
+    ],
+    Review: [
+      "Emergencies",
+      { pseudonym, number: 1, verdict: "sanctioned", barredUntil: midnight(20), ...fresh },
+      ["patient"],
     ],
   };
 }
