@@ -797,6 +797,26 @@ class BadThreshold(BadInput):
         )
 
 
+class BadGuardians(BadInput):
+    """Such guardians could recover nothing, or an objection would be no use: k of n."""
+
+    def __init__(self, *, k: int, n: int) -> None:
+        self.k, self.n = k, n
+        most = n - 2 if n > 3 else n - 1
+        super().__init__(
+            f"{k} of {n} guardians cannot be: choose 3 to 16 of them, each with an account of its own, and let at least "
+            + (f"2 and at most {most} of these {n} be enough." if n >= 3 else "2 be enough.")
+        )
+
+
+class BadExtendedKey(BadInput):
+    """What a guardian handed over is no extended public key."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"The guardian's public key cannot be used: {fault}; ask the guardian for it again.")
+
+
 class BadShare(BadInput):
     """A share that is none, or that does not belong to the others; `number` counts from 1, 0 for all together."""
 

@@ -26,7 +26,7 @@ def test_deploy__again__changes_nothing_and_says_so(town: Town) -> None:
 def test_deploy__half_done__completes_and_keeps_what_stands(town: Town, folder: Path) -> None:
     # given
     whole = json.loads((Path(town.settings["THERIAC_HOME"]) / "deployments" / "dev.json").read_text())
-    half = {**whole, "contracts": {name: whole["contracts"][name] for name in ("Consortium", "Keys", "Records")}}
+    half = {**whole, "contracts": {name: whole["contracts"][name] for name in ("Consortium", "Recovery", "Keys", "Records")}}
     (folder / "deployments").mkdir()
     (folder / "deployments" / "dev.json").write_text(json.dumps(half, indent=2) + "\n")
 
