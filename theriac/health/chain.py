@@ -41,6 +41,7 @@ FOLLOWED = {
     "Records": ("Anchored", "AnchoredMany", "Resealed", "RowAnchored", "Amended"),
     "Grants": ("Granted", "Narrowed", "Revoked"),
     "Letters": ("Sent",),
+    "Recovery": ("GuardiansSet", "Started", "Objected", "Ended", "Finished"),
 }
 """The events that health clients follow. Everyone follows all of them: a question about one pseudonym would tell it."""
 
@@ -103,6 +104,30 @@ class Anchor:
         return bool(self.marks & 1)
 
 
+@dataclass(frozen=True)
+class Guard:
+    """Which guardians count for a pseudonym, and which will `since` when (`Recovery.guardOf`); zeros for none."""
+
+    guardians: bytes
+    successor: bytes
+    since: int
+    nonce: int
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A recovery as it stands (`Recovery.pendingOf`); `controller` is empty where none is pending. Times in seconds."""
+
+    controller: str
+    round: int
+    ends: int
+    lapses: int
+    confirmed: int
+    withdrawn: int
+    needed: int
+    objected: bool
+
+
 class Chain:
     """The chain as a health client sees it."""
 
@@ -143,6 +168,16 @@ class Chain:
         """The account that may publish, and its nonce."""
         found = self._call("Keys", "publisherOf", pseudonym)
         return found["account"], found["nonce"]
+
+    def guard(self, pseudonym: str) -> Guard:
+        """Which guardians count for a pseudonym, by the hashes of their sets."""
+        found = self._call("Recovery", "guardOf", pseudonym)
+        return Guard(bytes(found["guardians"]), bytes(found["successor"]), found["since"], found["nonce"])
+
+    def pending(self, pseudonym: str) -> Pending:
+        """The recovery of a pseudonym, if one is pending."""
+        found = dict(self._call("Recovery", "pendingOf", pseudonym))
+        return Pending(**{**found, "controller": found["controller"] if int(found["controller"], 16) else ""})
 
     def digest(self, pseudonym: str) -> bytes:
         """The digest of the current document; zeros before the first."""
@@ -234,10 +269,13 @@ class Chain:
     def index(self) -> Index:
         """The events of the health contracts, followed up to the chain's head."""
         if self._index is None:
-            handlers = [
-                Handler.of(self.contracts, contract, event) for contract, events in FOLLOWED.items() for event in events
-            ]
             deployment = self.contracts.deployment
+            handlers = [
+                Handler.of(self.contracts, contract, event)
+                for contract, events in FOLLOWED.items()
+                if contract in deployment.contracts
+                for event in events
+            ]
             self._index_path.parent.mkdir(parents=True, exist_ok=True)
             self._index = Index(
                 self._index_path,

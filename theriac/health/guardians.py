@@ -7,7 +7,7 @@ the place, derives the key.
 
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256, sha512
 from typing import Any, ClassVar
@@ -18,7 +18,9 @@ from eth_account.hdaccount import seed_from_mnemonic
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
+from theriac.crypto.recipients import HybridRecipient, parse_recipient
 from theriac.errors import BadExtendedKey, BadGuardians, BadMnemonic
+from theriac.health.keystore import Lock
 from theriac.ledger.typed import Message, fields
 
 MOST = 16
@@ -80,6 +82,96 @@ class GuardianSet:
     def members(self, mask: int) -> tuple[str, ...]:
         """The accounts that a mask names, in their order."""
         return tuple(each for place, each in enumerate(self.accounts) if mask >> place & 1)
+
+
+# -- what the vault keeps --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Guardian:
+    """Somebody who keeps a share and signs.
+
+    :param recipient: what its share is sealed to; nothing where the share is on paper.
+    :param point: of its extended key, hexadecimal, with `chain_code`; or a plain `account`, which everybody sees is the
+        same wherever it is used.
+    """
+
+    name: str
+    recipient: str = ""
+    point: str = ""
+    chain_code: str = ""
+    account: str = ""
+
+    def member(self) -> "Member":
+        """This guardian for one more pseudonym: at a random place below its key."""
+        if self.account:
+            return Member(self.name, to_checksum_address(self.account), NO_PLACE)
+        place = secrets.randbelow(HARDENED)
+        key = ExtendedKey.of(bytes.fromhex(self.point), bytes.fromhex(self.chain_code))
+        return Member(self.name, key.child(place).address, place)
+
+
+NO_PLACE = -1
+"""The place of a plain account: it is derived of nothing."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A guardian of one pseudonym: by which account, and at which place its key lies."""
+
+    name: str
+    account: str
+    place: int
+
+
+@dataclass(frozen=True)
+class Guarding:
+    """The guardians of one pseudonym, as its vault keeps them; the chain has the hash."""
+
+    salt: str
+    threshold: int
+    members: tuple[Member, ...]
+    serial: int
+
+    @classmethod
+    def of(cls, guardianship: "Guardianship") -> "Guarding":
+        members = tuple(each.member() for each in guardianship.guardians)
+        made = GuardianSet.of([each.account for each in members], threshold=guardianship.threshold)
+        return cls(made.salt.hex(), made.threshold, members, guardianship.serial)
+
+    @property
+    def set(self) -> GuardianSet:
+        accounts = sorted((each.account for each in self.members), key=lambda each: int(each, 16))
+        return GuardianSet(bytes.fromhex(self.salt), self.threshold, tuple(accounts))
+
+
+@dataclass(frozen=True)
+class Guardianship:
+    """Who guards a vault: so many of them open its backup together, and recover its pseudonyms.
+
+    :param lock: the parameters of the lock that their shares open; `wrap` its recipient.
+    :param serial: grows with every new lock.
+    """
+
+    guardians: tuple[Guardian, ...]
+    threshold: int
+    lock: Mapping[str, Any]
+    wrap: str
+    serial: int = 1
+
+    def check(self) -> None:
+        """:raises BadGuardians: too few, or too many are needed, or one is there twice."""
+        names = {each.name for each in self.guardians}
+        check_threshold(self.threshold, len(names))
+        if len(names) != len(self.guardians):
+            raise BadGuardians(k=self.threshold, n=len(names))
+
+    @property
+    def as_lock(self) -> Lock:
+        """The backup's second lock."""
+        recipient = parse_recipient(self.wrap)
+        assert isinstance(recipient, HybridRecipient)
+        return Lock(recipient, dict(self.lock))
 
 
 # -- what is signed --------------------------------------------------------------------------------------------------
@@ -293,6 +385,24 @@ def ward_path(number: int) -> tuple[int, ...]:
     return (44 + HARDENED, 60 + HARDENED, number + HARDENED, 0)
 
 
-def drawn_place() -> int:
-    """A place that says nothing of how many there are."""
-    return secrets.randbelow(HARDENED)
+# -- what anyone may do, and nobody signs ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Finish(Message):
+    """Gives a pseudonym to its new controller, once the time to object is over."""
+
+    pseudonym: str
+
+    CONTRACT: ClassVar[str] = "Recovery"
+    FUNCTION: ClassVar[str] = "finish"
+
+    def arguments(self, *signatures: bytes) -> tuple[Any, ...]:
+        return (self.pseudonym,)
+
+
+@dataclass(frozen=True)
+class Lapse(Finish):
+    """Ends a recovery that nobody finished in time."""
+
+    FUNCTION: ClassVar[str] = "lapse"

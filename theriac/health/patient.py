@@ -20,6 +20,7 @@ from theriac.errors import (
     BadWindow,
     ForeignPublication,
     NotStored,
+    StrangeGuardians,
     TheriacError,
     TooWeak,
     UnknownRecord,
@@ -46,6 +47,7 @@ from theriac.health.messages import (
     SetPublisher,
     member_address,
 )
+from theriac.health.recovering import Recovering
 from theriac.health.requests import Answer, Request
 from theriac.health.scope import ALL_CLASSES, SINGLE_RECORDS, KeyClass, Level, Purpose, mask_of
 from theriac.health.vault import Account, Entry, Publication, Sharing, SingleShare, Vault, Writer, classes_of
@@ -70,10 +72,10 @@ class Watched:
     rejected: tuple[str, ...] = ()
     unsolicited: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
-    alarms: tuple[ForeignPublication, ...] = ()
+    alarms: tuple[ForeignPublication | StrangeGuardians, ...] = ()
 
 
-class Patient:
+class Patient(Recovering):
     """A patient's client over her vault."""
 
     def __init__(
@@ -86,12 +88,15 @@ class Patient:
         relay: Relay,
         store: Store,
         classes: Sequence[KeyClass] = ALL_CLASSES,
+        former: Wallet | None = None,
     ) -> None:
+        """`former` is the wallet that hands over, while that is under way."""
         self.vault = vault
         self.chain = chain
         self.store = store
         self._keystore = keystore
         self._wallet = wallet
+        self._former = former
         self._relay = relay
         self._classes = tuple(str(cls) for cls in classes)
         self._filing = Filing(vault, chain=chain, store=store)
@@ -221,7 +226,7 @@ class Patient:
             return None
         self.vault.serial += 1
         marks = self.vault.unsaved_seeds() | set(self.vault.backed_up)
-        sealed = seal(self.vault.encode(), self._keystore.lock)
+        sealed = seal(self.vault.encode(), self._keystore.lock, *self._other_locks())
         account.backup = self.store.put(io.BytesIO(sealed)).digest.hex()
         return marks
 
@@ -259,9 +264,11 @@ class Patient:
             latest = account.publications[-1] if account.publications else None
             if version and (latest is None or (latest.version, latest.digest) != (version, digest.hex())):
                 alarms.append(ForeignPublication(pseudonym=account.pseudonym, version=version))
-        for sharing in list(self.vault.sharings):
+        # While another wallet takes over, the chain says what a thief may have done, and not what she wants.
+        for sharing in list(self.vault.sharings) if self.vault.moving is None else ():
             self._settle(sharing)
         self._save()
+        self._go_on()
         # With a foreign publication on the chain the next version is not ours to count: that comes first.
         for sharing in list(self.vault.revoking) if not alarms else ():
             self._finish_revoke(sharing)
@@ -294,18 +301,6 @@ class Patient:
             self.vault.share(replace(sharing, granted=True))
         elif not sharing.live(hour):
             self.vault.sharings.remove(sharing)
-
-    def recover(self) -> None:
-        """After a restore from a backup: fresh seeds, inboxes and publishers, published for every pseudonym."""
-        hour = self.chain.hour()
-        for account in self.vault.accounts.values():
-            self.adopt(account)
-            self.vault.recover(account, hour=hour)
-            self._certify(account)
-        self._save()
-        self._publish(self.vault.home())
-        self._publish_all(each for each in self.vault.written() if not each.home)
-        self._publish_all(each for each in self.vault.accounts.values() if not each.home and not each.written)
 
     def adopt(self, account: Account) -> None:
         """Takes the chain's version as the one to go on from, before fresh keys are published."""
@@ -730,6 +725,7 @@ class Patient:
         alarms = self.resume()
         found = self._filing.file_new()
         self._save()
+        self.guard_accounts()
         published = self._renew(changed={entry.source for entry in found.filed}, alarmed={a.pseudonym for a in alarms})
         return Watched(
             filed=tuple(found.filed),
@@ -737,13 +733,13 @@ class Patient:
             rejected=tuple(found.rejected),
             unsolicited=tuple(sorted(self.vault.unsolicited)),
             published=tuple(published),
-            alarms=alarms,
+            alarms=(*alarms, *self.guardian_alarms()),
         )
 
     def _renew(self, *, changed: set[str], alarmed: set[str]) -> list[str]:
         hour, published = self.chain.hour(), []
         for account in list(self.vault.accounts.values()):
-            if account.pseudonym in alarmed:
+            if account.pseudonym in alarmed or not self._may_publish(account):
                 continue
             opens = any(
                 each.pseudonym == account.pseudonym and each.delivered(hour) and not self._delivered(account, each)

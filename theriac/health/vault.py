@@ -20,6 +20,7 @@ from eth_account.signers.local import LocalAccount
 from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import BadDocument, UnknownGrant
 from theriac.health import documents
+from theriac.health.guardians import Guardian, Guardianship, Guarding, Member
 from theriac.health.hours import HOURS, Nodes, cover, identity_of, root
 from theriac.health.scope import KeyClass, Level
 
@@ -103,6 +104,8 @@ class Account:
     :param home: it carries the backup; `own`: the patient's own records stand under it.
     :param inboxes: a seed for each level, `N`, `R` and `V`.
     :param certificate: the controller's signature over the inboxes, hexadecimal.
+    :param publisher_seed: of the publisher's key, once it was made anew; the first is of the vault's secret.
+    :param guarding: who guards it; the chain says which of these counts.
     """
 
     pseudonym: str
@@ -116,6 +119,8 @@ class Account:
     former_inboxes: list[bytes] = field(default_factory=list)
     certificate: str = ""
     publisher_serial: int = 0
+    publisher_seed: bytes = b""
+    guarding: list[Guarding] = field(default_factory=list)
     trees: dict[str, Tree] = field(default_factory=dict)
     publications: list[Publication] = field(default_factory=list)
     pending: Publication | None = None
@@ -212,6 +217,24 @@ class Entry:
 
 
 @dataclass
+class Moving:
+    """A change of all keys that is under way: what of it is still to be done, so that a crash loses nothing.
+
+    :param how: `recovery`, `hand-over`, `restore` or `guardians`.
+    :param left: the pseudonyms that are not published yet; `fresh` those with new seeds.
+    :param from_backup: the lost device may have begun one more generation than the backup knows.
+    :param asked: the deadline and the round that guardians were asked to sign for, by pseudonym.
+    """
+
+    how: str
+    left: list[str]
+    fresh: list[str] = field(default_factory=list)
+    from_backup: bool = False
+    wrapped: bool = False
+    asked: dict[str, list[int]] = field(default_factory=dict)
+
+
+@dataclass
 class Vault:
     """Everything that a patient's client keeps."""
 
@@ -226,6 +249,8 @@ class Vault:
     backed_up: list[str] = field(default_factory=list)
     unread: list[tuple[str, int, str]] = field(default_factory=list)
     cursor: int = 0
+    guardians: Guardianship | None = None
+    moving: Moving | None = None
 
     # -- accounts ----------------------------------------------------------------------------------------------------
 
@@ -267,7 +292,8 @@ class Vault:
     def publisher(self, account: Account) -> LocalAccount:
         """The key that publishes the account's next versions."""
         info = f"theriac/v1/publisher/{account.pseudonym.lower()}/{account.publisher_serial}".encode()
-        signer: LocalAccount = EthAccount.from_key(HKDF(SHA256(), 32, None, info).derive(self.secret))
+        secret = account.publisher_seed or self.secret
+        signer: LocalAccount = EthAccount.from_key(HKDF(SHA256(), 32, None, info).derive(secret))
         return signer
 
     # -- generations -------------------------------------------------------------------------------------------------
@@ -292,6 +318,8 @@ class Vault:
         account.inboxes = {level.name: os.urandom(32) for level in Level}
         account.inbox_serial += 1
         account.publisher_serial += 1
+        # Whoever has the vault of before has its secret, and would derive the next publisher from it.
+        account.publisher_seed = os.urandom(32)
 
     def recover(self, account: Account, *, hour: int) -> None:
         """Fresh secrets after a restore from a backup.
@@ -488,10 +516,14 @@ class Vault:
         for account in self.accounts.values():
             for writer in account.writers:
                 yield repr((account.pseudonym, writer)).encode()
+            for guarding in account.guarding:
+                yield repr(guarding).encode()
         for sharing in self.sharings:
             yield repr(replace(sharing, granted=True)).encode()
         for single in self.singles:
             yield repr(single).encode()
+        if self.guardians is not None:
+            yield self.guardians.wrap.encode()
         for entry in self.entries.values():
             if entry.resealed_from:
                 yield entry.digest.encode()
@@ -510,6 +542,8 @@ class Vault:
         known = {(each.pseudonym, each.reader, each.purpose) for each in self.sharings}
         self.sharings += [each for each in other.sharings if (each.pseudonym, each.reader, each.purpose) not in known]
         self.singles += [each for each in other.singles if each not in self.singles]
+        if other.guardians and (self.guardians is None or other.guardians.serial > self.guardians.serial):
+            self.guardians = other.guardians
 
 
 def _mark(seed: bytes) -> str:
@@ -530,7 +564,13 @@ def _vault_of(values: Mapping[str, Any]) -> Vault:
         backed_up=list(values["backed_up"]),
         unread=[(str(source), int(author), str(digest)) for source, author, digest in values["unread"]],
         cursor=values["cursor"],
+        guardians=_guardianship_of(values["guardians"]) if values.get("guardians") else None,
+        moving=Moving(**values["moving"]) if values.get("moving") else None,
     )
+
+
+def _guardianship_of(values: Mapping[str, Any]) -> Guardianship:
+    return Guardianship(**{**values, "guardians": tuple(Guardian(**each) for each in values["guardians"])})
 
 
 def _account_of(values: Mapping[str, Any]) -> Account:
@@ -545,6 +585,11 @@ def _account_of(values: Mapping[str, Any]) -> Account:
         former_inboxes=[bytes.fromhex(seed) for seed in values["former_inboxes"]],
         certificate=values["certificate"],
         publisher_serial=values["publisher_serial"],
+        publisher_seed=bytes.fromhex(values.get("publisher_seed", "")),
+        guarding=[
+            Guarding(**{**each, "members": tuple(Member(**member) for member in each["members"])})
+            for each in values.get("guarding", ())
+        ],
         trees={cls: _tree_of(each) for cls, each in values["trees"].items()},
         publications=[_publication_of(each) for each in values["publications"]],
         pending=_publication_of(values["pending"]) if values["pending"] else None,
