@@ -25,8 +25,8 @@ contract Recovery is IRecovery, ByPseudonym {
         "Withdraw(address pseudonym,address guardian,uint32 round,uint40 deadline)"
     );
 
-    /// @dev A set counts so late, the first one too: whoever got one signature over a hash that says nothing has not won
-    /// yet, and the guardians of before have that long to take back what a thief of the wallet changed.
+    /// @dev A set counts so late, also the first of a pseudonym that is in use: whoever got one signature over a hash
+    /// that says nothing has not won yet, and the guardians of before can take back what a thief of the wallet changed.
     uint256 private constant NOTICE = 30 days;
 
     /// @dev So long the controller may object.
@@ -248,7 +248,7 @@ contract Recovery is IRecovery, ByPseudonym {
         Entry storage entry = _entryOf[pseudonym];
         _settle(entry);
 
-        uint40 since = uint40(block.timestamp + NOTICE);
+        uint40 since = uint40(block.timestamp + (_isNew(pseudonym, entry) ? 0 : NOTICE));
         entry.successor = guardians;
         entry.since = since;
         entry.nonce++;
@@ -282,6 +282,11 @@ contract Recovery is IRecovery, ByPseudonym {
         entry.successor = bytes32(0);
         entry.since = 0;
         entry.opened = 0;
+    }
+
+    /// @dev Nothing stands under it that could be stolen, so its guardians are there from the beginning.
+    function _isNew(address pseudonym, Entry storage entry) private view returns (bool) {
+        return entry.nonce == 0 && _keys.versionOf(pseudonym) == 0;
     }
 
     function _isDue(Entry storage entry) private view returns (bool) {

@@ -119,6 +119,8 @@ class Patient(Recovering):
         self.vault.open_account(account, classes=self._classes if own else (), hour=self.chain.hour())
         self._certify(account)
         self._save()
+        # Before anything stands under it they count at once; later only after 30 days.
+        self.guard_accounts()
         return account
 
     def _certify(self, account: Account) -> None:

@@ -177,7 +177,8 @@ interface IRecovery {
     /// @notice The hash by which a set is named.
     function hashOf(Guardians calldata guardians) external pure returns (bytes32);
 
-    /// @notice Names the guardians that count in 30 days; those of before count until then. Only the controller.
+    /// @notice Names the guardians that count in 30 days; those of before count until then. Only the controller. The
+    /// first ones of a pseudonym without any document count at once.
     /// @param pseudonym Whose guardians they are.
     /// @param guardians The hash of the set, zero for none.
     function setGuardians(address pseudonym, bytes32 guardians) external;

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from contracts_world import DAY, HOUR, ZERO, refused, sign
+from contracts_world import DAY, HOUR, ZERO, digest, refused, sign
 
 from theriac.health.guardians import GuardianSet, SetGuardians
 from theriac.health.messages import HandOver
@@ -26,7 +26,30 @@ def test_hash_of__is_what_the_package_finds(recovery, guarded):
     assert recovery.hashOf(guarded.set.terms) == guarded.set.hash
 
 
-def test_set_guardians__for_the_first_time__counts_after_thirty_days(recovery, keys, sibling, others, clock):
+def test_set_guardians__of_a_pseudonym_without_a_document__count_at_once(recovery, sibling, others):
+    # when
+    receipt = recovery.setGuardians(sibling, others.hash, sender=sibling)
+
+    # then
+    assert receipt.events == [recovery.GuardiansSet(sibling, others.hash, receipt.timestamp)]
+    assert recovery.guardOf(sibling) == (others.hash, NONE, 0, 1, 0)
+
+
+def test_set_guardians__of_a_pseudonym_without_a_document__the_second_ones_wait(recovery, sibling, others, guarded):
+    recovery.setGuardians(sibling, others.hash, sender=sibling)
+
+    receipt = recovery.setGuardians(sibling, guarded.set.hash, sender=sibling)
+
+    since = receipt.timestamp + 30 * DAY
+    assert recovery.guardOf(sibling) == (others.hash, guarded.set.hash, since, 2, 0)
+
+
+def test_set_guardians__the_first_ones_of_a_pseudonym_in_use__count_after_thirty_days(
+    recovery, keys, sibling, others, clock
+):
+    # given
+    keys.publish(sibling, 1, digest("bundle"), sender=sibling)
+
     # when
     receipt = recovery.setGuardians(sibling, others.hash, sender=sibling)
 
