@@ -1,20 +1,21 @@
 """For each function that changes state, every kind of account that must be refused is refused, with the named error.
 
-The rows are in `authorisation_rows.py` and `authorisation_cover_rows.py`, the kinds of accounts in
-`authorisation_cast.py`. A new external function without a row fails here.
+The rows are in `authorisation_rows.py`, `authorisation_cover_rows.py` and `authorisation_recovery_rows.py`, the kinds
+of accounts in `authorisation_cast.py`. A new external function without a row fails here.
 """
 
 from pathlib import Path
 
 import ape
 import authorisation_cover_rows as cover
+import authorisation_recovery_rows as recovery
 import authorisation_rows
 import pytest
 from authorisation_cast import ACCEPTED, Cast, gathered
 from authorisation_rows import SIGNERS, Row, SignedRow
 
-ROWS = (*authorisation_rows.ROWS, *cover.ROWS)
-SIGNED = (*authorisation_rows.SIGNED, *cover.SIGNED)
+ROWS = (*authorisation_rows.ROWS, *cover.ROWS, *recovery.ROWS)
+SIGNED = (*authorisation_rows.SIGNED, *cover.SIGNED, *recovery.SIGNED)
 
 # What a function calls the signatures that it takes; some are named after who signed.
 NAMES = ("signature", "underwriting", "provider", "patient")
@@ -25,7 +26,7 @@ NOT_DEPLOYED = ("contracts/interfaces/", "contracts/libraries/", "contracts/type
 @pytest.fixture(scope="module")
 def cast(world, accounts) -> Cast:
     """Everyone by kind."""
-    return gathered(world, accounts)
+    return gathered(world, accounts, before=recovery.begin_recoveries, after=recovery.go_on_with_recoveries)
 
 
 def functions() -> set[tuple[str, str]]:
