@@ -9,7 +9,8 @@ import click
 from scripts._cli import Failure, passphrase
 from scripts._keys import key
 from scripts._site import Person, Site, connected
-from theriac.errors import DamagedKeystore, NoBundle
+from theriac.errors import DamagedKeystore
+from theriac.health.backup import home_of, sealed_backup
 from theriac.health.chain import Chain, SenderRelay
 from theriac.health.keystore import Key, Keystore, Lock, passphrase_lock, unseal, wallet_lock
 from theriac.health.patient import Patient
@@ -66,7 +67,15 @@ def _lock(site: Site, person: Person, wallet: Wallet, kind: str) -> Lock:
 
 
 def _client(
-    site: Site, person: Person, vault: Vault, keystore: Keystore, wallet: Wallet, payer: str, chain: Chain | None = None
+    site: Site,
+    person: Person,
+    vault: Vault,
+    keystore: Keystore,
+    wallet: Wallet,
+    payer: str,
+    chain: Chain | None = None,
+    *,
+    former: Wallet | None = None,
 ) -> Patient:
     return Patient(
         vault,
@@ -75,6 +84,7 @@ def _client(
         chain=chain or site.chain(person.folder),
         relay=SenderRelay(site.sender(payer), site.contracts),
         store=site.store,
+        former=former,
     )
 
 
@@ -130,13 +140,9 @@ def restore(site: Site, person: Person, *, words: str | None, account: str | Non
     if (person.folder / VAULT).exists():
         raise Failure(f"{person.who} has a vault here already; restore under another name with --as.")
     wallet = _kept_wallet(site, person, words=words, account=account)
-    home = str(wallet.signer(0).address)
     chain = site.chain(person.folder)
-    backup = chain.bundle(home, site.store).backup
-    if not backup:
-        raise NoBundle(pseudonym=home, fault="it names no backup")
-    with site.store.get_digest(bytes.fromhex(backup)) as stream:
-        sealed = stream.read()
+    home = home_of(chain, str(wallet.signer(0).address))
+    sealed = sealed_backup(chain, site.store, home)
     opener = key(whose=f"the backup of {person.who}", wallet=lambda: wallet.signer(0))
     unlocked = unseal(sealed, opener, path="the backup")
     vault = Vault.decode(unlocked.secret)

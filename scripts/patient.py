@@ -19,6 +19,7 @@ from scripts._cli import (
     write_out,
     yes_option,
 )
+from scripts._patient_recovery import add_recovery
 from scripts._policies import add_cover
 
 
@@ -872,3 +873,4 @@ def cancel_prescription(
 # -- cover -----------------------------------------------------------------------------------------------------------
 
 add_cover(cli)
+add_recovery(cli)

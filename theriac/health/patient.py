@@ -101,6 +101,11 @@ class Patient(Recovering):
         self._classes = tuple(str(cls) for cls in classes)
         self._filing = Filing(vault, chain=chain, store=store)
 
+    @property
+    def wallet(self) -> Wallet:
+        """What signs for the pseudonyms."""
+        return self._wallet
+
     # -- beginning ---------------------------------------------------------------------------------------------------
 
     def found(self) -> None:
