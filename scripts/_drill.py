@@ -11,7 +11,7 @@ from rich.console import Console
 from scripts._demo import DAY, TREAT, Story
 from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import NotOpened, TheriacError, TooFewShares
-from theriac.health.backup import open_by_shares, sealed_backup
+from theriac.health.backup import backups, open_by_shares
 from theriac.health.guardians import Guardian, PrivateExtendedKey, ward_path
 from theriac.health.keystore import Keystore, Lock
 from theriac.health.patient import Patient
@@ -130,8 +130,8 @@ class Drill(Story):
         home, identity = self.patient.vault.home().pseudonym, HybridIdentity.generate()
         call = Call(home, str(identity.recipient))
         sealed = [seal_words(self.keeper(each).words(), to=call) for each in helpers]
-        words = [open_words(each, identity=identity, home=home) for each in sealed]
-        return open_by_shares(sealed_backup(self.chain("new device"), self.store, home), words)
+        words = [share for each in sealed for share in open_words(each, identity=identity, home=home)]
+        return open_by_shares(backups(self.chain("new device"), self.store, home), words)
 
     def _approvals(self, helpers: list[Helper]) -> list[Approval]:
         pleas = {each.guardian: each for each in self.patient.pleas()}

@@ -271,6 +271,12 @@ def _call(home: str, out: str, who: str, network: str, store: str | None) -> Non
 @_MNEMONIC
 @_ACCOUNT
 @click.option("--new-account", default=None, help="Your account is lost too: this one takes its place.")
+@click.option(
+    "--skip",
+    type=click.IntRange(0, 100),
+    default=0,
+    help="Pass over so many of the newest backups: a thief may have named them. Try it where records are missing.",
+)
 @_PAYER
 @_WHO
 @network_options
@@ -280,6 +286,7 @@ def _open(
     mnemonic: bool,
     account: str | None,
     new_account: str | None,
+    skip: int,
     payer: str | None,
     who: str,
     network: str,
@@ -311,6 +318,7 @@ def _open(
                 account=account or new_account,
                 lost=lost,
                 payer=site.alias(payer),
+                skip=skip,
             )
         count = len(patient.vault.entries)
     click.echo(f"Your vault is back with {plural(count, 'record')}.")

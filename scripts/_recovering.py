@@ -9,7 +9,7 @@ from scripts._patients import VAULT, WORDS, _client, _kept_wallet, _opened
 from scripts._site import Person, Site
 from theriac.crypto.recipients import HybridIdentity, parse_identity
 from theriac.errors import BadIdentity, DamagedKeystore
-from theriac.health.backup import open_by_shares, sealed_backup
+from theriac.health.backup import backups, open_by_shares
 from theriac.health.keystore import Keystore, passphrase_lock
 from theriac.health.patient import Patient
 from theriac.health.pleas import Call, open_words
@@ -66,14 +66,15 @@ def open_shares(
     account: str | None,
     lost: bool,
     payer: str,
+    skip: int = 0,
 ) -> Patient:
     """The vault from guardians' shares, sealed or on paper; where the wallet is `lost` too, for a new one."""
     home, identity = _caller(person)
     if (person.folder / VAULT).exists():
         raise Failure(f"{person.who} has a vault here already; nothing was changed.", 3)
-    shares = [open_words(Path(file).read_bytes(), identity=identity, home=home) for file in files]
+    shares = [each for file in files for each in open_words(Path(file).read_bytes(), identity=identity, home=home)]
     chain = site.chain(person.folder)
-    vault = open_by_shares(sealed_backup(chain, site.store, home), [*shares, *printed])
+    vault = open_by_shares(backups(chain, site.store, home), [*shares, *printed], skip=skip)
 
     wallet = _kept_wallet(site, person, words=words, account=account)
     if not lost and not _rules(wallet, vault, controller=chain.authority(home).controller):
@@ -113,8 +114,6 @@ def begin(site: Site, person: Person, *, words: str | None, account: str | None)
     wallet = _kept_wallet(site, person, words=words, account=account)
     keystore, secret = Keystore.unlock(person.folder / VAULT, key(whose=person.who))
     vault = Vault.decode(secret)
-    if vault.moving is not None:
-        raise Failure(f"A {vault.moving.how} is under way for {person.who}; 'patient recover show' tells of it.", 3)
     path = person.folder / WORDS
     if path.exists():
         path.rename(person.folder / FORMER)

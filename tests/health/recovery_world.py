@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from health_world import DAY, HealthWorld
 
 from theriac.crypto.recipients import HybridIdentity
-from theriac.health.backup import open_by_shares, sealed_backup
+from theriac.health.backup import backups, open_by_shares
 from theriac.health.guardians import HARDENED, NO_PLACE, Guardian, PrivateExtendedKey, ward_path
 from theriac.health.keystore import Keystore, Lock, unseal
 from theriac.health.patient import Patient
@@ -80,8 +80,8 @@ def restored(world: HealthWorld, people: list[Helper], home: str) -> Vault:
     chain, identity = world.chain("new device"), HybridIdentity.generate()
     call = Call.decode(Call(home, str(identity.recipient)).encode())
     sealed = [seal_words(each.keeper(world, home).words(), to=call) for each in people]
-    words = [open_words(each, identity=identity, home=home) for each in sealed]
-    return open_by_shares(sealed_backup(chain, world.store, home), words)
+    words = [share for each in sealed for share in open_words(each, identity=identity, home=home)]
+    return open_by_shares(backups(chain, world.store, home), words)
 
 
 def client(

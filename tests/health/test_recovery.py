@@ -26,10 +26,11 @@ from theriac.errors import (
 )
 from theriac.health import bundle as bundles
 from theriac.health import records
-from theriac.health.backup import home_of, open_by_shares, sealed_backup
+from theriac.health.backup import backups, home_of, open_by_shares, sealed_backup
 from theriac.health.chain import Refusal, Signed, sign
 from theriac.health.guardians import Object, SetGuardians
 from theriac.health.hours import seconds_of
+from theriac.health.keystore import share_in
 from theriac.health.messages import Freshness, Grant, HandOver, Publish
 from theriac.health.patient import Patient
 from theriac.health.pleas import Plea
@@ -279,9 +280,9 @@ def test_shares__of_a_stranger_and_of_somebody_elses_guardian(world: HealthWorld
     # given somebody else with guardians of her own
     other, theirs = world.patient("other"), helpers()
     other.set_guardians([each.card() for each in theirs], threshold=2)
-    words = [each.keeper(world, other.vault.home().pseudonym).words() for each in theirs[:2]]
+    words = [each.keeper(world, other.vault.home().pseudonym).words()[0] for each in theirs[:2]]
     with pytest.raises(BadShare):
-        open_by_shares(sealed_backup(other.chain, world.store, life.home), words)
+        open_by_shares(backups(other.chain, world.store, life.home), words)
 
 
 def test_approve__what_is_not_the_guardians(world: HealthWorld, life: Life) -> None:
@@ -416,6 +417,49 @@ def test_recovery__what_a_thief_granted_meanwhile_is_not_granted_again(world: He
     life.everything_reads_on(lost)
 
 
+def test_shares__a_thief_who_names_another_backup_or_none_hides_nothing(world: HealthWorld, life: Life) -> None:
+    # given a thief of the wallet who has home name a vault of his own, sealed to the same guardians, and then none
+    thief = client(world, Vault.decode(life.patient.vault.encode()), life.patient._wallet, name="thief")
+    before = {entry.digest for entry in thief.vault.listed()}
+    home = thief.vault.home()
+    thief.vault.entries = {}
+    thief._take(replace(thief._guardianship(), serial=2))
+    thief._publish(home)
+    home.backup = ""
+    thief._publish(home)
+    assert not thief.chain.bundle(life.home, world.store).backup
+
+    # when guardians give the shares of all backups that they find
+    words = [share for each in life.people[:2] for share in each.keeper(world, life.home).words()]
+    found = [open_by_shares(backups(thief.chain, world.store, life.home), words, skip=skip) for skip in (0, 1)]
+
+    # then hers is among what they open
+    assert [{entry.digest for entry in vault.listed()} for vault in found] == [set(), before]
+
+
+def test_begin__another_change_of_keys_does_not_forget_the_first(world: HealthWorld, life: Life) -> None:
+    lost = client(world, Vault.decode(life.patient.vault.encode()), new_wallet())
+    lost.begin_recovery(from_backup=False)
+
+    for act in (
+        lambda: lost.set_guardians([each.card() for each in helpers()], threshold=2),
+        lost.drop_guardians,
+        lost.hand_over,
+    ):
+        with pytest.raises(NoMove):
+            act()
+
+
+def test_watch__tells_of_a_wallet_that_took_over(world: HealthWorld, life: Life) -> None:
+    account, other = life.patient.vault.own(), KeySigner(Account.create())
+    move = HandOver(account.pseudonym, other.address, NOBODY, True, 1, 0, world.now() + 900)
+    world.relay.carry(sign(life.patient.chain, move, life.patient._signer(account), other))
+
+    alarms = life.patient.guardian_alarms()
+
+    assert [(each.pseudonym, each.what) for each in alarms] == [(account.pseudonym, "Another wallet was made to rule")]
+
+
 # -- guardians that change -------------------------------------------------------------------------------------------
 
 
@@ -433,7 +477,7 @@ def test_set_guardians__others__the_former_shares_open_only_former_backups(world
     # given
     home, secrets = life.home, seeds_of(life.patient.vault)
     old = sealed_backup(life.patient.chain, world.store, home)
-    words = [each.keeper(world, home).words() for each in life.people[:2]]
+    words = [each.keeper(world, home).words()[0] for each in life.people[:2]]
 
     # when
     others = helpers(3)
@@ -441,11 +485,11 @@ def test_set_guardians__others__the_former_shares_open_only_former_backups(world
 
     # then what they open holds no key that is used any more
     new = sealed_backup(life.patient.chain, world.store, home)
-    assert seeds_of(open_by_shares(old, words)) == secrets
+    assert seeds_of(open_by_shares([old], words)) == secrets
     with pytest.raises(BadShare):
-        open_by_shares(new, words)
+        open_by_shares([new], words)
     with pytest.raises(NoMatchingIdentity):
-        life.people[0].keeper(world, home).words()
+        share_in(new, [life.people[0].identity], home=home)
     assert not seeds_of(restored(world, others[:2], home)) & secrets
     life.everything_reads_on(life.patient)
 
@@ -492,22 +536,24 @@ def test_set_guardians__on_paper_and_with_a_plain_account(world: HealthWorld) ->
     home = patient.vault.home().pseudonym
 
     # when
-    words = [printed["paper 1"], people[2].keeper(world, home).words()]
-    lost = client(world, open_by_shares(sealed_backup(patient.chain, world.store, home), words), new_wallet())
+    words = [printed["paper 1"], people[2].keeper(world, home).words()[0]]
+    lost = client(world, open_by_shares(backups(patient.chain, world.store, home), words), new_wallet())
     lost.begin_recovery(from_backup=True)
     lost.start_recovery(approvals(world, lost, people[1:]))
     world.travel(14 * DAY)
 
     # then the new device is theirs to open again, by the same paper: nobody has printed another
     assert set(lost.finish_recovery()) == set(lost.vault.accounts)
-    assert open_by_shares(sealed_backup(patient.chain, world.store, home), [printed["paper 1"], printed["paper 2"]])
+    newest = sealed_backup(patient.chain, world.store, home)
+    again = open_by_shares([newest], [printed["paper 1"], printed["paper 2"]])
+    assert seeds_of(again) == seeds_of(lost.vault)
 
 
 def test_drop_guardians__nobody_opens_it_any_more(world: HealthWorld, life: Life) -> None:
     life.patient.drop_guardians()
 
     with pytest.raises(NoMatchingIdentity):
-        life.people[0].keeper(world, life.home).words()
+        share_in(sealed_backup(life.patient.chain, world.store, life.home), [life.people[0].identity], home=life.home)
     world.travel(30 * DAY)
     assert not any(each.guarded for each in life.patient.standings())
     assert life.patient.watch().alarms == ()
@@ -566,7 +612,7 @@ def test_hand_over__every_key_is_new(world: HealthWorld, life: Life, keep: bool)
         with pytest.raises(NotOpened):
             world.reader(world.doctor, "the doctor's device").unsafe_try(life.granted.pseudonym, after)
         with pytest.raises(NoMatchingIdentity):
-            life.people[0].keeper(world, life.home).words()
+            share_in(new_backup, [life.people[0].identity], home=life.home)
 
 
 def test_hand_over__from_nobody(world: HealthWorld, life: Life) -> None:

@@ -132,15 +132,15 @@ def shares_lock(holders: Sequence[HybridRecipient | None], *, k: int, home: str)
     """
     secret = os.urandom(32)
     words = shares.split(secret, k=k, n=len(holders))
-    sealed: list[bytes] = [
-        documents.seal(documents.encode("share", {"home": home, "words": each}), to=holder)
-        for holder, each in zip(holders, words, strict=True)
-        if holder is not None
+    letters = [documents.encode("share", {"home": home, "words": each}) for each in words]
+    sealed = [
+        documents.seal(letter, to=holder) for holder, letter in zip(holders, letters, strict=True) if holder is not None
     ]
-    length = max(len(each.encode()) for each in words) + len(home) + 64
+    drawn = random.SystemRandom()
     while len(sealed) < shares.MOST:
-        sealed.append(documents.seal(bytes(length), to=HybridIdentity.generate().recipient))
-    random.SystemRandom().shuffle(sealed)
+        nobody = HybridIdentity.generate().recipient
+        sealed.append(documents.seal(bytes(len(drawn.choice(letters))), to=nobody))
+    drawn.shuffle(sealed)
     parameters = {"by": "shares", "shares": [base64.b64encode(each).decode() for each in sealed]}
     return Shared(Lock(_by_secret(secret).recipient, parameters), words)
 

@@ -6,21 +6,24 @@ of the file; and the keeper checks that what is asked for is what the chain says
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from eth_utils.address import is_checksum_address
 
 from theriac.crypto.recipients import HybridIdentity, HybridRecipient, parse_recipient
-from theriac.errors import BadDocument, BadExtendedKey, BadRecipient, NotYours
+from theriac.errors import BadDocument, BadExtendedKey, BadRecipient, NoMatchingIdentity, NotYours
 from theriac.health import documents
-from theriac.health.backup import sealed_backup
+from theriac.health.backup import backups
 from theriac.health.chain import Chain
 from theriac.health.guardians import ExtendedKey, Guardian, GuardianSet, TakeOver, Withdraw
 from theriac.health.keystore import share_in
 from theriac.ledger.signer import Signer
 from theriac.store import Store
+
+_SHARES = 8
+"""Shares of so many backups are given at once."""
 
 _LATER = 24 * 3600
 """Seconds that a withdrawal may take to arrive."""
@@ -168,18 +171,19 @@ class Call:
         return found
 
 
-def seal_words(words: str, *, to: Call) -> bytes:
-    """A share for who called, and for nobody else."""
-    share = documents.encode("share", {"home": to.home, "words": words})
+def seal_words(words: Sequence[str], *, to: Call) -> bytes:
+    """A guardian's shares for who called, and for nobody else."""
+    share = documents.encode("shares", {"home": to.home, "words": list(words)})
     return documents.seal(share, to=parse_recipient(to.recipient))
 
 
-def open_words(sealed: bytes, *, identity: HybridIdentity, home: str) -> str:
+def open_words(sealed: bytes, *, identity: HybridIdentity, home: str) -> list[str]:
     """:raises BadDocument: it is no share of this home. Raises NoMatchingIdentity where it is for somebody else."""
-    values = documents.decode("share", documents.open_(sealed, identities=[identity]))
-    if values.get("home") != home or not isinstance(values.get("words"), str):
+    values = documents.decode("shares", documents.open_(sealed, identities=[identity]))
+    words = values.get("words")
+    if values.get("home") != home or not isinstance(words, list) or not all(isinstance(each, str) for each in words):
         raise BadDocument(kind="share", fault="it is of another home")
-    return str(values["words"])
+    return list(words)
 
 
 # -- the guardian's side ---------------------------------------------------------------------------------------------
@@ -198,9 +202,20 @@ class Keeper:
         self._signer = signer
         self._home = home
 
-    def words(self) -> str:
-        """The share of the newest backup; raises NoMatchingIdentity where it holds none for this guardian."""
-        return share_in(sealed_backup(self.chain, self._store, self._home), [self._identity], home=self._home)
+    def words(self) -> list[str]:
+        """This guardian's share of each backup that is found, the newest first.
+
+        :raises NoMatchingIdentity: none holds one for this guardian.
+        """
+        found: dict[str, None] = {}
+        for sealed in backups(self.chain, self._store, self._home):
+            try:
+                found[share_in(sealed, [self._identity], home=self._home)] = None
+            except (NoMatchingIdentity, BadDocument):
+                continue
+        if not found:
+            raise NoMatchingIdentity(tried=1)
+        return list(found)[:_SHARES]
 
     def check(self, plea: Plea) -> None:
         """:raises NotYours: this guardian is asked for what it does not guard, or what the chain would not take."""

@@ -106,6 +106,7 @@ class Recovering:
 
         :raises BadGuardians: too few, or as many are needed as an objection would ask for.
         """
+        self._check_still()
         former = self.vault.guardians
         serial = former.serial + 1 if former is not None else 1
         printed = self._take(Guardianship(tuple(guardians), threshold, {}, "", serial))
@@ -126,10 +127,16 @@ class Recovering:
 
     def drop_guardians(self) -> None:
         """Has nobody guard these keys: no backup opens by shares any more, and on the chain it ends after 30 days."""
+        self._check_still()
         self._guardianship()
         self.vault.guardians = None
         self._begin(Moving("guardians", list(self.vault.accounts), wrapped=True))
         self.guard_accounts()
+
+    def _check_still(self) -> None:
+        """One change of all keys at a time: another would forget what is left of it."""
+        if self.vault.moving is not None:
+            raise NoMove(fault=f"a change of all keys is under way ({self.vault.moving.how}); finish that first")
 
     def _guardianship(self) -> Guardianship:
         if self.vault.guardians is None:
@@ -149,7 +156,7 @@ class Recovering:
         standing = self.vault.guardians
         for account in self.vault.accounts.values() if standing is not None else ():
             if standing is not None and not _has_newest(account, standing):
-                account.guarding = [*account.guarding[-3:], Guarding.of(standing)]
+                account.guarding = [*account.guarding, Guarding.of(standing)]
 
     def _other_locks(self) -> tuple[Lock, ...]:
         return (self.vault.guardians.as_lock,) if self.vault.guardians is not None else ()
@@ -159,7 +166,7 @@ class Recovering:
         if self.vault.guardians is None and not any(each.guarding for each in self.vault.accounts.values()):
             return
         self._name_guardians()
-        if self.vault.unsaved_seeds():
+        if self.vault.unsaved_seeds() and self._may_publish(self.vault.home()):
             self._publish(self.vault.home())
         for account in self.vault.accounts.values():
             if not account.guarding or not self._controls(account):
@@ -182,6 +189,11 @@ class Recovering:
             named = {guard.guardians, guard.successor} - {_NONE}
             if named - ours or (guard.since and guard.successor == _NONE and self.vault.guardians is not None):
                 what = "Other guardians were set"
+                found[account.pseudonym, what] = StrangeGuardians(pseudonym=account.pseudonym, what=what)
+        for event in self.chain.index.events("Keys", "HandedOver"):
+            account = self.vault.accounts.get(event.arguments["pseudonym"])
+            if account is not None and self.vault.moving is None and not self._controls(account):
+                what = "Another wallet was made to rule"
                 found[account.pseudonym, what] = StrangeGuardians(pseudonym=account.pseudonym, what=what)
         for event in self.chain.index.events("Recovery", "Started"):
             account = self.vault.accounts.get(event.arguments["pseudonym"])
@@ -228,8 +240,7 @@ class Recovering:
 
     def begin_recovery(self, *, from_backup: bool) -> None:
         """From now on this client's wallet is the one that guardians are asked to give every pseudonym to."""
-        if self.vault.moving is None or self.vault.moving.how != "recovery":
-            self.vault.moving = Moving("recovery", list(self.vault.accounts), from_backup=from_backup)
+        self.vault.moving = Moving("recovery", list(self.vault.accounts), from_backup=from_backup)
         self._save()
 
     def pleas(self) -> list[Plea]:
@@ -334,6 +345,7 @@ class Recovering:
         :param keep_grants: whether readers read on; otherwise everything that was granted ends.
         :param keep_guardians: whether the same guardians guard on, by new shares; otherwise nobody does.
         """
+        self._check_still()
         if self._former is None:
             raise NoMove(fault="no wallet hands over")
         if not keep_grants:
