@@ -168,41 +168,58 @@ class Recovering:
         self._name_guardians()
         if self.vault.unsaved_seeds() and self._may_publish(self.vault.home()):
             self._publish(self.vault.home())
+        named = self._named()
         for account in self.vault.accounts.values():
-            if not account.guarding or not self._controls(account):
+            wanted = account.guarding[-1].set.hash if account.guarding and self.vault.guardians is not None else _NONE
+            if wanted == named.get(account.pseudonym, [_NONE])[-1] or not self._controls(account):
                 continue
-            wanted = account.guarding[-1].set.hash if self.vault.guardians is not None else _NONE
             guard, authority = self.chain.guard(account.pseudonym), self.chain.authority(account.pseudonym)
-            standing = guard.successor if guard.since else guard.guardians
-            if wanted != standing and not authority.frozen:
+            if wanted != (guard.successor if guard.since else guard.guardians) and not authority.frozen:
                 message = SetGuardians(account.pseudonym, wanted, guard.nonce, authority.era, self._deadline())
                 self._relay.carry(sign(self.chain, message, self._signer(account)))
 
-    def guardian_alarms(self) -> tuple[StrangeGuardians, ...]:
-        """Guardians and recoveries of her pseudonyms that do not come from here."""
-        found: dict[tuple[str, str], StrangeGuardians] = {}
+    def _named(self) -> dict[str, list[bytes]]:
+        """The hashes of all sets that were ever named for her pseudonyms, the newest last."""
+        named: dict[str, list[bytes]] = {}
         for event in self.chain.index.events("Recovery", "GuardiansSet"):
-            account = self.vault.accounts.get(event.arguments["pseudonym"])
-            if account is None:
-                continue
-            guard, ours = self.chain.guard(account.pseudonym), {each.set.hash for each in account.guarding}
-            named = {guard.guardians, guard.successor} - {_NONE}
-            if named - ours or (guard.since and guard.successor == _NONE and self.vault.guardians is not None):
-                what = "Other guardians were set"
-                found[account.pseudonym, what] = StrangeGuardians(pseudonym=account.pseudonym, what=what)
-        for event in self.chain.index.events("Keys", "HandedOver"):
-            account = self.vault.accounts.get(event.arguments["pseudonym"])
-            if account is not None and self.vault.moving is None and not self._controls(account):
-                what = "Another wallet was made to rule"
-                found[account.pseudonym, what] = StrangeGuardians(pseudonym=account.pseudonym, what=what)
-        for event in self.chain.index.events("Recovery", "Started"):
-            account = self.vault.accounts.get(event.arguments["pseudonym"])
-            if account is None or self.vault.moving is not None:
-                continue
-            if self.chain.pending(account.pseudonym).controller:
-                what = "A recovery was started"
-                found[account.pseudonym, what] = StrangeGuardians(pseudonym=account.pseudonym, what=what)
-        return tuple(found.values())
+            pseudonym = str(event.arguments["pseudonym"])
+            if pseudonym in self.vault.accounts:
+                named.setdefault(pseudonym, []).append(bytes(event.arguments["guardians"]))
+        return named
+
+    def guardian_alarms(self) -> tuple[StrangeGuardians, ...]:
+        """Guardians, recoveries and wallets of her pseudonyms that do not come from here."""
+        found = [
+            StrangeGuardians(pseudonym=pseudonym, what="Other guardians were set")
+            for pseudonym, hashes in self._named().items()
+            if self._is_strange(self.vault.accounts[pseudonym], hashes)
+        ]
+        if self.vault.moving is None:
+            taken = [each for each in self._told("Keys", "HandedOver") if not self._controls(each)]
+            started = [
+                each for each in self._told("Recovery", "Started") if self.chain.pending(each.pseudonym).controller
+            ]
+            for accounts, what in (
+                (taken, "Another wallet was made to rule"),
+                (started, "A recovery was started"),
+            ):
+                found += [StrangeGuardians(pseudonym=each.pseudonym, what=what) for each in accounts]
+        return tuple(found)
+
+    def _is_strange(self, account: Account, hashes: list[bytes]) -> bool:
+        """Whether guardians that are not this vault's count or will, or hers were taken away."""
+        if hashes[-1] == _NONE and self.vault.guardians is not None:
+            return True
+        strange = set(hashes) - {each.set.hash for each in account.guarding} - {_NONE}
+        if not strange:
+            return False
+        guard = self.chain.guard(account.pseudonym)
+        return bool({guard.guardians, guard.successor} & strange)
+
+    def _told(self, contract: str, event: str) -> list[Account]:
+        """Her accounts that such events tell of."""
+        told = dict.fromkeys(str(each.arguments["pseudonym"]) for each in self.chain.index.events(contract, event))
+        return [self.vault.accounts[each] for each in told if each in self.vault.accounts]
 
     def object_to_recovery(self) -> list[str]:
         """Objects to every pending recovery of a pseudonym that this wallet controls; which those are."""
