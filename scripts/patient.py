@@ -315,6 +315,12 @@ def _tell(found: Any, *, as_json: bool) -> None:
             }
         )
         return
+    from theriac.errors import StrangeGuardians
+
+    for alarm in found.alarms:
+        # What was published from elsewhere was told before this.
+        if isinstance(alarm, StrangeGuardians):
+            click.echo(f"ALARM: {alarm}", err=True)
     click.echo(f"Filed {len(found.filed)} new records, published {len(found.published)} times.")
     for digest in found.waiting:
         click.echo(f"Waits for its bytes or its key: {digest[:16]}")

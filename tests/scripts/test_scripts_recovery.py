@@ -77,10 +77,10 @@ def test_recover__both_lost_and_a_thief_has_the_wallet__then_a_child_comes_of_ag
     assert "until" in shown[0]["recovery"]
 
     # and a thief, who has the vault and the words of before, objects to it
-    watched = town.done("patient", "watch", "--as", "ann").out
+    watched = town.done("patient", "watch", "--as", "ann")
     objected = town.done("patient", "object", "--as", "ann")
     assert "Objections: 4." in objected.out
-    assert watched
+    assert len([each for each in watched.sentences if "ALARM: A recovery was started" in each]) == 4
     later(town, 14)
     refused = town.run("patient", "recover", "finish", "--as", "ann2")
     assert refused.code == 3
