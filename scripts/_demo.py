@@ -45,7 +45,6 @@ BUNDLE = ROOT / "examples" / "fhir" / "synthea-r4-a.json"
 IMAGE = ROOT / "examples" / "dicom" / "gradient.dcm"
 TREAT = Purpose.parse("TREAT")
 DAY = 24 * 3600
-NOBODY = "0x" + "00" * 20
 
 
 @dataclass
@@ -158,7 +157,8 @@ class Story:
         """Takes in contracts that were deployed just now."""
         deployment = self.contracts.deployment
         for name, contract in deployed.items():
-            block = contract.creation_metadata.block
+            # Keys has no transaction of its own: Recovery made it.
+            block = (deployed["Recovery"] if name == "Keys" else contract).creation_metadata.block
             deployment = deployment.with_contract(self.web3, name, contract.address, block=block)
         self.contracts = Contracts(self.web3, deployment)
 
@@ -186,15 +186,17 @@ class Story:
             }
             for name, person in names.items():
                 self._publish_profile(person, name)
-            step.told.append("6 contracts; North Clinic is member 1; Dr Lin and Dr Okafor joined by their signatures")
+            step.told.append("7 contracts; North Clinic is member 1; Dr Lin and Dr Okafor joined by their signatures")
 
     def _deploy(self) -> None:
         account, project = self._accounts[0], ape.project
         with logger.at_level(LogLevel.ERROR):
             consortium = account.deploy(project.Consortium, account.address)
-            keys = account.deploy(project.Keys, NOBODY)
+            recovery = account.deploy(project.Recovery)
+            keys = project.Keys.at(recovery.keys())
             deployed = {
                 "Consortium": consortium,
+                "Recovery": recovery,
                 "Keys": keys,
                 "Records": account.deploy(project.Records, consortium, keys),
                 "Grants": account.deploy(project.Grants, consortium, keys),

@@ -7,6 +7,7 @@ from typing import Any
 from eth_utils.crypto import keccak
 
 from scripts._accounts import address_of
+from scripts._cli import Failure
 from scripts._progress import working
 from scripts._site import Site
 from theriac.errors import NotDeployed
@@ -14,7 +15,8 @@ from theriac.ledger.deployment import Deployment
 
 ORDER = {
     "Consortium": ("board",),
-    "Keys": ("recovery",),
+    "Recovery": (),
+    "Keys": ("Recovery",),
     "Records": ("Consortium", "Keys"),
     "Grants": ("Consortium", "Keys"),
     "Letters": ("Keys",),
@@ -33,9 +35,7 @@ ORDER = {
     "Episodes": ("Consortium", "Keys", "Records", "Policies", "Escrow"),
     "Emergencies": ("Consortium", "Keys"),
 }
-"""Each contract and what its constructor is given."""
-
-_NOBODY = "0x" + "00" * 20
+"""Each contract and what its constructor is given. Keys is made by Recovery's."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ def deploy(site: Site, *, account: str | None, board: str | None, depth: int | N
         path.rename(path.with_name(f"{path.name}.{Deployment.load(path).genesis[2:10]}"))
     deployment = _begun(site, path, depth)
     deployment.verify(site.web3)
+    if "Keys" in deployment.contracts and "Recovery" not in deployment.contracts:
+        raise Failure(f"What is deployed on {site.name} knows no recovery; give --anew to deploy everything again.", 3)
     missing = [name for name in ORDER if name not in deployment.contracts]
     if not missing:
         return Done(deployment, path, (), 0)
@@ -62,13 +64,16 @@ def deploy(site: Site, *, account: str | None, board: str | None, depth: int | N
     alias = site.alias(account)
     sender = site.sender(alias)
     given: dict[str, Any] = {"board": address_of(board, play=site.play) if board else sender.address}
-    given["recovery"] = _NOBODY
     gas = 0
     with working("Compiling the contracts"):
         kinds = _compiled()
     for name in missing:
         with working(f"Deploying {name}"):
             arguments = tuple(given[each] if each in given else deployment[each].address for each in ORDER[name])
+            if name == "Keys":
+                deployment = _with_keys(site, deployment, kinds["Recovery"]["abi"], arguments)
+                deployment.save(site.deployments)
+                continue
             contract = site.web3.eth.contract(abi=kinds[name]["abi"], bytecode=kinds[name]["code"])
             call = contract.constructor(*arguments)
             mark = keccak(hexstr=call.data_in_transaction).hex()[:16]
@@ -81,6 +86,13 @@ def deploy(site: Site, *, account: str | None, board: str | None, depth: int | N
         )
         deployment.save(site.deployments)
     return Done(deployment, path, tuple(missing), gas)
+
+
+def _with_keys(site: Site, deployment: Deployment, abi: Any, arguments: tuple[Any, ...]) -> Deployment:
+    """Keys stands since Recovery does, which says where."""
+    recovery = deployment["Recovery"]
+    address = site.web3.eth.contract(address=recovery.address, abi=abi).functions.keys().call()
+    return deployment.with_contract(site.web3, "Keys", address, block=recovery.block, arguments=arguments)
 
 
 def _begun(site: Site, path: Path, depth: int | None) -> Deployment:

@@ -14,7 +14,8 @@ from scripts._cli import Failure, passphrase, printable
 from scripts._keys import key
 from scripts._site import Person, Site, connected
 from scripts._wallets import BrowserWallet, Signing
-from theriac.errors import DamagedKeystore, NoBundle, WrongPassphrase
+from theriac.errors import DamagedKeystore, WrongPassphrase
+from theriac.health.backup import home_of, sealed_backup
 from theriac.health.chain import Chain, Relay, SenderRelay
 from theriac.health.keystore import Key, Keystore, Lock, passphrase_lock, unseal, wallet_lock
 from theriac.health.patient import Patient
@@ -99,6 +100,7 @@ def _client(
     chain: Chain | None = None,
     *,
     tell: Relaying | None = None,
+    former: Wallet | None = None,
 ) -> Patient:
     relay = _relay(site, person, vault, keystore, payer)
     return Patient(
@@ -108,6 +110,7 @@ def _client(
         chain=chain or site.chain(person.folder),
         relay=relay if tell is None else tell(relay),
         store=site.store,
+        former=former,
     )
 
 
@@ -325,13 +328,9 @@ def restore(
     if (person.folder / VAULT).exists():
         raise Failure(f"{person.who} has a vault here already; restore under another name with --as.")
     wallet = _kept_wallet(site, person, words=words, account=account)
-    home = str(wallet.signer(0).address)
     chain = site.chain(person.folder)
-    backup = chain.bundle(home, site.store).backup
-    if not backup:
-        raise NoBundle(pseudonym=home, fault="it names no backup")
-    with site.store.get_digest(bytes.fromhex(backup)) as stream:
-        sealed = stream.read()
+    home = home_of(chain, str(wallet.signer(0).address))
+    sealed = sealed_backup(chain, site.store, home)
     opener = key(whose=f"the backup of {person.who}", wallet=lambda: wallet.signer(0))
     unlocked = unseal(sealed, opener, path="the backup")
     vault = Vault.decode(unlocked.secret)

@@ -23,6 +23,7 @@ from scripts._patient_emergency import add_emergency
 from scripts._patient_erasure import SPREAD, add_erasure, seconds_of_spread
 from scripts._patient_looked import add_looked
 from scripts._patient_page import add_page
+from scripts._patient_recovery import add_recovery
 from scripts._patient_relay import add_relay
 from scripts._patient_same import add_sameness
 from scripts._patient_standards import add_standards
@@ -372,6 +373,12 @@ def _tell(found: Any, *, as_json: bool) -> None:
             }
         )
         return
+    from theriac.errors import StrangeGuardians
+
+    for alarm in found.alarms:
+        # What was published from elsewhere was told before this.
+        if isinstance(alarm, StrangeGuardians):
+            click.echo(f"ALARM: {alarm}", err=True)
     click.echo(f"Filed {len(found.filed)} new records, published {len(found.published)} times.")
     for digest in found.waiting:
         click.echo(f"Waits for its bytes or its key: {digest[:16]}")
@@ -969,3 +976,4 @@ add_sameness(cli)
 # -- emergencies -----------------------------------------------------------------------------------------------------
 
 add_emergency(cli)
+add_recovery(cli)

@@ -115,6 +115,11 @@ class Chain:
             raise AssertionError(f"{call.fn_name} failed as a transaction, and yet not as a call")
         return receipt
 
+    def at_address(self, name: str, address: str) -> Contract:
+        """A contract of this project that another one made."""
+        abi = [entry.model_dump(by_alias=True) for entry in getattr(project, name).contract_type.abi]
+        return self.web3.eth.contract(address=address, abi=abi)
+
     def deploy(self, name: str, *arguments: Any, sender: LocalAccount = DEPLOYER) -> Contract:
         """Deploys a contract of this project, as Ape compiles it."""
         kind = getattr(project, name).contract_type
@@ -135,6 +140,7 @@ class Contracts:
     """The project's contracts, deployed by DEPLOYER in this order; BOARD is the consortium's board."""
 
     consortium: Contract
+    recovery: Contract
     keys: Contract
     records: Contract
     grants: Contract
@@ -163,7 +169,8 @@ class Contracts:
     def deploy(cls, chain: Chain) -> "Contracts":
         compile_if_changed()
         consortium = chain.deploy("Consortium", BOARD.address)
-        keys = chain.deploy("Keys", f"0x{0:040x}")
+        recovery = chain.deploy("Recovery")
+        keys = chain.at_address("Keys", recovery.functions.keys().call())
         records = chain.deploy("Records", consortium.address, keys.address)
         grants = chain.deploy("Grants", consortium.address, keys.address)
         letters = chain.deploy("Letters", keys.address)
@@ -182,6 +189,7 @@ class Contracts:
         of_episodes = (consortium, keys, records, policies, escrow)
         return cls(
             consortium=consortium,
+            recovery=recovery,
             keys=keys,
             records=records,
             grants=grants,

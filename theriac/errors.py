@@ -797,6 +797,60 @@ class BadThreshold(BadInput):
         )
 
 
+class BadGuardians(BadInput):
+    """Such guardians could recover nothing, or an objection would be no use: k of n."""
+
+    def __init__(self, *, k: int, n: int) -> None:
+        self.k, self.n = k, n
+        most = n - 2 if n > 3 else n - 1
+        super().__init__(
+            f"{k} of {n} guardians cannot be: choose 3 to 16 of them, each with a name and an account of its own, and "
+            + (f"let 2 to {most} of these {n} be enough." if n >= 3 else "let at least 2 be enough.")
+        )
+
+
+class NoGuardians(Refused):
+    """Nobody guards these keys, or not yet."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"Guardians cannot do this: {fault}; 'patient guardians show' says who guards what.")
+
+
+class NotYours(Refused):
+    """A guardian is asked to sign for what it does not guard."""
+
+    def __init__(self, *, pseudonym: str, fault: str) -> None:
+        self.pseudonym, self.fault = pseudonym, fault
+        super().__init__(f"Nothing was signed for {pseudonym}: {fault}; ask who sent the file, by voice.")
+
+
+class NoMove(Refused):
+    """What was asked for belongs to a recovery or a hand-over, and none is under way."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This cannot be done now: {fault}.")
+
+
+class StrangeGuardians(Refused):
+    """Guardians were set, or a recovery was started, that this vault knows nothing of."""
+
+    def __init__(self, *, pseudonym: str, what: str) -> None:
+        self.pseudonym, self.what = pseudonym, what
+        super().__init__(
+            f"{what} for {pseudonym}, and not from here; see 'patient guardians show' and act within days."
+        )
+
+
+class BadExtendedKey(BadInput):
+    """What a guardian handed over is no extended public key."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"The guardian's public key cannot be used: {fault}; ask the guardian for it again.")
+
+
 class BadShare(BadInput):
     """A share that is none, or that does not belong to the others; `number` counts from 1, 0 for all together."""
 

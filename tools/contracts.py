@@ -32,7 +32,7 @@ PUBLISHED = (
         "Emergencies",
         "Episodes",
     ),
-    *("Escrow", "Grants", "Keys", "Letters", "Policies", "Prescriptions", "Records", "Rules"),
+    *("Escrow", "Grants", "Keys", "Letters", "Policies", "Prescriptions", "Records", "Recovery", "Rules"),
 )
 
 # EIP-170 and EIP-3860 bound the deployed code and the code that deploys it, in bytes.

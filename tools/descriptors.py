@@ -20,6 +20,7 @@ from eth_utils.crypto import keccak
 
 import theriac.consortium
 import theriac.cover.messages
+import theriac.health.guardians
 import theriac.health.messages
 import theriac.medicine.messages
 from theriac.errors import TheriacError
@@ -91,6 +92,15 @@ def choice(label: str, of: str) -> Shown:
 
 SIGNATURE = Shown("Signature", hidden=True)
 
+MODULES = (
+    theriac.consortium,
+    theriac.health.messages,
+    theriac.health.guardians,
+    theriac.medicine.messages,
+    theriac.cover.messages,
+)
+"""Where messages are."""
+
 # -- what is signed ---------------------------------------------------------------------------------------------------
 
 INTENTS = {
@@ -99,6 +109,10 @@ INTENTS = {
     "SetPublisher": "Change who may publish",
     "RevokeEverything": "Stop all access at once",
     "HandOver": "Move to another wallet",
+    "SetGuardians": "Name your guardians",
+    "TakeOver": "Move someone's keys",
+    "Object": "Object to a recovery",
+    "Withdraw": "Withdraw from a recovery",
     "Grant": "Let someone read records",
     "Narrow": "Let someone read less",
     "Revoke": "Stop someone's access",
@@ -150,6 +164,12 @@ FIELDS = {
     "Revoke.reader": account("Who stops reading"),
     "HandOver.controller": account("New wallet"),
     "HandOver.keepGrants": Shown("Grants live on"),
+    "SetGuardians.guardians": Shown("Hash of guardians"),
+    "TakeOver.pseudonym": account("Whose account"),
+    "TakeOver.controller": account("New wallet"),
+    "Withdraw.pseudonym": account("Whose account"),
+    "Withdraw.guardian": account("Guardian"),
+    "round": Shown("Which recovery"),
     "SetParent.by": Shown("Appointment"),
     "SetParent.holder": account("Who is appointed"),
     "SetParent.expiry": time("Until (1970: ended)"),
@@ -298,9 +318,10 @@ IN_DOMAIN = {"AccessLog": [Signed(receipts.TYPE, receipts.FIELDS)]}
 
 def messages() -> Iterator[type[Message]]:
     """Every message that a contract takes, in the order of their definition."""
-    for module in (theriac.consortium, theriac.health.messages, theriac.medicine.messages, theriac.cover.messages):
+    for module in MODULES:
         for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, Message) and value is not Message:
+            # What carries another's type, or what nobody signs, has none of its own.
+            if isinstance(value, type) and issubclass(value, Message) and "TYPE" in vars(value):
                 yield value
 
 
@@ -409,6 +430,15 @@ CALLS = {
     "Grants.revokeBySig": "Carry: stop someone's access",
     "Grants.setParent": "Appoint someone, or end it",
     "Grants.setParentBySig": "Carry: appoint someone",
+    "Recovery.confirm": "Carry: more guardians",
+    "Recovery.finish": "Finish a recovery",
+    "Recovery.lapse": "End an overdue recovery",
+    "Recovery.object": "Object to a recovery",
+    "Recovery.objectBySig": "Carry: objection",
+    "Recovery.setGuardians": "Name your guardians",
+    "Recovery.setGuardiansBySig": "Carry: name guardians",
+    "Recovery.start": "Carry: start a recovery",
+    "Recovery.withdraw": "Carry: guardian withdraws",
     "Keys.handOver": "Carry: move to another wallet",
     "Keys.publish": "Publish new list of keys",
     "Keys.publishBySig": "Carry: publish list of keys",
@@ -493,6 +523,12 @@ ARGUMENTS = {
     "freshness.era": Shown("Era", technical=True),
     "freshness.nonce": Shown("Change number", technical=True),
     "from": account("From"),
+    "guardian": account("Guardian"),
+    "guardians": Shown("Hash of guardians"),
+    "guardians.salt": Shown("Salt", technical=True),
+    "guardians.threshold": Shown("How many start it"),
+    "guardians.accounts": account("Guardians"),
+    "signers": Shown("Who signed (bits)"),
     "gasLimit": Shown("Most gas (0: all)"),
     "generation": Shown("Change number", technical=True),
     "holder": account("Who is appointed"),

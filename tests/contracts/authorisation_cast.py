@@ -1,6 +1,7 @@
 """Every kind of account that may ask a contract for something, with the state that makes it that kind."""
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -217,6 +218,10 @@ class Cast:
         return _read(contract, outcome.values[1])
 
 
+def skip(cast: Cast) -> None:
+    """Nothing more is done."""
+
+
 def _ask(contract: ContractInstance, data: bytes, sender: str) -> Outcome:
     """An eth_call past Ape and web3, which would take longer than the chain: there are two thousand of them."""
     question = {
@@ -246,14 +251,18 @@ def _read(contract: ContractInstance, data: bytes) -> Outcome:
     raise AssertionError(f"{contract.contract_type.name} has no error {data[:4].hex() or '(nothing was said)'}")
 
 
-def gathered(world: World, accounts: Any) -> Cast:
-    """Makes each account what its kind says."""
+def gathered(
+    world: World, accounts: Any, *, before: Callable[[Cast], None] = skip, after: Callable[[Cast], None] = skip
+) -> Cast:
+    """Makes each account what its kind says; `before` and `after` the month in which members fall, more is done."""
     everyone = {KNOWN_AS.get(name, name): account for name, account in world.people.items()}
     everyone |= {name: accounts[len(PEOPLE) + index] for index, name in enumerate(MORE_PEOPLE)}
     cast = Cast(world, everyone, ape.project.Coin.deploy(6, sender=everyone["relayer"]))
 
     _break_glass_long_ago(cast)
+    before(cast)
     _let_members_fall(cast)
+    after(cast)
     _pass_the_seat_around(cast)
     _move_a_pseudonym(cast)
     _write_and_grant(cast)

@@ -29,7 +29,7 @@ NOTHING = bytes(32)
 
 PEOPLE = (
     "board",  # decides who is a member
-    "recovery",  # stands where the recovery contract will: it may freeze a pseudonym and give it to another account
+    "recovery",  # stands in the recovery contract's place: it may freeze a pseudonym and give it to another account
     "relayer",  # sends what others signed; belongs to no member
     "stranger",  # belongs to nothing
     "hospital",  # acts for member 1
@@ -123,6 +123,7 @@ class World:
     """The contracts, the people by name, and the licences' common end."""
 
     consortium: ContractInstance
+    recovery: ContractInstance
     keys: ContractInstance
     records: ContractInstance
     grants: ContractInstance
@@ -335,6 +336,7 @@ def found(people: dict[str, TestAccountAPI]) -> World:
     clock.next(at=dawn)
 
     consortium = ape.project.Consortium.deploy(board, sender=deployer)
+    # What Keys does for its recovery is tested with a person in that place. Recovery has Keys of its own.
     keys = ape.project.Keys.deploy(people["recovery"], sender=deployer)
     records = ape.project.Records.deploy(consortium, keys, sender=deployer)
     batches = ape.project.Batches.deploy(consortium, sender=deployer)
@@ -348,6 +350,7 @@ def found(people: dict[str, TestAccountAPI]) -> World:
     claims = ape.project.Claims.deploy(*of_claims, sender=deployer)
     world = World(
         consortium=consortium,
+        recovery=ape.project.Recovery.deploy(sender=deployer),
         keys=keys,
         records=records,
         grants=ape.project.Grants.deploy(consortium, keys, sender=deployer),

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from signature_cast import DAY, NOBODY, Case, Cast, Event, Signed, digest
 from signature_cover import LINE_FOR_GOODS, Objection, cover_cases, cover_preparation, for_goods
+from signature_recovery import of_other_account, recovery_cases, recovery_preparation
 
 from theriac.consortium import Join, Leave, Role
 from theriac.health.messages import (
@@ -65,6 +66,7 @@ def preparation(cast: Cast) -> list[Signed]:
         *(Signed(prescription, ("prescriber",)) for prescription in [*prescriptions(cast), for_goods(cast)]),
         Signed(Take(for_goods(cast).terms, 1 << LINE_FOR_GOODS, 0, cast.pharmacy, 0, deadline), ("bearer",)),
         *cover_preparation(cast),
+        *recovery_preparation(cast),
     ]
 
 
@@ -234,11 +236,14 @@ def cases(cast: Cast) -> dict[str, Case]:
         Event("Cancelled", {"prescription": cancelled.id, "member": 0, "lines": BOTH_LINES}),
         signers=("bearer",),
     )
-    return found | cover_cases(cast)
+    return found | recovery_cases(cast) | cover_cases(cast)
 
 
 def of_account(message: Message, address: str) -> Message:
     """The same message, but of another account, which never joined a member and for which nothing was prescribed."""
+    found = of_other_account(message, address)
+    if found is not None:
+        return found
     if isinstance(message, Take | Cancel):
         return replace(message, terms=replace(message.terms, bearer=address))
     if isinstance(message, Objection):

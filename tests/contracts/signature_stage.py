@@ -72,6 +72,9 @@ EMPLOYERS = {
 # What members let contracts do for them: report excursions, dispense and fill, hold money.
 REPORT_EXCURSION_FOR, DISPENSE_AND_FILL_FOR, HOLD_FOR = 4, 1 | 2, 8
 
+COUNTED = {"Taken": "ends", "GuardiansSet": "since", "Started": "ends"}
+"""What the contracts tell of times to come, by event."""
+
 # What the insurer puts aside for each plan.
 FUNDS = 10**12
 
@@ -166,12 +169,14 @@ class Stage:
         return self.chain.send(sender or self.sender(message), call)
 
     def told(self, receipt: TxReceipt) -> list[Event]:
-        """What the project's contracts told in a transaction; the end of a hold in seconds from then."""
+        """What the project's contracts told in a transaction; what begins or ends later in seconds from then."""
         contracts = {contract.address: contract for contract in vars(self.contracts).values()}
         told = [event_of(contracts[log["address"]], log) for log in receipt["logs"] if log["address"] in contracts]
         for event in told:
-            if event.name == "Taken":
-                event.arguments["ends"] -= self.chain.web3.eth.get_block(receipt["blockNumber"])["timestamp"]
+            if event.name in COUNTED:
+                event.arguments[COUNTED[event.name]] -= self.chain.web3.eth.get_block(receipt["blockNumber"])[
+                    "timestamp"
+                ]
         return told
 
     def sender(self, message: Message) -> LocalAccount:

@@ -10,13 +10,14 @@ import ape
 import authorisation_access_rows as access
 import authorisation_cover_rows as cover
 import authorisation_emergencies_rows as emergencies
+import authorisation_recovery_rows as recovery
 import authorisation_rows
 import pytest
 from authorisation_cast import ACCEPTED, Cast, gathered
 from authorisation_rows import SIGNERS, Row, SignedRow
 
-ROWS = (*authorisation_rows.ROWS, *cover.ROWS, *access.ROWS, *emergencies.ROWS)
-SIGNED = (*authorisation_rows.SIGNED, *cover.SIGNED, *access.SIGNED, *emergencies.SIGNED)
+ROWS = (*authorisation_rows.ROWS, *cover.ROWS, *access.ROWS, *emergencies.ROWS, *recovery.ROWS)
+SIGNED = (*authorisation_rows.SIGNED, *cover.SIGNED, *access.SIGNED, *emergencies.SIGNED, *recovery.SIGNED)
 
 # What a function calls the signatures that it takes; some are named after who signed.
 NAMES = ("signature", "underwriting", "provider", "patient")
@@ -27,7 +28,7 @@ NOT_DEPLOYED = ("contracts/interfaces/", "contracts/libraries/", "contracts/type
 @pytest.fixture(scope="module")
 def cast(world, accounts) -> Cast:
     """Everyone by kind."""
-    return gathered(world, accounts)
+    return gathered(world, accounts, before=recovery.begin_recoveries, after=recovery.go_on_with_recoveries)
 
 
 def functions() -> set[tuple[str, str]]:

@@ -10,6 +10,7 @@ from real_anvil import RELAYER, encoded, person
 from signature_cases import BOTH_LINES, FAMILY, NAMES, NEXT_PALLET, PALLET, cases, of_account
 from signature_cast import NOBODY, ZERO, Accompanied, Case, Cast, digest
 from signature_cover import claim, episode, plan
+from signature_recovery import RECOVERY, error_of_account, error_of_flip, error_of_replay
 from signature_stage import (
     CLINIC,
     CLINIC_NUMBER,
@@ -52,7 +53,7 @@ ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 # Every row of the table with the place of each of its signatures, for what can be wrong with one of them.
 PLACES = [(name, place) for name, case in cases(NOBODY).items() for place in range(len(case.signers))]
 BEARERS_OWN = {"Take", "Cancel"}
-WITHOUT_PSEUDONYM = {"Join", "Leave", "Handoff", "Readings", "Prescribe", "Ruling", "Outcome"} | BEARERS_OWN
+WITHOUT_PSEUDONYM = {"Join", "Leave", "Handoff", "Readings", "Prescribe", "Ruling", "Outcome", *RECOVERY} | BEARERS_OWN
 WITH_DEADLINE = [name for name in NAMES if name != "Readings"]
 # How far ahead a claim's deadline may lie is for the patient to say.
 WITH_WINDOW = [name for name in WITH_DEADLINE if not name.startswith("Claim")]
@@ -298,6 +299,7 @@ def refusal_of_replay(name: str, cast: Cast) -> Refusal:
         "Ruling": Refusal("WrongRefutation", {"claim": refuted, "status": REJECTED}),
         "Agreement": Refusal("WrongStatus", {"episode": episode(row["Agreement"]), "status": OPEN}),
         "Outcome": Refusal("WrongStatus", {"episode": row["Outcome"].episode, "status": SETTLED}),
+        **{each: Refusal(*error) for each, error in error_of_replay(cast).items()},
     }[name]
 
 
@@ -578,7 +580,8 @@ def longest(name: str) -> int:
     """How far ahead a deadline may lie."""
     week, month = 7 * DAY, 31 * DAY
     of_staff = {"Join": week, "Leave": week, "Handoff": 30 * DAY, "Ruling": week, "Outcome": week}
-    return (of_staff | {"Enrol": month, "Agreement": month}).get(name, HOUR)
+    of_guardians = {each: week for each in RECOVERY if each != "Object"}
+    return (of_staff | of_guardians | {"Enrol": month, "Agreement": month}).get(name, HOUR)
 
 
 @pytest.mark.parametrize("name", WITH_DEADLINE)
@@ -709,6 +712,8 @@ def refusal_of_nobody(message: Message, address: str) -> Refusal:
         return no_such(message.terms)
     if isinstance(message, Agreement):
         return Refusal("NoStanding", {"account": address})
+    if error := error_of_account(message, address):
+        return Refusal(*error)
     return wrong_signature(address, to=message)
 
 
@@ -781,6 +786,9 @@ FIELDS = [
 def refusal_of_flip(name: str, words: str, arguments: tuple[Any, ...], flip: Any, stage: Stage) -> Refusal:
     """By which error the message is refused whose field of these words was changed."""
     field = words.rpartition(".")[2]
+    if name in RECOVERY:
+        error = error_of_flip(name, words, arguments, flip, stage.cast)
+        return Refusal(*error) if error else stage.wrong(name)
     if name in COVER:
         return refusal_of_flip_in_cover(name, field, arguments, flip, stage)
     if name in BEARERS_OWN and words.startswith("terms.terms."):

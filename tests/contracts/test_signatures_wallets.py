@@ -8,6 +8,7 @@ import pytest
 from eth_account.signers.local import LocalAccount
 from real_anvil import BOARD, RELAYER, encoded, person
 from signature_cases import NAMES, of_account
+from signature_recovery import error_of_account
 from signature_stage import SIGNERS, STRANGER, Refusal, Stage, open_stage, wrong_signature
 
 from theriac.consortium import Role
@@ -107,6 +108,8 @@ def of_wallet(message: Message, wallet: str, provider: Provider) -> Message:
 
 def refusal_of_wallet(message: Message, wallet: str) -> Refusal:
     """By which error it is refused."""
+    if error := error_of_account(message, wallet):
+        return Refusal(*error)
     return wrong_signature(message.signer if isinstance(message, Agreement) else wallet, to=message)
 
 

@@ -16,6 +16,17 @@ from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 
 from theriac.consortium import Join, Leave, Role
+from theriac.health.guardians import (
+    DELAY,
+    LASTS,
+    NOTICE,
+    Confirm,
+    GuardianSet,
+    Object,
+    SetGuardians,
+    TakeOver,
+    Withdraw,
+)
 from theriac.health.messages import (
     CORRECT,
     Amend,
@@ -96,6 +107,10 @@ class World:
     @property
     def keys(self) -> Contract:
         return self.contracts.keys
+
+    @property
+    def recovery(self) -> Contract:
+        return self.contracts.recovery
 
     @property
     def records(self) -> Contract:
@@ -406,6 +421,80 @@ def _(world: World) -> int:
     keys = recoverable(world)
     world.send(RECOVERY, keys.functions.setFrozen(PATIENT.address, True))
     return world.send(RECOVERY, keys.functions.recover(PATIENT.address, NEW_WALLET.address))
+
+
+# -- recovery --------------------------------------------------------------------------------------------------------
+
+GUARDIANS = tuple(sorted((person(f"guardian {number}") for number in range(5)), key=lambda each: int(each.address, 16)))
+GUARDED = GuardianSet(digest("salt of the guardians"), 3, tuple(each.address for each in GUARDIANS))
+
+
+def name_guardians(world: World) -> int:
+    terms = SetGuardians(PATIENT.address, GUARDED.hash, 0, 0, world.soon())
+    return world.by_signature(terms, PATIENT)
+
+
+def started(world: World) -> int:
+    """Three of the patient's five guardians start a recovery."""
+    name_guardians(world)
+    world.chain.at(world.chain.now() + NOTICE)
+    terms = TakeOver(PATIENT.address, NEW_WALLET.address, 1, world.soon(), GUARDED, signers=0b111)
+    return world.by_signature(terms, *GUARDIANS[:3], NEW_WALLET)
+
+
+@act("name guardians")
+def _(world: World) -> int:
+    return world.send(PATIENT, world.recovery.functions.setGuardians(PATIENT.address, GUARDED.hash))
+
+
+@act("name guardians by signature")
+def _(world: World) -> int:
+    return name_guardians(world)
+
+
+@act("start a recovery, three of five")
+def _(world: World) -> int:
+    return started(world)
+
+
+@act("confirm a recovery, one more")
+def _(world: World) -> int:
+    started(world)
+    terms = Confirm(PATIENT.address, NEW_WALLET.address, 1, world.soon(), GUARDED, signers=0b1000)
+    return world.by_signature(terms, GUARDIANS[3])
+
+
+@act("object")
+def _(world: World) -> int:
+    started(world)
+    return world.send(PATIENT, world.recovery.functions.object(PATIENT.address))
+
+
+@act("object by signature")
+def _(world: World) -> int:
+    started(world)
+    return world.by_signature(Object(PATIENT.address, 1, 0, world.soon()), PATIENT)
+
+
+@act("withdraw from a recovery")
+def _(world: World) -> int:
+    started(world)
+    guardian = GUARDIANS[0]
+    return world.by_signature(Withdraw(PATIENT.address, guardian.address, 1, world.soon(), GUARDED), guardian)
+
+
+@act("finish a recovery")
+def _(world: World) -> int:
+    started(world)
+    world.chain.at(world.chain.now() + DELAY)
+    return world.send(STRANGER, world.recovery.functions.finish(PATIENT.address))
+
+
+@act("end an overdue recovery")
+def _(world: World) -> int:
+    started(world)
+    world.chain.at(world.chain.now() + LASTS)
+    return world.send(STRANGER, world.recovery.functions.lapse(PATIENT.address))
 
 
 # -- records ---------------------------------------------------------------------------------------------------------

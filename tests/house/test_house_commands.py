@@ -7,7 +7,19 @@ import pytest
 from real_anvil import ROOT
 
 ACTORS = (
-    *("board", "clinic", "maker", "distributor", "auditor", "insurer", "pharmacy", "patient", "relayer", "custodian"),
+    *(
+        "board",
+        "clinic",
+        "maker",
+        "distributor",
+        "auditor",
+        "insurer",
+        "pharmacy",
+        "patient",
+        "relayer",
+        "custodian",
+        "guardian",
+    ),
 )
 
 

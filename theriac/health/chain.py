@@ -45,6 +45,7 @@ FOLLOWED = {
     "AccessLog": ("Logged",),
     "Consortium": ("Admitted", "Joined", "Left", "AccountReplaced"),
     "Emergencies": ("Opened", "Released", "Withdrawn", "Reviewed"),
+    "Recovery": ("GuardiansSet", "Started", "Objected", "Ended", "Finished"),
 }
 """The events that health clients follow. Everyone follows all of them: a question about one pseudonym would tell it."""
 
@@ -107,6 +108,30 @@ class Anchor:
         return bool(self.marks & 1)
 
 
+@dataclass(frozen=True)
+class Guard:
+    """Which guardians count for a pseudonym, and which will `since` when (`Recovery.guardOf`); zeros for none."""
+
+    guardians: bytes
+    successor: bytes
+    since: int
+    nonce: int
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A recovery as it stands (`Recovery.pendingOf`); `controller` is empty where none is pending. Times in seconds."""
+
+    controller: str
+    round: int
+    ends: int
+    lapses: int
+    confirmed: int
+    withdrawn: int
+    needed: int
+    objected: bool
+
+
 class Chain:
     """The chain as a health client sees it."""
 
@@ -162,6 +187,16 @@ class Chain:
         """The account that may publish, and its nonce."""
         found = self._call("Keys", "publisherOf", pseudonym)
         return found["account"], found["nonce"]
+
+    def guard(self, pseudonym: str) -> Guard:
+        """Which guardians count for a pseudonym, by the hashes of their sets."""
+        found = self._call("Recovery", "guardOf", pseudonym)
+        return Guard(bytes(found["guardians"]), bytes(found["successor"]), found["since"], found["nonce"])
+
+    def pending(self, pseudonym: str) -> Pending:
+        """The recovery of a pseudonym, if one is pending."""
+        found = dict(self._call("Recovery", "pendingOf", pseudonym))
+        return Pending(**{**found, "controller": found["controller"] if int(found["controller"], 16) else ""})
 
     def digest(self, pseudonym: str) -> bytes:
         """The digest of the current document; zeros before the first."""

@@ -71,10 +71,10 @@ def padme(size: int) -> int:
     return (size + mask) & ~mask
 
 
-def seal(document: bytes, *, to: Recipient) -> bytes:
-    """An age file of uint32 length, document, zeros to Padmé."""
+def seal(document: bytes, *, to: Recipient, others: Sequence[Recipient] = ()) -> bytes:
+    """An age file of uint32 length, document, zeros to Padmé; each of the `others` opens it too."""
     framed = len(document).to_bytes(4, "big") + document
-    return age.seal_bytes(framed.ljust(padme(len(framed)), b"\0"), to=[to])
+    return age.seal_bytes(framed.ljust(padme(len(framed)), b"\0"), to=[to, *others])
 
 
 def open_(sealed: bytes, *, identities: Sequence[Identity]) -> bytes:

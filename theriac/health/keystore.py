@@ -1,13 +1,15 @@
-"""Secrets at rest: one file, sealed to a lock that a passphrase or a wallet's signature opens.
+"""Secrets at rest: one file, sealed to a lock that a passphrase, a wallet's signature or guardians' shares open.
 
-A lock is a post-quantum recipient; its identity comes from a passphrase by scrypt (RFC 7914), or from a wallet's
-signature by HKDF. Saving needs only the recipient, so nobody is asked twice. The same sealed bytes are the backup.
+A lock is a post-quantum recipient; its identity comes from a passphrase by scrypt (RFC 7914), from a wallet's signature
+by HKDF, or from a secret that guardians restore together (SLIP-39). Saving needs only the recipient, so nobody is asked
+twice. The same sealed bytes are the backup, which may have a second lock beside the first.
 """
 
 import base64
 import os
+import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +20,16 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from eth_account.messages import SignableMessage
 from web3 import Web3
 
-from theriac.crypto.recipients import HybridIdentity, HybridRecipient, parse_recipient
+from theriac.crypto import shares
+from theriac.crypto.recipients import HybridIdentity, HybridRecipient, Identity, parse_recipient
 from theriac.errors import (
     BadDocument,
+    BadShare,
     DamagedKeystore,
     HeaderTampered,
     NoMatchingIdentity,
     TheriacError,
+    TooFewShares,
     WalletHasCode,
     WalletNotDeterministic,
     WrongPassphrase,
@@ -110,6 +115,62 @@ def _scalars(signature: bytes) -> bytes:
     return r + s.to_bytes(32, "big")
 
 
+@dataclass(frozen=True)
+class Shared:
+    """A new lock that any k of n shares open, and the shares, each a line of words."""
+
+    lock: Lock
+    words: tuple[str, ...]
+
+
+def shares_lock(holders: Sequence[HybridRecipient | None], *, k: int, home: str) -> Shared:
+    """A new lock that any k of the holders open together.
+
+    The share of a holder with a recipient lies sealed beside the lock, padded with others that nobody opens, so that a
+    new lock needs nobody to carry anything; that of a holder without one is for paper.
+
+    :raises BadThreshold: see `theriac.crypto.shares.split`.
+    """
+    secret = os.urandom(32)
+    words = shares.split(secret, k=k, n=len(holders))
+    letters = [documents.encode("share", {"home": home, "words": each}) for each in words]
+    sealed = [
+        documents.seal(letter, to=holder) for holder, letter in zip(holders, letters, strict=True) if holder is not None
+    ]
+    drawn = random.SystemRandom()
+    while len(sealed) < shares.MOST:
+        nobody = HybridIdentity.generate().recipient
+        sealed.append(documents.seal(bytes(len(drawn.choice(letters))), to=nobody))
+    drawn.shuffle(sealed)
+    parameters = {"by": "shares", "shares": [base64.b64encode(each).decode() for each in sealed]}
+    return Shared(Lock(_by_secret(secret).recipient, parameters), words)
+
+
+def _by_secret(secret: bytes) -> HybridIdentity:
+    return HybridIdentity.from_seed(HKDF(SHA256(), 32, None, b"theriac/v1/backup-by-shares").derive(secret))
+
+
+def share_in(document: bytes, identities: Sequence[Identity], *, home: str) -> str:
+    """The words of the share that a backup holds for one of these identities.
+
+    :raises NoMatchingIdentity: it holds none.
+    :raises BadDocument: it is no backup.
+    """
+    for parameters, _ in _locks(documents.decode("keystore", document)):
+        for sealed in parameters.get("shares", ()):
+            try:
+                opened = documents.open_(base64.b64decode(sealed, validate=True), identities=identities)
+            except NoMatchingIdentity:
+                continue
+            except ValueError:
+                raise BadDocument(kind="backup", fault="a share in it is broken") from None
+            values = documents.decode("share", opened)
+            # A share of somebody else's would be handed on under her name.
+            if values.get("home") == home:
+                return str(values["words"])
+    raise NoMatchingIdentity(tried=len(identities))
+
+
 Key = Callable[[dict[str, Any]], HybridIdentity]
 """Finds the identity that opens a lock, from the lock's parameters."""
 
@@ -122,11 +183,29 @@ def by_wallet(wallet: Signer) -> Key:
     return lambda parameters: _by_wallet(wallet, parameters)
 
 
-def seal(secret: bytes, lock: Lock) -> bytes:
-    """The sealed document: a keystore's file, and a backup in the store."""
-    sealed = documents.seal(secret, to=lock.recipient)
-    values = {"lock": lock.parameters, "recipient": str(lock.recipient), "sealed": base64.b64encode(sealed).decode()}
+def by_shares(words: Iterable[str]) -> Key:
+    """Raises BadShare or TooFewShares where they do not restore the secret."""
+    given = tuple(words)
+    return lambda parameters: _by_secret(shares.join(given))
+
+
+def seal(secret: bytes, lock: Lock, *others: Lock) -> bytes:
+    """The sealed document: a keystore's file, and a backup in the store, which each of its locks opens alone."""
+    sealed = documents.seal(secret, to=lock.recipient, others=[each.recipient for each in others])
+    values: dict[str, Any] = {
+        "lock": lock.parameters,
+        "recipient": str(lock.recipient),
+        "sealed": base64.b64encode(sealed).decode(),
+    }
+    if others:
+        values["others"] = [{"lock": each.parameters, "recipient": str(each.recipient)} for each in others]
     return documents.encode("keystore", values)
+
+
+def _locks(values: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
+    """The parameters and recipients of a document's locks, its own first."""
+    every = [values, *values.get("others", ())]
+    return [(dict(each["lock"]), str(each["recipient"])) for each in every]
 
 
 @dataclass(frozen=True)
@@ -137,19 +216,26 @@ class Unlocked:
     lock: Lock
 
 
-def unseal(document: bytes, key: Key, *, path: str) -> Unlocked:
-    """:raises WrongPassphrase: the key does not open it.
+def unseal(document: bytes, key: Key, *, path: str, by: str = "") -> Unlocked:
+    """What is in a document, by its own lock, or by the one that is `by` shares.
+
+    :raises WrongPassphrase: the key does not open it.
+    :raises BadShare: the shares are not its guardians'. Raises TooFewShares where there are not enough.
     :raises DamagedKeystore: the document is not whole.
     """
     try:
         values = documents.decode("keystore", document)
-        parameters, sealed = dict(values["lock"]), base64.b64decode(values["sealed"], validate=True)
-        recipient = parse_recipient(str(values["recipient"]))
+        sealed = base64.b64decode(values["sealed"], validate=True)
+        fitting = [each for each in _locks(values) if not by or each[0].get("by") == by]
+        if not fitting:
+            raise BadDocument(kind="keystore", fault=f"nothing opens it by {by}")
+        parameters, named = fitting[0]
+        recipient = parse_recipient(named)
         identity = key(parameters)
         if identity.recipient != recipient:
-            raise WrongPassphrase(path=path)
+            raise BadShare(number=0, fault="they open another backup") if by else WrongPassphrase(path=path)
         secret = documents.open_(sealed, identities=[identity])
-    except (WrongPassphrase, WalletNotDeterministic):
+    except (WrongPassphrase, WalletNotDeterministic, BadShare, TooFewShares):
         raise
     except (NoMatchingIdentity, HeaderTampered):
         raise DamagedKeystore(path=path, fault="its seal does not fit its lock") from None

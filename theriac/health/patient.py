@@ -31,6 +31,7 @@ from theriac.errors import (
     NotStored,
     RecordsWait,
     SameLock,
+    StrangeGuardians,
     TheriacError,
     TooWeak,
     UnknownRecord,
@@ -61,6 +62,7 @@ from theriac.health.messages import (
     SetPublisher,
     member_address,
 )
+from theriac.health.recovering import Recovering
 from theriac.health.requests import Answer, Request
 from theriac.health.scope import ALL_CLASSES, SINGLE_RECORDS, KeyClass, Level, Purpose, mask_of
 from theriac.health.vault import (
@@ -103,7 +105,7 @@ class Watched:
     rejected: tuple[str, ...] = ()
     unsolicited: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
-    alarms: tuple[ForeignPublication, ...] = ()
+    alarms: tuple[ForeignPublication | StrangeGuardians, ...] = ()
     emergencies: tuple[GlassBroken, ...] = ()
 
 
@@ -117,7 +119,7 @@ class Received:
     document: bytes
 
 
-class Patient:
+class Patient(Recovering):
     """A patient's client over her vault."""
 
     def __init__(
@@ -130,12 +132,15 @@ class Patient:
         relay: Relay,
         store: Store,
         classes: Sequence[KeyClass] = ALL_CLASSES,
+        former: Wallet | None = None,
     ) -> None:
+        """`former` is the wallet that hands over, while that is under way."""
         self.vault = vault
         self.chain = chain
         self.store = store
         self._keystore = keystore
         self._wallet = wallet
+        self._former = former
         self._relay = relay
         self._classes = tuple(str(cls) for cls in classes)
         self._filing = Filing(vault, chain=chain, store=store)
@@ -151,6 +156,11 @@ class Patient:
         """A new lock by the wallet that locks the vault now. The wallet can still open what the former one locked."""
         serial = int(self.lock.parameters["serial"]) + 1
         return wallet_lock(self._wallet.signer(0), serial=serial, web3=self.chain.web3)
+
+    @property
+    def wallet(self) -> Wallet:
+        """What signs for the pseudonyms."""
+        return self._wallet
 
     # -- beginning ---------------------------------------------------------------------------------------------------
 
@@ -172,6 +182,7 @@ class Patient:
             account = Account(self._wallet.signer(place).address, place)
             self.vault.lay_by(account, classes=self._classes, hour=self.chain.hour())
             self._certify(account)
+        self._name_guardians()
         self._save()
 
     def _open(
@@ -181,12 +192,15 @@ class Patient:
             spare = self.vault.take_spare(counterparty, classes=classes, hour=self.chain.hour())
             if spare is not None:
                 self._save()
+                self.guard_accounts()
                 return spare
         place = self.vault.next_place()
         account = Account(self._wallet.signer(place).address, place, counterparty, home=home, own=own)
         self.vault.open_account(account, classes=self._classes if own else (), hour=self.chain.hour())
         self._certify(account)
         self._save()
+        # Before anything stands under it they count at once; later only after 30 days.
+        self.guard_accounts()
         return account
 
     def _certify(self, account: Account) -> None:
@@ -334,7 +348,7 @@ class Patient:
             return None
         self.vault.serial += 1
         marks = self.vault.unsaved_seeds() | set(self.vault.backed_up)
-        sealed = seal(self.vault.encode(), self._keystore.lock)
+        sealed = seal(self.vault.encode(), self._keystore.lock, *self._other_locks())
         # Known before it is stored: an erasure must find it, wherever this breaks off.
         account.backup = compute(io.BytesIO(sealed)).digest.hex()
         self._save()
@@ -389,9 +403,11 @@ class Patient:
             latest = account.publications[-1] if account.publications else None
             if version and (latest is None or (latest.version, latest.digest) != (version, digest.hex())):
                 alarms.append(ForeignPublication(pseudonym=account.pseudonym, version=version))
-        for sharing in list(self.vault.sharings):
+        # While another wallet takes over, the chain says what a thief may have done, and not what she wants.
+        for sharing in list(self.vault.sharings) if self.vault.moving is None else ():
             self._settle(sharing)
         self._save()
+        self._go_on()
         # With a foreign publication on the chain the next version is not ours to count: that comes first.
         for sharing in list(self.vault.revoking) if finish and not alarms else ():
             self._finish_revoke(sharing)
@@ -427,24 +443,15 @@ class Patient:
         elif not sharing.live(hour):
             self.vault.sharings.remove(sharing)
 
-    def recover(self) -> None:
-        """After a restore from a backup: fresh seeds, inboxes and publishers, published for every pseudonym."""
-        hour = self.chain.hour()
+    def _put_spares_by(self) -> None:
+        """Before every key is made new: whoever has the lost device or an earlier backup has the spares too."""
         for spare in self.vault.spares:
             if self.chain.authority(spare.pseudonym).version:
                 # It was taken since. For whom is found when she is introduced there again.
                 self.vault.accounts[spare.pseudonym] = spare
         self.vault.spares = []
-        for account in self.vault.accounts.values():
-            self.adopt(account)
-            self.vault.recover(account, hour=hour)
-            self._certify(account)
         self.vault.forget_blanks()
         self.vault.void_escrow()
-        self._stock()
-        self._publish(self.vault.home())
-        self._publish_all(each for each in self.vault.written() if not each.home)
-        self._publish_all(each for each in self.vault.accounts.values() if not each.home and not each.written)
 
     def adopt(self, account: Account) -> None:
         """Takes the chain's version as the one to go on from, before fresh keys are published."""
@@ -1030,6 +1037,7 @@ class Patient:
         self._save()
         self._take_receipts()
         self._stock()
+        self.guard_accounts()
         changed, alarmed = {entry.source for entry in found.filed}, {each.pseudonym for each in alarms}
         published = self._renew(changed=changed, alarmed=alarmed, spread=spread)
         return Watched(
@@ -1038,7 +1046,7 @@ class Patient:
             rejected=tuple(found.rejected),
             unsolicited=tuple(sorted(self.vault.unsolicited)),
             published=tuple(published),
-            alarms=alarms,
+            alarms=(*alarms, *self.guardian_alarms()),
             emergencies=self.broken_glass(),
         )
 
@@ -1046,7 +1054,7 @@ class Patient:
         hour, published = self.chain.hour(), []
         for account in list(self.vault.accounts.values()):
             pseudonym = account.pseudonym
-            if pseudonym in alarmed or self._waits(account):
+            if pseudonym in alarmed or self._waits(account) or not self._may_publish(account):
                 continue
             opens = any(
                 each.pseudonym == pseudonym and each.delivered(hour) and not self._delivered(account, each)

@@ -20,6 +20,7 @@ from eth_account.signers.local import LocalAccount
 from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import BadDocument, UnknownGrant
 from theriac.health import documents
+from theriac.health.guardians import Guardian, Guardianship, Guarding, Member
 from theriac.health.hours import HOURS, Nodes, cover, identity_of, root
 from theriac.health.scope import KeyClass, Level
 
@@ -116,6 +117,8 @@ class Account:
     :param home: it carries the backup; `own`: the patient's own records stand under it.
     :param inboxes: a seed for each level, `N`, `R` and `V`.
     :param certificate: the controller's signature over the inboxes, hexadecimal.
+    :param publisher_seed: of the publisher's key, once it was made anew; the first is of the vault's secret.
+    :param guarding: who guards it; the chain says which of these counts.
     """
 
     pseudonym: str
@@ -129,6 +132,8 @@ class Account:
     former_inboxes: list[bytes] = field(default_factory=list)
     certificate: str = ""
     publisher_serial: int = 0
+    publisher_seed: bytes = b""
+    guarding: list[Guarding] = field(default_factory=list)
     trees: dict[str, Tree] = field(default_factory=dict)
     publications: list[Publication] = field(default_factory=list)
     pending: Publication | None = None
@@ -298,6 +303,24 @@ class Emergency:
 
 
 @dataclass
+class Moving:
+    """A change of all keys that is under way: what of it is still to be done, so that a crash loses nothing.
+
+    :param how: `recovery`, `hand-over`, `restore` or `guardians`.
+    :param left: the pseudonyms that are not published yet; `fresh` those with new seeds.
+    :param from_backup: the lost device may have begun one more generation than the backup knows.
+    :param asked: the deadline and the round that guardians were asked to sign for, by pseudonym.
+    """
+
+    how: str
+    left: list[str]
+    fresh: list[str] = field(default_factory=list)
+    from_backup: bool = False
+    wrapped: bool = False
+    asked: dict[str, list[int]] = field(default_factory=dict)
+
+
+@dataclass
 class Vault:
     """Everything that a patient's client keeps.
 
@@ -327,6 +350,8 @@ class Vault:
     strays: list[str] = field(default_factory=list)
     spares: list[Account] = field(default_factory=list)
     emergency: Emergency | None = None
+    guardians: Guardianship | None = None
+    moving: Moving | None = None
 
     # -- accounts ----------------------------------------------------------------------------------------------------
 
@@ -394,7 +419,8 @@ class Vault:
     def publisher(self, account: Account) -> LocalAccount:
         """The key that publishes the account's next versions."""
         info = f"theriac/v1/publisher/{account.pseudonym.lower()}/{account.publisher_serial}".encode()
-        signer: LocalAccount = EthAccount.from_key(HKDF(SHA256(), 32, None, info).derive(self.secret))
+        secret = account.publisher_seed or self.secret
+        signer: LocalAccount = EthAccount.from_key(HKDF(SHA256(), 32, None, info).derive(secret))
         return signer
 
     # -- generations -------------------------------------------------------------------------------------------------
@@ -419,6 +445,8 @@ class Vault:
         account.inboxes = {level.name: os.urandom(32) for level in Level}
         account.inbox_serial += 1
         account.publisher_serial += 1
+        # Whoever has the vault of before has its secret, and would derive the next publisher from it.
+        account.publisher_seed = os.urandom(32)
 
     def recover(self, account: Account, *, hour: int) -> None:
         """Fresh secrets after a restore from a backup.
@@ -684,6 +712,15 @@ class Vault:
         """Marks of the seeds in use: all but those of the next generations."""
         return _seeds_of(self.accounts.values(), following=False)
 
+    def _sets(self) -> Iterator[bytes]:
+        for account in (*self.accounts.values(), *self.spares):
+            for guarding in account.guarding:
+                yield repr(guarding).encode()
+
+    def unsaved_sets(self) -> bool:
+        """Whether guardians were drawn for a pseudonym, and no stored backup knows them."""
+        return not {_mark(each) for each in self._sets()} <= set(self.backed_up)
+
     def _marks(self) -> set[str]:
         return _seeds_of([*self.accounts.values(), *self.spares]) | {_mark(fact) for fact in self._facts()}
 
@@ -695,12 +732,15 @@ class Vault:
                 yield repr((account.pseudonym, account.counterparty)).encode()
             for writer in account.writers:
                 yield repr((account.pseudonym, writer)).encode()
+        yield from self._sets()
         for sharing in self.sharings:
             yield repr(replace(sharing, granted=True)).encode()
         for single in self.singles:
             yield repr(single).encode()
         if self.emergency is not None:
             yield repr(self.emergency.decided).encode()
+        if self.guardians is not None:
+            yield self.guardians.wrap.encode()
         for entry in self.entries.values():
             if entry.resealed_from:
                 yield entry.digest.encode()
@@ -746,6 +786,8 @@ class Vault:
         self.erasures += [each for each in other.erasures if each.begun not in begun]
         if self.emergency is None:
             self.emergency = other.emergency
+        if other.guardians and (self.guardians is None or other.guardians.serial > self.guardians.serial):
+            self.guardians = other.guardians
 
 
 def _later(theirs: Account, ours: Account) -> bool:
@@ -789,6 +831,8 @@ def _vault_of(values: Mapping[str, Any]) -> Vault:
         spares=[_account_of(each) for each in values.get("spares", [])],
         # A vault that was written before there were emergencies has none.
         emergency=_emergency_of(values.get("emergency")),
+        guardians=_guardianship_of(values["guardians"]) if values.get("guardians") else None,
+        moving=Moving(**values["moving"]) if values.get("moving") else None,
     )
 
 
@@ -805,6 +849,10 @@ def _emergency_of(values: Mapping[str, Any] | None) -> Emergency | None:
     return Emergency(**{**values, **lists, "custodians": custodians})
 
 
+def _guardianship_of(values: Mapping[str, Any]) -> Guardianship:
+    return Guardianship(**{**values, "guardians": tuple(Guardian(**each) for each in values["guardians"])})
+
+
 def _account_of(values: Mapping[str, Any]) -> Account:
     account = Account(values["pseudonym"], values["place"], values["counterparty"])
     return replace(
@@ -817,6 +865,11 @@ def _account_of(values: Mapping[str, Any]) -> Account:
         former_inboxes=[bytes.fromhex(seed) for seed in values["former_inboxes"]],
         certificate=values["certificate"],
         publisher_serial=values["publisher_serial"],
+        publisher_seed=bytes.fromhex(values.get("publisher_seed", "")),
+        guarding=[
+            Guarding(**{**each, "members": tuple(Member(**member) for member in each["members"])})
+            for each in values.get("guarding", ())
+        ],
         trees={cls: _tree_of(each) for cls, each in values["trees"].items()},
         publications=[_publication_of(each) for each in values["publications"]],
         pending=_publication_of(values["pending"]) if values["pending"] else None,

@@ -13,6 +13,7 @@ from theriac.consortium import Join, Leave, Role
 from theriac.crypto.recipients import HybridIdentity
 from theriac.health import documents, keystore
 from theriac.health.bundle import Inboxes, Opening, inbox_message
+from theriac.health.guardians import GuardianSet, Object, SetGuardians, TakeOver, Withdraw
 from theriac.health.hours import Nodes, identity_of, root
 from theriac.health.introduction import Introduction
 from theriac.health.messages import (
@@ -50,6 +51,7 @@ SEED, SECRET, LEAF = bytes([0x22]) * 32, bytes([0x33]) * 32, bytes([0x44]) * 32
 HOUR = 51_000
 SECOND = 1_761_436_800
 NUMBER = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+GUARDIANS = GuardianSet(bytes(range(32)), 2, tuple(f"0x{number:040x}" for number in (1, 2, 3)))
 
 
 def vectors() -> dict[str, Any]:
@@ -190,6 +192,10 @@ def _messages() -> list[Message]:
         Amend(PSEUDONYM, CORRECT, one, two, 1, SECOND),
         Letter(PSEUDONYM, READER, one, 5, 1, SECOND),
         Review(PSEUDONYM, 7, SANCTIONED, SECOND + 60, 1, SECOND),
+        SetGuardians(PSEUDONYM, GUARDIANS.hash, 5, 1, SECOND),
+        TakeOver(PSEUDONYM, READER, 2, SECOND, GUARDIANS),
+        Object(PSEUDONYM, 2, 1, SECOND),
+        Withdraw(PSEUDONYM, READER, 2, SECOND, GUARDIANS),
         Join(READER, 7, Role.CLINICIAN | Role.GATEWAY, 5, SECOND),
         Leave(READER, 7, 5, SECOND),
     ]

@@ -17,9 +17,9 @@ const DEADLINE = START + 1800;
 const DAY = 86400;
 const midnight = (days) => (Math.floor(START / DAY) + days) * DAY;
 
-// In the order of their deployment, each under the name that its domain has.
+// In the order of their deployment, each under the name that its domain has. Keys is made by Recovery.
 const CONTRACTS = [
-  ...["Consortium", "Keys", "Records", "Grants", "Letters", "Carrier", "Batches", "ColdChain", "Prescriptions"],
+  ...["Consortium", "Recovery", "Records", "Grants", "Letters", "Carrier", "Batches", "ColdChain", "Prescriptions"],
   ...["Policies", "Rules", "Authorizations", "Escrow", "Benefits", "Claims", "Appeals", "Episodes", "Emergencies"],
   "Coin",
 ];
@@ -45,6 +45,10 @@ const TYPES = {
     HandOver:
       "address pseudonym,address controller,address publisher,bool keepGrants,uint32 nonce,uint32 era,uint40 deadline",
   },
+  SetGuardians: { SetGuardians: "address pseudonym,bytes32 guardians,uint32 nonce,uint32 era,uint40 deadline" },
+  TakeOver: { TakeOver: "address pseudonym,address controller,uint32 round,uint40 deadline" },
+  Object: { Object: "address pseudonym,uint32 round,uint32 era,uint40 deadline" },
+  Withdraw: { Withdraw: "address pseudonym,address guardian,uint32 round,uint40 deadline" },
   Grant: {
     Grant:
       "address pseudonym,address reader,string purpose,string[] classes,uint40 start,uint40 expiry,uint16 by," +
@@ -190,6 +194,13 @@ function messages(address, digest, deployed, { pair, hashed, struct, encoded }) 
     ...fresh,
   });
 
+  // Guardians are counted by their addresses, from the lowest on.
+  const guardians = ["packer", "prescriber", "therapist", "underwriter"].sort((one, other) =>
+    BigInt(address(one)) < BigInt(address(other)) ? -1 : 1,
+  );
+  const bearers = { pseudonym: address("bearer"), round: 1, deadline: DEADLINE };
+  const joiners = { ...bearers, pseudonym: address("newcomer"), controller: address("new wallet") };
+
   return {
     Publish: ["Keys", publication, ["patient"]],
     "Publish by the publisher": ["Keys", publication, ["publisher"]],
@@ -311,6 +322,15 @@ function messages(address, digest, deployed, { pair, hashed, struct, encoded }) 
       { prescription: number(prescribed("cancelled")), lines: 3, nonce: 0, deadline: DEADLINE },
       ["bearer"],
     ],
+    SetGuardians: [
+      "Recovery",
+      { pseudonym, guardians: digest("other guardians"), nonce: 0, ...fresh },
+      ["patient"],
+    ],
+    TakeOver: ["Recovery", joiners, [guardians[0], guardians[1], "new wallet"]],
+    "TakeOver confirmed": ["Recovery", { ...bearers, controller: address("nurse") }, [guardians[2]]],
+    Object: ["Recovery", { ...bearers, era: 0 }, ["bearer"]],
+    Withdraw: ["Recovery", { ...bearers, guardian: address(guardians[0]) }, [guardians[0]]],
     Enrol: ["Policies", enrol, ["underwriter", "patient"]],
     EndPolicy: ["Policies", { pseudonym, plan: plan("ending cover"), ...fresh }, ["patient"]],
     Claim: ["Claims", claim("new", 10), ["patient"]],
@@ -396,7 +416,10 @@ async function vectors(library) {
   const digest = (name) => library.hash(`theriac test: ${name}`);
   const key = digest;
   const address = (name) => library.address(key(name));
-  const deployed = (contract) => library.deployed(address("deployer"), CONTRACTS.indexOf(contract));
+  const deployed = (contract) =>
+    contract === "Keys"
+      ? library.deployed(deployed("Recovery"), 1)
+      : library.deployed(address("deployer"), CONTRACTS.indexOf(contract));
 
   const made = {};
   for (const [name, [contract, message, signers]] of Object.entries(messages(address, digest, deployed, library))) {
