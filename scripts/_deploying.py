@@ -17,6 +17,7 @@ ORDER = {
     "Keys": ("recovery",),
     "Records": ("Consortium", "Keys"),
     "Grants": ("Consortium", "Keys"),
+    "Delegations": ("Grants", "Keys"),
     "Letters": ("Keys",),
     "Carrier": (),
     "Batches": ("Consortium",),
@@ -32,6 +33,9 @@ ORDER = {
     "Episodes": ("Consortium", "Keys", "Records", "Policies", "Escrow"),
 }
 """Each contract and what its constructor is given."""
+
+_MADE_BY = {"Delegations": "Grants"}
+"""Contracts that another one makes in its constructor, and names by a function of their name."""
 
 _NOBODY = "0x" + "00" * 20
 
@@ -66,6 +70,9 @@ def deploy(site: Site, *, account: str | None, board: str | None, depth: int | N
         kinds = _compiled()
     for name in missing:
         with working(f"Deploying {name}"):
+            if name in _MADE_BY:
+                deployment = _made(site, deployment, name)
+                continue
             arguments = tuple(given[each] if each in given else deployment[each].address for each in ORDER[name])
             contract = site.web3.eth.contract(abi=kinds[name]["abi"], bytecode=kinds[name]["code"])
             call = contract.constructor(*arguments)
@@ -79,6 +86,16 @@ def deploy(site: Site, *, account: str | None, board: str | None, depth: int | N
         )
         deployment.save(site.deployments)
     return Done(deployment, path, tuple(missing), gas)
+
+
+def _made(site: Site, deployment: Deployment, name: str) -> Deployment:
+    """Notes where a contract stands that another one made."""
+    maker = deployment[_MADE_BY[name]]
+    function = site.web3.eth.contract(address=maker.address, abi=compiled(_MADE_BY[name])["abi"]).functions
+    address = function[name.lower()]().call()
+    noted = deployment.with_contract(site.web3, name, address, block=maker.block)
+    noted.save(site.deployments)
+    return noted
 
 
 def _begun(site: Site, path: Path, depth: int | None) -> Deployment:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The contracts that the package talks to: their ABIs are package data.
 PUBLISHED = (
     *("Appeals", "Authorizations", "Batches", "Benefits", "Carrier", "Claims", "ColdChain", "Consortium", "Episodes"),
-    *("Escrow", "Grants", "Keys", "Letters", "Policies", "Prescriptions", "Records", "Rules"),
+    *("Delegations", "Escrow", "Grants", "Keys", "Letters", "Policies", "Prescriptions", "Records", "Rules"),
 )
 
 # EIP-170 and EIP-3860 bound the deployed code and the code that deploys it, in bytes.

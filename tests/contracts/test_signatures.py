@@ -908,7 +908,7 @@ def test_signature__to_prescribe__for_other_lines(stage: Stage, change: str) -> 
 # -- what no word stands for -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bit", [17, 59, 63])
+@pytest.mark.parametrize("bit", [17, 30, 59])
 @pytest.mark.parametrize("name", ["Grant", "Narrow"])
 def test_signature__with_classes_added_that_no_word_shows(stage: Stage, name: str, bit: int) -> None:
     # given a scope with a bit more, whose words are those that were signed
@@ -921,7 +921,7 @@ def test_signature__with_classes_added_that_no_word_shows(stage: Stage, name: st
     refusal = stage.refusal_of(message, (*terms[:place], scope, *terms[place + 1 :]), *rest)
 
     # then
-    known = 2**17 - 1 | 1 << 60 | 1 << 61 | 1 << 62
+    known = 2**17 - 1 | 0b1111 << 60
     assert refusal == Refusal("WrongScope", {"scope": scope, "known": known})
 
 

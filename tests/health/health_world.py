@@ -181,9 +181,11 @@ def found_world(accounts: Any, project: Any, folder: Path) -> HealthWorld:
         "Letters": payer.deploy(project.Letters, keys),
         "Carrier": payer.deploy(project.Carrier),
     }
+    deployed["Delegations"] = project.Delegations.at(deployed["Grants"].delegations())
     deployment = Deployment.of(web3, network="embedded", depth=0, lasting=False)
+    block = consortium.creation_metadata.block
     for name, contract in deployed.items():
-        deployment = deployment.with_contract(web3, name, contract.address, block=contract.creation_metadata.block)
+        deployment = deployment.with_contract(web3, name, contract.address, block=block)
     contracts = Contracts(web3, deployment)
     store = LocalStore(folder / "store")
     relay = relay_of(accounts, contracts)

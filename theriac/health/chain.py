@@ -39,7 +39,8 @@ _ERC_1271_ACCEPTED = bytes.fromhex("1626ba7e")
 FOLLOWED = {
     "Keys": ("Published", "PublisherSet", "EraRaised", "HandedOver"),
     "Records": ("Anchored", "AnchoredMany", "Resealed", "RowAnchored", "Amended"),
-    "Grants": ("Granted", "Narrowed", "Revoked"),
+    "Grants": ("Granted", "Narrowed", "Revoked", "Referred", "ParentSet"),
+    "Delegations": ("MandateSet",),
     "Letters": ("Sent",),
 }
 """The events that health clients follow. Everyone follows all of them: a question about one pseudonym would tell it."""
