@@ -20,7 +20,7 @@ from eth_account.messages import SignableMessage, encode_defunct, encode_typed_d
 from theriac.crypto.recipients import HybridIdentity, HybridRecipient, Identity, Recipient, parse_recipient
 from theriac.errors import BadDocument, BadRecipient, NoMatchingIdentity
 from theriac.health import documents
-from theriac.health.hours import Nodes
+from theriac.health.hours import Nodes, mondays_after
 from theriac.health.scope import KeyClass, Level
 from theriac.health.vault import Account, Entry, Publication, Sharing, Vault
 from theriac.store.cid import compute
@@ -175,13 +175,17 @@ class WriterFile:
 
 @dataclass(frozen=True)
 class Capsule:
-    """What a bundle holds for one reader: openings, single records, and where the class files of this pseudonym are."""
+    """What a bundle holds for one reader: openings, single records, and where the class files of this pseudonym are.
+
+    :param referable: the hour until which rows split each Monday, so that a referral may end then; zero for none.
+    """
 
     pseudonym: str
     reader: str
     openings: tuple[Opening, ...]
     keys: tuple[RecordKey, ...]
     indexes: tuple[IndexFile, ...]
+    referable: int = 0
 
 
 # -- composing -------------------------------------------------------------------------------------------------------
@@ -302,6 +306,8 @@ def _capsules(vault: Vault, account: Account, *, now: Publication) -> Iterable[t
             "keys": keys,
             "indexes": indexes,
         }
+        if any(each.referable for each in sharings):
+            values["referable"] = mondays_after(hour)[-1]
         yield documents.encode("capsule", values), recipient
 
 
@@ -432,6 +438,7 @@ class Bundle:
                     IndexFile(str(i["source"]), str(i["cls"]), str(i["digest"]), int(i["hour"]))
                     for i in values["indexes"]
                 ),
+                referable=int(values.get("referable", 0)),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             raise BadDocument(kind="capsule", fault="a part of it is missing or broken") from None

@@ -20,7 +20,7 @@ from eth_account.signers.local import LocalAccount
 from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import BadDocument, UnknownGrant
 from theriac.health import documents
-from theriac.health.hours import HOURS, Nodes, cover, identity_of, root
+from theriac.health.hours import HOURS, Nodes, cover, identity_of, mondays_after, root
 from theriac.health.scope import KeyClass, Level
 
 ROW_DAYS = 90
@@ -148,6 +148,8 @@ class Sharing:
 
     :param pseudonym: the account that granted; `reader`: the grantee on the chain; `recipient`: what to seal to.
     :param granted: whether the chain has it; until then rows split for it, and no key goes out.
+    :param by: the number of the parent that it stands under, zero for none; `through` the reader whose referral it is.
+    :param referable: whether the reader may pass it on; rows then split at each Monday of the next weeks.
     """
 
     pseudonym: str
@@ -160,6 +162,9 @@ class Sharing:
     start: int
     end: int
     granted: bool = True
+    by: int = 0
+    through: str = ""
+    referable: bool = False
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -172,6 +177,45 @@ class Sharing:
     def delivered(self, hour: int) -> bool:
         """Keys go out when the window opens; before it, only those that open nothing from before it."""
         return self.granted and self.live(hour) and (hour >= self.start or self.since >= self.start)
+
+
+@dataclass(frozen=True)
+class Mandate:
+    """Who may grant for the patient under one of her pseudonyms, as she appointed it; hours as in a sharing.
+
+    :param holder: its account under this pseudonym alone, or what stands for a quorum, of which `salt`, `members` and
+        `threshold` say who it is.
+    :param classes: what its grants open at most: of the classes behind one bit, these.
+    :param since: from when on history is read by whom it grants to; zero for all.
+    :param ages: the hour beyond which it is never renewed, as a guardian's is; zero for no such hour.
+    """
+
+    pseudonym: str
+    by: int
+    name: str
+    holder: str
+    classes: tuple[str, ...]
+    purposes: tuple[str, ...]
+    since: int
+    end: int
+    ages: int = 0
+    threshold: int = 0
+    salt: str = ""
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """A programme that the patient takes part in: the parent `by` under which its team's grant stands."""
+
+    pseudonym: str
+    by: int
+    reader: str
+    purpose: str
+    document: str
+    salt: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -226,6 +270,8 @@ class Vault:
     backed_up: list[str] = field(default_factory=list)
     unread: list[tuple[str, int, str]] = field(default_factory=list)
     cursor: int = 0
+    mandates: list[Mandate] = field(default_factory=list)
+    programmes: list[Enrolment] = field(default_factory=list)
 
     # -- accounts ----------------------------------------------------------------------------------------------------
 
@@ -343,9 +389,17 @@ class Vault:
 
     def strike(self, sharing: Sharing) -> list[Sharing]:
         """Strikes out all that a reader was granted for a purpose, and says what that was."""
-        struck = [each for each in self.sharings if each.place == sharing.place]
-        self.sharings = [each for each in self.sharings if each.place != sharing.place]
+        struck = [each for each in self.sharings if each.place == sharing.place] + self.referred(sharing)
+        self.sharings = [each for each in self.sharings if each not in struck]
         return struck
+
+    def referred(self, sharing: Sharing) -> list[Sharing]:
+        """What a reader passed on of a grant: it ends with any change of that."""
+        return [
+            each
+            for each in self.sharings
+            if each.through and (each.pseudonym, each.through, each.purpose) == sharing.place
+        ]
 
     def lock(self, classes: Iterable[str], *, hour: int) -> list[Account]:
         """Starts a generation of classes wherever records stand under them: the accounts to publish now."""
@@ -361,6 +415,8 @@ class Vault:
     def boundaries(self, hour: int, *, until: int) -> list[int]:
         """The hours in (hour, until) at which rows split: every end and every start of history of any reader."""
         hours = {edge for each in self.sharings for edge in (each.since, each.start, each.end)}
+        if any(each.referable and each.live(hour) for each in self.sharings):
+            hours.update(mondays_after(hour))
         return sorted(edge for edge in hours if hour < edge < until)
 
     def starts(self, hour: int) -> list[int]:
@@ -490,6 +546,8 @@ class Vault:
                 yield repr((account.pseudonym, writer)).encode()
         for sharing in self.sharings:
             yield repr(replace(sharing, granted=True)).encode()
+        for fact in (*self.mandates, *self.programmes):
+            yield repr(fact).encode()
         for single in self.singles:
             yield repr(single).encode()
         for entry in self.entries.values():
@@ -510,6 +568,8 @@ class Vault:
         known = {(each.pseudonym, each.reader, each.purpose) for each in self.sharings}
         self.sharings += [each for each in other.sharings if (each.pseudonym, each.reader, each.purpose) not in known]
         self.singles += [each for each in other.singles if each not in self.singles]
+        self.mandates += [each for each in other.mandates if each not in self.mandates]
+        self.programmes += [each for each in other.programmes if each not in self.programmes]
 
 
 def _mark(seed: bytes) -> str:
@@ -530,7 +590,14 @@ def _vault_of(values: Mapping[str, Any]) -> Vault:
         backed_up=list(values["backed_up"]),
         unread=[(str(source), int(author), str(digest)) for source, author, digest in values["unread"]],
         cursor=values["cursor"],
+        mandates=[_mandate_of(each) for each in values.get("mandates", ())],
+        programmes=[Enrolment(**each) for each in values.get("programmes", ())],
     )
+
+
+def _mandate_of(values: Mapping[str, Any]) -> Mandate:
+    lists = {name: tuple(values[name]) for name in ("classes", "purposes", "members")}
+    return Mandate(**{**values, **lists})
 
 
 def _account_of(values: Mapping[str, Any]) -> Account:
