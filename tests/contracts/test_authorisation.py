@@ -8,13 +8,14 @@ from pathlib import Path
 
 import ape
 import authorisation_cover_rows as cover
+import authorisation_delegations_rows as delegations
 import authorisation_rows
 import pytest
 from authorisation_cast import ACCEPTED, Cast, gathered
 from authorisation_rows import SIGNERS, Row, SignedRow
 
-ROWS = (*authorisation_rows.ROWS, *cover.ROWS)
-SIGNED = (*authorisation_rows.SIGNED, *cover.SIGNED)
+ROWS = (*authorisation_rows.ROWS, *cover.ROWS, *delegations.ROWS)
+SIGNED = (*authorisation_rows.SIGNED, *cover.SIGNED, *delegations.SIGNED)
 
 # What a function calls the signatures that it takes; some are named after who signed.
 NAMES = ("signature", "underwriting", "provider", "patient")
@@ -25,7 +26,9 @@ NOT_DEPLOYED = ("contracts/interfaces/", "contracts/libraries/", "contracts/type
 @pytest.fixture(scope="module")
 def cast(world, accounts) -> Cast:
     """Everyone by kind."""
-    return gathered(world, accounts)
+    cast = gathered(world, accounts)
+    delegations.let_others_act(cast)
+    return cast
 
 
 def functions() -> set[tuple[str, str]]:

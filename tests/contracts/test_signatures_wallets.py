@@ -8,6 +8,8 @@ import pytest
 from eth_account.signers.local import LocalAccount
 from real_anvil import BOARD, RELAYER, encoded, person
 from signature_cases import NAMES, of_account
+from signature_cast import ZERO
+from signature_delegated import of_delegate
 from signature_stage import SIGNERS, STRANGER, Refusal, Stage, open_stage, wrong_signature
 
 from theriac.consortium import Role
@@ -107,6 +109,8 @@ def of_wallet(message: Message, wallet: str, provider: Provider) -> Message:
 
 def refusal_of_wallet(message: Message, wallet: str) -> Refusal:
     """By which error it is refused."""
+    if of_delegate(message):
+        return wrong_signature(ZERO)
     return wrong_signature(message.signer if isinstance(message, Agreement) else wallet, to=message)
 
 
