@@ -127,7 +127,7 @@ class Chain:
         assert receipt["status"] == 1, f"{name} could not be deployed"
         return self.web3.eth.contract(address=receipt["contractAddress"], abi=blank.abi)
 
-    def at(self, name: str, address: ChecksumAddress) -> Contract:
+    def made(self, name: str, address: ChecksumAddress) -> Contract:
         """A contract that another one made."""
         abi = [entry.model_dump(by_alias=True) for entry in getattr(project, name).contract_type.abi]
         return self.web3.eth.contract(address=address, abi=abi)
@@ -168,7 +168,7 @@ class Contracts:
         keys = chain.deploy("Keys", f"0x{0:040x}")
         records = chain.deploy("Records", consortium.address, keys.address)
         grants = chain.deploy("Grants", consortium.address, keys.address)
-        delegations = chain.at("Delegations", grants.functions.delegations().call())
+        delegations = chain.made("Delegations", grants.functions.delegations().call())
         letters = chain.deploy("Letters", keys.address)
         carrier = chain.deploy("Carrier")
         batches = chain.deploy("Batches", consortium.address)

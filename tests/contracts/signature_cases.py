@@ -6,9 +6,9 @@ its order, and then has every message of the table ready at once: each counts, w
 
 from dataclasses import replace
 
-from signature_delegated import delegated, delegated_before
 from signature_cast import DAY, NOBODY, Case, Cast, Event, Signed, digest
 from signature_cover import LINE_FOR_GOODS, Objection, cover_cases, cover_preparation, for_goods
+from signature_delegated import delegated, delegated_before
 
 from theriac.consortium import Join, Leave, Role
 from theriac.health.messages import (

@@ -475,7 +475,9 @@ def test_signature__of_a_stranger(stage: Stage, name: str, place: int) -> None:
     assert refusal == stage.wrong(name, place)
 
 
-@pytest.mark.parametrize("name", [name for name in BY_PSEUDONYM if not name.startswith("Publish") and name not in DELEGATED])
+@pytest.mark.parametrize(
+    "name", [name for name in BY_PSEUDONYM if not name.startswith("Publish") and name not in DELEGATED]
+)
 def test_signature__of_the_publisher_for_what_it_may_not(stage: Stage, name: str) -> None:
     # given
     signatures, place = list(stage.signatures(name)), stage.table[name].signers.index("controller")
@@ -797,6 +799,8 @@ def refusal_of_flip(name: str, words: str, arguments: tuple[Any, ...], flip: Any
         return no_such(Terms(*arguments[0][0]))
     if (name, field) == ("Take", "from"):
         return wrong_signature(stage.cast.bearer)
+    if (name, field) == ("Appoint", "purposes"):
+        return Refusal("NoSuchPurposes", {"purposes": flip})
     if (name, field) == ("Leave", "account"):
         return Refusal("WrongNonce", {"nonce": 1, "current": 0})
     if (name, field) == ("Handoff", "to"):

@@ -132,6 +132,7 @@ def after_a_hand_over(stage: Stage, wallets: dict[str, str]) -> Stage:
         "underwriter": person("second underwriter"),
         "arbiter": person("second arbiter"),
         "assessor": person("second assessor"),
+        "delegate": person("second delegate"),
     }
     bearer = {"bearer": person("second bearer")}
     patient = {"controller": person("second patient")}

@@ -149,7 +149,7 @@ def test_quorum__two_of_three_grant(world: HealthWorld, begun: Any) -> None:
 
 def test_guardian__is_renewed_for_a_year_at_most_and_ages_out(world: HealthWorld, begun: Any) -> None:
     # given a guardian of a child who comes of age in 500 days
-    patient, desk, known = begun
+    patient, _, _ = begun
     ages = world.in_days(500)
     for days, end in ((400, world.in_days(400)), (200, world.in_days(501))):
         with pytest.raises(BadWindow):
@@ -203,9 +203,9 @@ STEPS = (
 
 def programme_of(world: HealthWorld) -> Programme:
     person = world.clinic
-    return Programme("Check-up 2031", person.member, person.address, "TREAT", ("laboratory/N", "vitals/N"), STEPS).signed(
-        person.signer
-    )
+    return Programme(
+        "Check-up 2031", person.member, person.address, "TREAT", ("laboratory/N", "vitals/N"), STEPS
+    ).signed(person.signer)
 
 
 def test_programme__its_team_reads_until_it_ends(world: HealthWorld, begun: Any) -> None:

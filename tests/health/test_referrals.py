@@ -193,8 +193,8 @@ def test_refer__a_referral(case: Case) -> None:
     case.colleague.learn(case.pseudonym)
     third = case.world.person()
 
+    sender = Sender(case.world.web3, case.world.colleague.signer, outbox=None)
     with pytest.raises(NotGranted):
-        sender = Sender(case.world.web3, case.world.colleague.signer, outbox=None)
         referrals.refer(
             case.colleague,
             sender,

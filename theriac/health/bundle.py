@@ -299,7 +299,7 @@ def _capsules(vault: Vault, account: Account, *, now: Publication) -> Iterable[t
             for cls, digest in publication.indexes.items()
             if (source.pseudonym, cls) in held
         ]
-        values = {
+        values: dict[str, Any] = {
             "pseudonym": account.pseudonym,
             "reader": reader,
             "openings": [opening.values() for opening in openings],

@@ -12,10 +12,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from theriac.errors import BadWindow, TheriacError, UnknownMandate
+from theriac.health import documents
 from theriac.health.chain import sign
 from theriac.health.delegations import REFERRED, Appoint, Quorum, commitment, mask_of_purposes
 from theriac.health.hours import hour_at, hour_of_seconds, seconds_of
 from theriac.health.messages import Freshness, SetParent, member_address
+from theriac.health.programmes import Note, Programme, Standing, standing
 from theriac.health.scope import PURPOSES, KeyClass, Purpose, bit_of, mask_of
 from theriac.health.vault import Account, Enrolment, Mandate, Sharing, Writer, classes_of
 
@@ -48,6 +50,7 @@ class Others:
         end: datetime,
         history: bool = True,
         ages: datetime | None = None,
+        recipient: str = "",
     ) -> list[Mandate]:
         """Appoints a delegate under one pseudonym for each of its accounts, of which none is used twice.
 
@@ -62,6 +65,7 @@ class Others:
         for holder in holders[:1] if self._single else holders:
             account = self._patient.pseudonym_for(f"delegate:{holder}")
             mandate = self._mandate(account, name, holder, classes, purposes, until, history=history, ages=ages)
+            mandate = replace(mandate, recipient=recipient)
             self._appoint(mandate)
             mandates.append(mandate)
         return mandates
@@ -135,7 +139,8 @@ class Others:
 
     def _free_number(self, pseudonym: str) -> int:
         vault = self._patient.vault
-        taken = {each.by for each in (*vault.mandates, *vault.programmes) if each.pseudonym == pseudonym}
+        taken = {each.by for each in vault.mandates if each.pseudonym == pseudonym}
+        taken |= {each.by for each in vault.programmes if each.pseudonym == pseudonym}
         number = 1
         while number in taken or self._patient.chain.parent(pseudonym, number)["generation"]:
             number += 1
@@ -271,6 +276,45 @@ class Others:
         self._patient.vault.programmes.remove(enrolment)
         self._patient.save()
 
+    def enrolment(self, name: str) -> Enrolment:
+        """:raises UnknownMandate: she takes part in no such programme."""
+        for each in self._patient.vault.programmes:
+            if Programme.decode(each.document.encode()).name == name:
+                return each
+        raise UnknownMandate(name=name)
+
+    def standing(self) -> list[tuple[str, list[Standing]]]:
+        """Where the patient stands in each of her programmes, by the notes that their teams sent."""
+        now, notes = self._patient.chain.hour(), self._notes()
+        found = []
+        for each in self._patient.vault.programmes:
+            programme = Programme.decode(each.document.encode())
+            mine = [note for member, note in notes if (member, note.pseudonym, note.by) == self._team(programme, each)]
+            found.append((programme.name, standing(programme, mine, start=each.start, now=now)))
+        return found
+
+    @staticmethod
+    def _team(programme: Programme, enrolment: Enrolment) -> tuple[int, str, int]:
+        return programme.member, enrolment.pseudonym, enrolment.by
+
+    def _notes(self) -> list[tuple[int, Note]]:
+        """What teams told, the latest first, each with the member whose account told it."""
+        patient, found = self._patient, []
+        for event in patient.chain.index.events("Letters", "Sent", newest_first=True):
+            account = patient.vault.accounts.get(str(event.arguments["to"]))
+            if account is None:
+                continue
+            try:
+                with patient.store.get_digest(event.arguments["letter"]) as stream:
+                    sealed = documents.read_at_most(stream, documents.LARGEST)
+                note = Note.decode(documents.open_(sealed, identities=account.all_inboxes()))
+            except TheriacError:
+                # Anybody can send a letter; one that is no note is nobody's business.
+                continue
+            if note.pseudonym == account.pseudonym:
+                found.append((patient.chain.member_of(str(event.arguments["from"])), note))
+        return found
+
     # -- what others granted -----------------------------------------------------------------------------------------
 
     def adopt(self) -> list[Sharing]:
@@ -308,9 +352,7 @@ class Others:
         :raises UnknownMandate: nothing was.
         """
         found = [
-            each
-            for each in self.referrals()
-            if each.reader.lower() == reader.lower() and each.purpose == purpose.code
+            each for each in self.referrals() if each.reader.lower() == reader.lower() and each.purpose == purpose.code
         ]
         if not found:
             raise UnknownMandate(name=reader)
@@ -319,7 +361,8 @@ class Others:
 
     def _places(self) -> Iterator[tuple[tuple[str, str], Purpose]]:
         """Where others may have granted under the patient's pseudonyms, each place once."""
-        vault, found = self._patient.vault, {}
+        vault = self._patient.vault
+        found: dict[tuple[str, str, int], None] = {}
         for event in self._patient.chain.index.events("Grants", "Granted"):
             pseudonym, by = str(event.arguments["pseudonym"]), int(event.arguments["by"])
             if by and pseudonym in vault.accounts:
@@ -427,4 +470,3 @@ def _drawn(mandate: Mandate, secret: bytes) -> int:
 def _same(known: Sharing, sharing: Sharing) -> bool:
     shared = (known.place, known.classes, known.end, known.by, known.through)
     return known.granted and shared == (sharing.place, sharing.classes, sharing.end, sharing.by, sharing.through)
-

@@ -1,19 +1,22 @@
 """Programmes: screening and chronic care as a signed document of steps, who does them, and by when.
 
-A patient takes part by a parent on the chain that stands for the document; her team's grant ends with it. Each step done
-is a sealed note from the team to the patient, so that both can tell who was lost on the way.
+A patient takes part by a parent on the chain that stands for the document; her team's grant ends with it. Each step
+done is a sealed note from the team to the patient, so that both can tell who was lost on the way.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from eth_account import Account as EthAccount
 from eth_account.messages import SignableMessage, encode_defunct
 
-from theriac.errors import BadDocument
+from theriac.crypto.recipients import HybridIdentity
+from theriac.errors import BadDocument, TheriacError, UnknownMandate
 from theriac.health import documents
 from theriac.health.hours import time_of
+from theriac.health.keystore import write_private
 from theriac.health.scope import KeyClass, Purpose
 from theriac.ledger.signer import Signer
 
@@ -24,7 +27,7 @@ _DAY = 24
 class Step:
     """One step: its short name, what it is, who does it, and in how many days after what.
 
-    :param after: the step that it follows; empty for the enrolment. One that was never done keeps its followers waiting.
+    :param after: the step that it follows; empty for the enrolment. Until that is done, this is not due.
     :param optional: only for some, such as a referral: it is due once somebody said that it is needed.
     """
 
@@ -38,7 +41,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Programme:
-    """What a member offers: steps, the classes its team reads, and for which purpose; signed by the member's account."""
+    """What a member offers: steps, the classes its team reads, for which purpose; signed by the member's account."""
 
     name: str
     member: int
@@ -52,16 +55,19 @@ class Programme:
         known: set[str] = set()
         for step in self.steps:
             if not step.name or step.name in known or not 0 < step.days <= 3650:
-                raise BadDocument(kind="programme", fault=f"step {step.name[:40]!r} is twice there, or its days are none")
+                raise BadDocument(
+                    kind="programme", fault=f"step {step.name[:40]!r} is twice there, or its days are none"
+                )
             if step.after and step.after not in known:
-                raise BadDocument(kind="programme", fault=f"step {step.name[:40]!r} follows one that does not come before")
+                raise BadDocument(
+                    kind="programme", fault=f"step {step.name[:40]!r} follows one that does not come before"
+                )
             known.add(step.name)
         if not self.steps or not self.classes:
             raise BadDocument(kind="programme", fault="it has no steps or no classes")
 
     def _values(self) -> dict[str, Any]:
-        values = asdict(self) | {"classes": list(self.classes), "steps": [asdict(step) for step in self.steps]}
-        return values
+        return asdict(self) | {"classes": list(self.classes), "steps": [asdict(step) for step in self.steps]}
 
     def message(self) -> SignableMessage:
         """What the member's account signs (EIP-191): the programme without its signature."""
@@ -171,6 +177,68 @@ class Note:
             )
         except (KeyError, TypeError, ValueError):
             raise BadDocument(kind="step", fault="a part of it is missing or broken") from None
+
+
+class Team:
+    """What a programme's team keeps of those who take part: sealed to itself, one file a person."""
+
+    def __init__(self, folder: Path, *, identity: HybridIdentity) -> None:
+        self._folder = folder
+        self._identity = identity
+
+    def enrol(self, taken: Taken, programme: Programme, *, name: str) -> None:
+        """Takes somebody in, or goes on with who was."""
+        known = {(each.taken.pseudonym, each.taken.by): each for each in self.everyone()}
+        notes = known[taken.pseudonym, taken.by].notes if (taken.pseudonym, taken.by) in known else ()
+        self._save(Member(name, taken, programme, notes))
+
+    def everyone(self) -> list["Member"]:
+        return [self._open(path) for path in sorted(self._folder.glob("*.member"))]
+
+    def member(self, name: str) -> "Member":
+        """:raises UnknownMandate: nobody here has this name, or more than one has."""
+        found = [each for each in self.everyone() if name in (each.name, each.taken.pseudonym)]
+        if len(found) != 1:
+            raise UnknownMandate(name=name)
+        return found[0]
+
+    def note(self, member: "Member", note: Note) -> None:
+        """Writes down what the patient is told."""
+        if note.step not in {step.name for step in member.programme.steps}:
+            raise UnknownMandate(name=note.step)
+        self._save(replace(member, notes=(note, *member.notes)))
+
+    def _save(self, member: "Member") -> None:
+        values = {
+            "name": member.name,
+            "taken": asdict(member.taken),
+            "programme": member.programme.encode().decode(),
+            "notes": [asdict(note) for note in member.notes],
+        }
+        sealed = documents.seal(documents.encode("member", values), to=self._identity.recipient)
+        write_private(self._folder / f"{member.taken.pseudonym}-{member.taken.by}.member", sealed)
+
+    def _open(self, path: Path) -> "Member":
+        try:
+            values = documents.decode("member", documents.open_(path.read_bytes(), identities=[self._identity]))
+            notes = tuple(Note(**each) for each in values["notes"])
+            programme = Programme.decode(str(values["programme"]).encode())
+            return Member(str(values["name"]), Taken(**values["taken"]), programme, notes)
+        except (TheriacError, KeyError, TypeError, ValueError):
+            raise BadDocument(kind="programme's notes", fault=f"{path.name} is damaged") from None
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody who takes part, under the team's own name for her, and what was noted, the latest first."""
+
+    name: str
+    taken: Taken
+    programme: Programme
+    notes: tuple[Note, ...] = ()
+
+    def standing(self, now: int) -> list["Standing"]:
+        return standing(self.programme, self.notes, start=self.taken.start, now=now)
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,9 @@ class Reader:
             known.openings = {
                 place: each for place, each in known.openings.items() if place[0] not in known.referred - named
             }
-            known.indexes = {place: each for place, each in known.indexes.items() if place[0] not in known.referred - named}
+            known.indexes = {
+                place: each for place, each in known.indexes.items() if place[0] not in known.referred - named
+            }
             known.referred.clear()
         for source in sorted({opening.source for opening in known.openings.values()} - {pseudonym}):
             try:

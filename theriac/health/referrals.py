@@ -1,8 +1,8 @@
 """Referrals: a reader passes its grant on, and hands the next one the keys of just those hours, in a sealed letter.
 
-It works while the patient's phone is off. The next reader believes of the letter what the chain says (who referred, what,
-until when), and of the keys what opens what the patient published; which pseudonyms are one patient's it has from the
-referrer alone until her own client says so.
+It works while the patient's phone is off. The next reader believes of the letter what the chain says (who referred,
+what, until when), and of the keys what opens what the patient published; which pseudonyms are one patient's it has
+from the referrer alone until her own client says so.
 """
 
 import io
@@ -81,6 +81,66 @@ class Referral:
         except (KeyError, TypeError, ValueError):
             raise BadDocument(kind="referral", fault="a part of it is missing or broken") from None
         return found
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What comes back to who referred: which records answer it, and a word."""
+
+    referral: str
+    pseudonym: str
+    records: tuple[str, ...]
+    note: str
+    sender: str = ""
+
+    def encode(self) -> bytes:
+        values = {"referral": self.referral, "pseudonym": self.pseudonym, "records": list(self.records)}
+        return documents.encode("returned", {**values, "note": self.note})
+
+    @classmethod
+    def decode(cls, data: bytes, *, sender: str) -> "Returned":
+        """:raises BadDocument: nothing that comes back."""
+        values = documents.decode("returned", data)
+        try:
+            records = tuple(str(each) for each in values["records"])
+            return cls(str(values["referral"]), str(values["pseudonym"]), records, str(values["note"]), sender)
+        except (KeyError, TypeError):
+            raise BadDocument(kind="returned", fault="a part of it is missing or broken") from None
+
+
+def refer_back(reader: Reader, sender: Sender, letter: Referral, *, records: Sequence[str], note: str) -> str:
+    """Tells who referred what was written, so that the patient can go on there; the letter's digest."""
+    profile = reader.chain.profile(letter.sender, reader.store)
+    returned = Returned(letter.letter, letter.pseudonym, tuple(records), note)
+    to, recipient = profile.account, profile.recipient
+    return send_letter(reader.chain, sender, returned.encode(), to=to, recipient=recipient, reader=reader)
+
+
+def returned(reader: Reader) -> list[Returned]:
+    """What came back to this reader, the latest first, from those whom something of that pseudonym was referred to."""
+    chain, found = reader.chain, []
+    for event in chain.index.events("Letters", "Sent", newest_first=True):
+        if event.arguments["to"] != reader.account:
+            continue
+        try:
+            with reader.store.get_digest(bytes(event.arguments["letter"])) as stream:
+                sealed = documents.read_at_most(stream, documents.LARGEST)
+            letter = Returned.decode(reader.opened_by(sealed), sender=str(event.arguments["from"]))
+        except TheriacError:
+            continue
+        if _was_referred(chain, letter):
+            found.append(letter)
+    return found
+
+
+def _was_referred(chain: Chain, letter: Returned) -> bool:
+    readers = {letter.sender, to_checksum_address(member_address(chain.member_of(letter.sender)))}
+    return any(
+        event.arguments["pseudonym"] == letter.pseudonym
+        and event.arguments["by"] == REFERRED
+        and event.arguments["reader"] in readers
+        for event in chain.index.events("Grants", "Granted")
+    )
 
 
 def ends_of(reader: Reader, pseudonym: str, *, through: str, purpose: Purpose) -> list[int]:
@@ -189,9 +249,7 @@ def taken(reader: Reader) -> list[Referral]:
         try:
             with reader.store.get_digest(digest) as stream:
                 sealed = documents.read_at_most(stream, documents.LARGEST)
-            letter = Referral.decode(
-                reader.opened_by(sealed), letter=digest.hex(), sender=str(event.arguments["from"])
-            )
+            letter = Referral.decode(reader.opened_by(sealed), letter=digest.hex(), sender=str(event.arguments["from"]))
             if to_checksum_address(letter.reader) not in names:
                 continue
             letter = _checked(chain, letter)
@@ -228,4 +286,3 @@ def _checked(chain: Chain, letter: Referral) -> Referral:
     )
     indexes = tuple(file for file in letter.indexes if file.cls in names)
     return replace(letter, classes=tuple(sorted(names)), end=end, openings=openings, indexes=indexes)
-

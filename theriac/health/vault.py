@@ -187,6 +187,7 @@ class Mandate:
         `threshold` say who it is.
     :param classes: what its grants open at most: of the classes behind one bit, these.
     :param since: from when on history is read by whom it grants to; zero for all.
+    :param recipient: what a single delegate's mandates are sealed to.
     :param ages: the hour beyond which it is never renewed, as a guardian's is; zero for no such hour.
     """
 
@@ -202,6 +203,7 @@ class Mandate:
     threshold: int = 0
     salt: str = ""
     members: tuple[str, ...] = ()
+    recipient: str = ""
 
 
 @dataclass(frozen=True)

@@ -228,7 +228,9 @@ def test_grant__once_the_delegate_ended(grants, delegations, keys, patient, dele
         delegations.grant.call(grant.terms(), sender=delegate)
 
 
-def test_grant__while_a_recovery_is_pending(delegations, keys, granted, delegate, patient, doctor, nurse, recovery, clock):
+def test_grant__while_a_recovery_is_pending(
+    delegations, keys, granted, delegate, patient, doctor, nurse, recovery, clock
+):
     keys.setFrozen(patient, True, sender=recovery)
 
     with refused(delegations.Frozen, pseudonym=patient):
@@ -259,7 +261,9 @@ def test_narrow_and_revoke__by_the_delegate(grants, delegations, granted, delega
     assert explained(grants, granted) == Refusal.NO_GRANT
 
 
-def test_narrow_and_revoke__by_the_delegates_signature(world, grants, sign, granted, delegate, patient, doctor, relayer, clock):
+def test_narrow_and_revoke__by_the_delegates_signature(
+    world, grants, sign, granted, delegate, patient, doctor, relayer, clock
+):
     fresh = Freshness(1, 0, clock.soon())
     narrow = DelegatedNarrow(patient.address, doctor.address, TREAT, ALLERGIES, clock.day(9), fresh)
     world.send(narrow, sign(narrow, by=delegate), sender=relayer)
@@ -338,7 +342,7 @@ def test_quorum__enough_of_it(world, grants, quorum, patient, doctor, relayer, c
 @pytest.mark.parametrize("fault", ["one", "one twice", "another salt", "another list", "a stranger", "not ascending"])
 def test_quorum__not_enough_of_it(world, delegations, quorum, patient, doctor, relayer, clock, fault):
     grant = delegated(a_grant(patient, doctor, clock, by=DELEGATE))
-    first, second, third = KEYS
+    first, second, _ = KEYS
     signatures = signed_by(world, grant, first, second)
     stranger = Account.from_key(b"\x09" * 32)
     tried = quorum
@@ -352,7 +356,9 @@ def test_quorum__not_enough_of_it(world, delegations, quorum, patient, doctor, r
         case "another list":
             tried = replace(quorum, members=(first.address, second.address))
         case "a stranger":
-            signatures = signed_by(world, grant, first) | {second.address: signed_by(world, grant, stranger)[stranger.address]}
+            signatures = signed_by(world, grant, first) | {
+                second.address: signed_by(world, grant, stranger)[stranger.address]
+            }
         case "not ascending":
             object.__setattr__(tried, "members", tuple(reversed(quorum.members)))
 

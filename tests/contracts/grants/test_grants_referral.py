@@ -74,7 +74,9 @@ def test_refer__for_the_member_by_who_is_no_clinician_of_it(grants, give, people
         grants.refer.call(terms.terms(), from_, sender=people[who])
 
 
-def test_refer__by_who_lost_its_standing(grants, consortium, referable, board, patient, doctor, colleague, members, clock):
+def test_refer__by_who_lost_its_standing(
+    grants, consortium, referable, board, patient, doctor, colleague, members, clock
+):
     consortium.suspend(members.hospital, 0, sender=board)
 
     with refused(grants.NotTheReader, sender=doctor, reader=doctor):
