@@ -26,6 +26,7 @@ TIMES = {"start", "expiry", "deadline", "before", "ends", "earliest", "latest"}
 # Functions that contracts call, and nobody signs a transaction for.
 CALLED_BY_CONTRACTS = {
     *("Carrier.carryGroup", "Keys.setFrozen", "Keys.recover"),
+    *("Grants.setParentFor", "Grants.grantFor", "Grants.narrowFor", "Grants.revokeFor"),
     *("Batches.dispenseFor", "Batches.undoFor", "Batches.reportExcursion"),
     *("Prescriptions.takeFor", "Prescriptions.fillFor", "Prescriptions.unfillFor"),
     *("Benefits.decide", "Benefits.redecide", "Benefits.undo"),
