@@ -99,7 +99,7 @@ def refer(
     click.echo(f"Referred until {end:%Y-%m-%d %H:%M} UTC; the letter is {letter.letter[:16]}.")
 
 
-@click.command("withdraw", epilog=example("clinic withdraw ann --to member:2"))
+@click.command("withdraw-referral", epilog=example("clinic withdraw-referral ann --to member:2"))
 @_PATIENT
 @click.option("--to", required=True, help="Who was referred to.")
 @_PURPOSE

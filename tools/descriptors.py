@@ -150,7 +150,7 @@ FIELDS = {
     "HandOver.controller": account("New wallet"),
     "HandOver.keepGrants": Shown("Grants live on"),
     "Appoint.by": Shown("Appointment"),
-    "Appoint.holder": account("Who may grant for you"),
+    "Appoint.holder": account("Who may grant"),
     "Appoint.purposes.[]": Shown("For what"),
     "Appoint.threshold": Shown("How many must sign", unless=0),
     "Appoint.expiry": time("Until"),

@@ -1,4 +1,4 @@
-"""What those who act beside a patient cost: delegates, a quorum, referrals. Importing it puts the acts into the table."""
+"""What those who act beside a patient cost: delegates, a quorum, referrals. Importing it puts the acts in the table."""
 
 from eth_account.signers.local import LocalAccount
 from gas_acts import ASKED, CLINIC_NUMBER, DOCTOR, FAMILY, LABORATORY, PATIENT, TREATMENT, World, act

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from counting_house import open_house
 from gas_acts import ACTS, World
-from gas_delegations import REACH_OF_DELEGATES
 from gas_cover import Metered, measure_all
+from gas_delegations import REACH_OF_DELEGATES
 from gas_goods import EVERY_SIZE
 from gas_prescriptions import ANY_LINES
 from real_anvil import ROOT, Contracts, anvil

@@ -6,7 +6,7 @@ import pytest
 from eth_account import Account
 from health_world import HOUR, LAB, MENTAL, TREAT, VITALS, HealthWorld, register, write
 
-from theriac.errors import BadDocument, BadWindow, NotOpened, UnknownMandate
+from theriac.errors import BadDocument, BadWindow, NotOpened, UnknownMandate, UnknownRecord
 from theriac.health.delegations import DelegatedGrant, DelegatedNarrow, Quorum, commitment
 from theriac.health.hours import HOURS, hour_at, seconds_of, time_of
 from theriac.health.messages import Freshness, member_address
@@ -103,6 +103,37 @@ def test_delegate__what_it_grants_opens_and_ends_with_it(world: HealthWorld, beg
     assert doctor.chain.explain(pseudonym, doctor.account, mask_of((LAB,)), TREAT).name == "PARENT_ENDED"
     assert patient.others.mandates("daughter") == [mandates[1]]
     assert Vault.decode(patient.vault.encode()).mandates == [mandates[1]]
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_revoke__ends_what_a_delegate_granted_to_the_same_reader(
+    world: HealthWorld, begun: Any, everything: bool
+) -> None:
+    """Under two pseudonyms: one that the patient granted by, one of the delegate."""
+    patient, desk, known = begun
+    patient.grant(world.doctor.address, classes=(LAB,), purpose=TREAT, end=world.in_days(9))
+    [mandate] = patient.others.appoint(
+        [ACCOUNTS[0].address], name="son", classes=(LAB,), purposes=[TREAT], end=world.in_days(30)
+    )
+    granted_by(world, patient, mandate, ACCOUNTS[0])
+    patient.watch()
+    doctor = world.reader(world.doctor, "doctor")
+    pseudonyms = {each.pseudonym for each in doctor.grants()}
+    assert len(pseudonyms) == 2
+
+    if everything:
+        patient.revoke_all()
+    else:
+        patient.revoke(world.doctor.address, purpose=TREAT)
+    for pseudonym in pseudonyms:
+        doctor.learn(pseudonym)
+    new = write(desk, known, b"new")
+
+    assert patient.vault.sharings == []
+    assert patient.vault.mandates == ([] if everything else [mandate])
+    for pseudonym in pseudonyms:
+        with pytest.raises((NotOpened, UnknownRecord)):
+            doctor.unsafe_try(pseudonym, new)
 
 
 def test_delegate__its_end_locks_out_with_the_phone_off(world: HealthWorld, begun: Any) -> None:

@@ -6,7 +6,7 @@ import re
 import pytest
 from real_anvil import ROOT
 
-ACTORS = ("board", "clinic", "maker", "distributor", "auditor", "insurer", "pharmacy", "patient")
+ACTORS = ("board", "clinic", "maker", "distributor", "auditor", "insurer", "pharmacy", "patient", "delegate")
 
 
 @pytest.mark.parametrize("actor", ACTORS)

@@ -545,6 +545,16 @@ class Patient:
         reader = to_checksum_address(reader)
         account = self.vault.home() if self._wallet.single else self.vault.account_for(f"reader:{reader}")
         pseudonym = account.pseudonym if account is not None else reader
+        # What others granted to the same reader stands under other pseudonyms: it ends as well.
+        beside = [
+            each
+            for each in self.vault.sharings
+            if (each.reader, each.purpose) == (reader, purpose.code) and each.pseudonym != pseudonym and each.by
+        ]
+        for each in beside:
+            self.revoke_sharing(each)
+        if beside and all(each.place != (pseudonym, reader, purpose.code) for each in self.vault.sharings):
+            return
         singles = [each for each in self.vault.singles if (each.pseudonym, each.reader) == (pseudonym, reader)]
         if singles and all(each.place != (pseudonym, reader, purpose.code) for each in self.vault.sharings):
             hour = self.chain.hour()
@@ -601,6 +611,7 @@ class Patient:
         """Ends everything that was ever granted or signed: every era is raised, and every key is new."""
         hour = self.chain.hour()
         self.vault.sharings, self.vault.singles, self.vault.revoking = [], [], []
+        self.vault.mandates, self.vault.programmes = [], []
         for account in self.vault.accounts.values():
             self.vault.refresh(account, hour=hour)
             self._certify(account)

@@ -268,7 +268,7 @@ def _checked(chain: Chain, letter: Referral) -> Referral:
     """
     purpose = Purpose.parse(letter.purpose)
     grant = chain.grant(letter.pseudonym, letter.reader, purpose)
-    if grant["by"] != REFERRED or not grant["scope"]:
+    if grant["by"] != REFERRED or not grant["scope"] or not grant["expiry"]:
         raise CannotRefer(fault="the chain knows of no such referral")
     if to_checksum_address(chain.referrer(letter.pseudonym, letter.reader, purpose)) != to_checksum_address(
         letter.through
