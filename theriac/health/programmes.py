@@ -185,6 +185,7 @@ class Team:
     def __init__(self, folder: Path, *, identity: HybridIdentity) -> None:
         self._folder = folder
         self._identity = identity
+        self._opened: dict[Path, Member] = {}
 
     def enrol(self, taken: Taken, programme: Programme, *, name: str) -> None:
         """Takes somebody in, or goes on with who was."""
@@ -216,9 +217,17 @@ class Team:
             "notes": [asdict(note) for note in member.notes],
         }
         sealed = documents.seal(documents.encode("member", values), to=self._identity.recipient)
-        write_private(self._folder / f"{member.taken.pseudonym}-{member.taken.by}.member", sealed)
+        path = self._folder / f"{member.taken.pseudonym}-{member.taken.by}.member"
+        write_private(path, sealed)
+        self._opened[path] = member
 
     def _open(self, path: Path) -> "Member":
+        """What is in a file, opened once: only one command at a time works in a folder."""
+        if path not in self._opened:
+            self._opened[path] = self._read(path)
+        return self._opened[path]
+
+    def _read(self, path: Path) -> "Member":
         try:
             values = documents.decode("member", documents.open_(path.read_bytes(), identities=[self._identity]))
             notes = tuple(Note(**each) for each in values["notes"])
