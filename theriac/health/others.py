@@ -266,8 +266,8 @@ class Others:
         patient.vault.programmes.append(enrolment)
         patient.publish(account, sign(patient.chain, message, patient.signer(account)))
         patient.grant(reader, classes=classes, purpose=purpose, end=end, name=name, by=by, referable=referable)
-        self._let_write(account, reader, classes=tuple(str(cls) for cls in classes))
-        patient.publish(account)
+        if self._let_write(account, reader, classes=tuple(str(cls) for cls in classes)):
+            patient.publish(account)
         return enrolment
 
     def leave(self, enrolment: Enrolment) -> None:
@@ -442,18 +442,19 @@ class Others:
         parent = self._patient.chain.parent(pseudonym, int(grant["by"]))
         return bool(parent["generation"] == grant["generation"] and parent["expiry"] > self._patient.chain.time())
 
-    def _let_write(self, account: Account, reader: str, *, classes: Sequence[str]) -> None:
-        """The member of a reader may write under the pseudonym that it reads by: that is how a report comes back."""
+    def _let_write(self, account: Account, reader: str, *, classes: Sequence[str]) -> bool:
+        """Lets the member of a reader write under the pseudonym that it reads by, for its report; whether that is new."""
         patient = self._patient
         number = int(reader, 16) if int(reader, 16) < 1 << 32 else patient.chain.member_of(reader)
         if not number or any(writer.member == number for writer in account.writers):
-            return
+            return False
         try:
             profile = patient.chain.profile(member_address(number), patient.store)
         except TheriacError:
-            return
+            return False
         account.writers.append(Writer(number, profile.name, profile.recipient, tuple(classes)))
         patient.vault.grow(account, classes=classes, hour=patient.chain.hour())
+        return True
 
 
 def guardians_end(hour: int, ages: int) -> int:
