@@ -443,7 +443,7 @@ class Others:
         return bool(parent["generation"] == grant["generation"] and parent["expiry"] > self._patient.chain.time())
 
     def _let_write(self, account: Account, reader: str, *, classes: Sequence[str]) -> bool:
-        """Lets the member of a reader write under the pseudonym that it reads by, for its report; whether that is new."""
+        """Lets a reader's member write under the pseudonym that it reads by, for its report; whether that is new."""
         patient = self._patient
         number = int(reader, 16) if int(reader, 16) < 1 << 32 else patient.chain.member_of(reader)
         if not number or any(writer.member == number for writer in account.writers):
