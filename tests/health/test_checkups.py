@@ -1,7 +1,7 @@
 """A health centre sends check-ups up: about five in a hundred go to a hospital, which sends them back.
 
 Every patient is a real one: a vault, a wallet, bundles, grants and records on the embedded chain. Six take part here;
-THERIAC_CHECKUPS=100 plays a hundred, of whom five are referred. What six of them print is in docs/using.md.
+THERIAC_CHECKUPS=20 plays twenty, of whom one, five in a hundred, is referred: docs/using.md has what it prints.
 """
 
 import os
