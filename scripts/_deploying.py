@@ -19,6 +19,7 @@ ORDER = {
     "Keys": ("Recovery",),
     "Records": ("Consortium", "Keys"),
     "Grants": ("Consortium", "Keys"),
+    "Delegations": ("Grants", "Keys"),
     "Letters": ("Keys",),
     "AccessLog": ("Consortium",),
     "Carrier": (),
@@ -35,7 +36,10 @@ ORDER = {
     "Episodes": ("Consortium", "Keys", "Records", "Policies", "Escrow"),
     "Emergencies": ("Consortium", "Keys"),
 }
-"""Each contract and what its constructor is given. Keys is made by Recovery's."""
+"""Each contract and what its constructor is given. Some are made by another one's constructor."""
+
+_MADE_BY = {"Keys": "Recovery", "Delegations": "Grants"}
+"""Contracts that another one makes in its constructor, and names by a function of their name."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,8 @@ def deploy(site: Site, *, account: str | None, board: str | None, depth: int | N
     for name in missing:
         with working(f"Deploying {name}"):
             arguments = tuple(given[each] if each in given else deployment[each].address for each in ORDER[name])
-            if name == "Keys":
-                deployment = _with_keys(site, deployment, kinds["Recovery"]["abi"], arguments)
-                deployment.save(site.deployments)
+            if name in _MADE_BY:
+                deployment = _made(site, deployment, name, arguments)
                 continue
             contract = site.web3.eth.contract(abi=kinds[name]["abi"], bytecode=kinds[name]["code"])
             call = contract.constructor(*arguments)
@@ -88,11 +91,14 @@ def deploy(site: Site, *, account: str | None, board: str | None, depth: int | N
     return Done(deployment, path, tuple(missing), gas)
 
 
-def _with_keys(site: Site, deployment: Deployment, abi: Any, arguments: tuple[Any, ...]) -> Deployment:
-    """Keys stands since Recovery does, which says where."""
-    recovery = deployment["Recovery"]
-    address = site.web3.eth.contract(address=recovery.address, abi=abi).functions.keys().call()
-    return deployment.with_contract(site.web3, "Keys", address, block=recovery.block, arguments=arguments)
+def _made(site: Site, deployment: Deployment, name: str, arguments: tuple[Any, ...]) -> Deployment:
+    """Notes where a contract stands that another one made."""
+    maker = deployment[_MADE_BY[name]]
+    function = site.web3.eth.contract(address=maker.address, abi=compiled(_MADE_BY[name])["abi"]).functions
+    address = function[name.lower()]().call()
+    noted = deployment.with_contract(site.web3, name, address, block=maker.block, arguments=arguments)
+    noted.save(site.deployments)
+    return noted
 
 
 def _begun(site: Site, path: Path, depth: int | None) -> Deployment:

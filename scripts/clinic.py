@@ -22,6 +22,7 @@ from scripts._cli import (
 )
 from scripts._clinic_emergency import add_clinic_emergency
 from scripts._clinic_patients import add_patients
+from scripts._clinic_referrals import add_programmes, add_referrals
 from scripts._receipts import add_log
 from scripts._vouching import add_vouching
 
@@ -584,3 +585,7 @@ add_claims(cli, "clinic", resumes=False)
 # -- emergencies -----------------------------------------------------------------------------------------------------
 
 add_clinic_emergency(cli)
+# -- referring -------------------------------------------------------------------------------------------------------
+
+add_referrals(cli)
+add_programmes(cli)

@@ -19,6 +19,7 @@ from scripts._cli import (
     write_out,
     yes_option,
 )
+from scripts._patient_delegates import add_delegates
 from scripts._patient_emergency import add_emergency
 from scripts._patient_erasure import SPREAD, add_erasure, seconds_of_spread
 from scripts._patient_looked import add_looked
@@ -527,6 +528,9 @@ def _question(reader: str, name: str, classes: Any, purpose: str, end: Any, hist
 @click.option("--start", default=None, help="Begins on this day at 00:00 UTC; now unless said.")
 @click.option("--from-now-on", is_flag=True, help="Only what is written from the next full hour on.")
 @click.option("--since", default=None, help="History only since this day.")
+@click.option(
+    "--may-refer", is_flag=True, help="The reader may pass it on for a referral: one hop, never more than this."
+)
 @_PAYER
 @_WHO
 @network_options
@@ -540,6 +544,7 @@ def grant(
     start: str | None,
     from_now_on: bool,
     since: str | None,
+    may_refer: bool,
     payer: str | None,
     who: str,
     network: str,
@@ -561,7 +566,8 @@ def grant(
         to = reader_of(reader, play=site.play)
         end = end_of(until, days, now=patient.chain.time())
         name = patient.chain.profile(to, patient.store).name
-        confirmed(_question(shown_reader(to), name, wanted, why.code, end, not from_now_on), yes=yes)
+        question = _question(shown_reader(to), name, wanted, why.code, end, not from_now_on)
+        confirmed(question.replace("?", " and refer on within that?") if may_refer else question, yes=yes)
         with working("Publishing and granting"):
             patient.grant(
                 to,
@@ -571,6 +577,7 @@ def grant(
                 start=moment(start) if start else None,
                 history=not from_now_on,
                 since=moment(since) if since else None,
+                referable=may_refer,
             )
     click.echo(f"{name} may read until {end:%Y-%m-%d %H:%M} UTC.")
 
@@ -977,3 +984,6 @@ add_sameness(cli)
 
 add_emergency(cli)
 add_recovery(cli)
+# -- those who act beside her ----------------------------------------------------------------------------------------
+
+add_delegates(cli)

@@ -24,6 +24,7 @@ from compiling import compile_if_changed
 from eth_abi import encode
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_typing import ChecksumAddress
 from eth_utils import keccak
 from eth_utils.abi import function_abi_to_4byte_selector, get_abi_input_types
 from requests import Session
@@ -131,6 +132,11 @@ class Chain:
         assert receipt["status"] == 1, f"{name} could not be deployed"
         return self.web3.eth.contract(address=receipt["contractAddress"], abi=blank.abi)
 
+    def made(self, name: str, address: ChecksumAddress) -> Contract:
+        """A contract that another one made."""
+        abi = [entry.model_dump(by_alias=True) for entry in getattr(project, name).contract_type.abi]
+        return self.web3.eth.contract(address=address, abi=abi)
+
 
 _NAMES = {"coldchain": "ColdChain", "accesslog": "AccessLog"}
 
@@ -144,6 +150,7 @@ class Contracts:
     keys: Contract
     records: Contract
     grants: Contract
+    delegations: Contract
     letters: Contract
     carrier: Contract
     batches: Contract
@@ -173,6 +180,7 @@ class Contracts:
         keys = chain.at_address("Keys", recovery.functions.keys().call())
         records = chain.deploy("Records", consortium.address, keys.address)
         grants = chain.deploy("Grants", consortium.address, keys.address)
+        delegations = chain.made("Delegations", grants.functions.delegations().call())
         letters = chain.deploy("Letters", keys.address)
         carrier = chain.deploy("Carrier")
         batches = chain.deploy("Batches", consortium.address)
@@ -193,6 +201,7 @@ class Contracts:
             keys=keys,
             records=records,
             grants=grants,
+            delegations=delegations,
             letters=letters,
             carrier=carrier,
             batches=batches,

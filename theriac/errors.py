@@ -1098,6 +1098,30 @@ class NoSummary(BadInput):
         super().__init__(f"No summary can be made: {fault}.")
 
 
+class CannotRefer(Refused):
+    """A grant cannot be passed on for a referral, or not so."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This cannot be referred on: {fault}.")
+
+
+class UnknownMandate(BadInput):
+    """Nobody by that name acts for the patient, or nobody lets this account act."""
+
+    def __init__(self, *, name: str) -> None:
+        self.name = name
+        super().__init__(f"No delegate, programme or mandate is called {name[:80]!r} here; list them first.")
+
+
+class BeyondMandate(Refused):
+    """A delegate was to grant what it may not."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"The mandate does not reach so far: {fault}; ask the patient for another one.")
+
+
 class ForeignPublication(Tampered):
     """Somebody else published under one of the patient's pseudonyms."""
 

@@ -29,6 +29,7 @@ PUBLISHED = (
         "Claims",
         "ColdChain",
         "Consortium",
+        "Delegations",
         "Emergencies",
         "Episodes",
     ),

@@ -20,6 +20,7 @@ from eth_utils.crypto import keccak
 
 import theriac.consortium
 import theriac.cover.messages
+import theriac.health.delegations
 import theriac.health.guardians
 import theriac.health.messages
 import theriac.medicine.messages
@@ -96,6 +97,7 @@ MODULES = (
     theriac.consortium,
     theriac.health.messages,
     theriac.health.guardians,
+    theriac.health.delegations,
     theriac.medicine.messages,
     theriac.cover.messages,
 )
@@ -117,6 +119,7 @@ INTENTS = {
     "Narrow": "Let someone read less",
     "Revoke": "Stop someone's access",
     "SetParent": "Appoint someone, or end it",
+    "Appoint": "Let someone grant for you",
     "Report": "Add own records",
     "Reseal": "Replace sealed files",
     "Amend": "Put an own record right",
@@ -170,6 +173,12 @@ FIELDS = {
     "Withdraw.pseudonym": account("Whose account"),
     "Withdraw.guardian": account("Guardian"),
     "round": Shown("Which recovery"),
+    "Appoint.by": Shown("Appointment"),
+    "Appoint.holder": account("Who may grant"),
+    "Appoint.purposes.[]": Shown("For what"),
+    "Appoint.threshold": Shown("How many must sign", unless=0),
+    "Appoint.expiry": time("Until"),
+    "Appoint.generation": Shown("Change number", technical=True),
     "SetParent.by": Shown("Appointment"),
     "SetParent.holder": account("Who is appointed"),
     "SetParent.expiry": time("Until (1970: ended)"),
@@ -338,6 +347,7 @@ def _words_of(message: str, path: str) -> Shown:
 # Functions that only a contract of the project calls: nobody is ever asked to sign these.
 NOT_SIGNED = {
     *("Carrier.carryGroup", "Keys.setFrozen", "Keys.recover"),
+    *("Grants.setParentFor", "Grants.grantFor", "Grants.narrowFor", "Grants.revokeFor"),
     *("Batches.dispenseFor", "Batches.undoFor", "Batches.reportExcursion"),
     *("Prescriptions.takeFor", "Prescriptions.fillFor", "Prescriptions.unfillFor"),
     *("Benefits.decide", "Benefits.redecide", "Benefits.undo"),
@@ -390,6 +400,14 @@ CALLS = {
     "ColdChain.log": "Report a logger's readings",
     "ColdChain.logBySig": "Carry: a logger's readings",
     "ColdChain.setLimit": "Say what a batch bears",
+    "Delegations.appoint": "Let someone grant for you",
+    "Delegations.appointBySig": "Carry: appoint someone",
+    "Delegations.grant": "Grant for a patient",
+    "Delegations.grantBySig": "Carry: grant for a patient",
+    "Delegations.narrow": "Narrow for a patient",
+    "Delegations.narrowBySig": "Carry: narrow for a patient",
+    "Delegations.revoke": "Stop access for a patient",
+    "Delegations.revokeBySig": "Carry: stop for a patient",
     "Consortium.acceptBoard": "Take the board's seat",
     "Consortium.admit": "Admit a member",
     "Consortium.dismiss": "End someone's place here",
@@ -426,6 +444,8 @@ CALLS = {
     "Grants.grantBySig": "Carry: let someone read",
     "Grants.narrow": "Let someone read less",
     "Grants.narrowBySig": "Carry: let someone read less",
+    "Grants.refer": "Refer a patient on",
+    "Grants.withdraw": "Take a referral back",
     "Grants.revoke": "Stop someone's access",
     "Grants.revokeBySig": "Carry: stop someone's access",
     "Grants.setParent": "Appoint someone, or end it",
@@ -682,6 +702,20 @@ ARGUMENTS = {
     "AccessLog.leaves": Shown("How many receipts"),
     "Consortium.expiry": time("Licence ends"),
     "Consortium.digest": Shown("Digest of the keys"),
+    "Delegations.pseudonym": account("Patient's account"),
+    "Delegations.holder": account("Who may grant"),
+    "Delegations.purposes": Shown("Purposes (bits)"),
+    "Delegations.threshold": Shown("How many must sign", unless=0),
+    "Delegations.by": Shown("Appointment"),
+    "Delegations.revoke.reader": account("Who stops reading"),
+    "Delegations.revokeBySig.reader": account("Who stops reading"),
+    "Delegations.narrowBySig.start": Shown("From", must=0),
+    "Delegations.narrowBySig.by": Shown("Under appointment", must=0),
+    "Grants.refer.pseudonym": account("Patient's account"),
+    "Grants.refer.from": account("Whose grant it is"),
+    "Grants.refer.by": Shown("Under appointment", must=0),
+    "Grants.withdraw.pseudonym": account("Patient's account"),
+    "Grants.withdraw.reader": account("Who stops reading"),
     "Grants.setParent.by": Shown("Appointment"),
     "Grants.setParent.expiry": time("Until (1970: ended)"),
     "Grants.setParentBySig.by": Shown("Appointment"),
@@ -726,6 +760,7 @@ ENUMS = {
         "verdict": {str(number): word for number, word in VERDICTS.items()},
     },
     "Grants": {"purpose": {str(purpose.number): purpose.words for purpose in PURPOSES}},
+    "Delegations": {"purpose": {str(purpose.number): purpose.words for purpose in PURPOSES}},
     "Records": {"act": {str(number): word for number, word in ACTS.items()}},
 }
 

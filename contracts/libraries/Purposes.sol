@@ -51,4 +51,25 @@ library Purposes {
         if (purpose == PATRQT) return keccak256("patient requested");
         return keccak256("power of attorney");
     }
+
+    /// @notice Whether a set of purposes, a bit for each number, has some and only such that exist.
+    function areKnown(uint16 purposes) internal pure returns (bool) {
+        uint256 known = (1 << (Purpose.unwrap(PWATRNY) + 1)) - (1 << Purpose.unwrap(TREAT));
+        return purposes != 0 && uint256(purposes) & ~known == 0;
+    }
+
+    /// @notice Whether the purpose is in a set.
+    function isIn(Purpose purpose, uint16 purposes) internal pure returns (bool) {
+        return (uint256(purposes) >> Purpose.unwrap(purpose)) & 1 == 1;
+    }
+
+    /// @notice The EIP-712 hash of the words of a set, as a `string[]` in the order of their numbers.
+    function hashOf(uint16 purposes) internal pure returns (bytes32) {
+        bytes memory words;
+        for (uint8 number = Purpose.unwrap(TREAT); number <= Purpose.unwrap(PWATRNY); ++number) {
+            Purpose purpose = Purpose.wrap(number);
+            if (isIn(purpose, purposes)) words = bytes.concat(words, hashOf(purpose));
+        }
+        return keccak256(words);
+    }
 }

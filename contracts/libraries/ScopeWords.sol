@@ -6,8 +6,14 @@ import {Scope} from "../types/Scope.sol";
 /// @title ScopeWords
 /// @notice The words a wallet shows for a scope, as EIP-712 hashes them in a `string[]`. docs/scopes.md has the table.
 library ScopeWords {
+    /// @notice Every bit that stands for classes of records.
+    Scope internal constant CLASSES = Scope.wrap(((1 << 17) - 1) + (1 << 60) + (1 << 61) + (1 << 62));
+
+    /// @notice The bit by which a patient says that the reader may pass the grant on for a referral.
+    Scope internal constant REFERRAL = Scope.wrap(1 << 63);
+
     /// @notice Every bit that means something.
-    Scope internal constant KNOWN = Scope.wrap(((1 << 17) - 1) + (1 << 60) + (1 << 61) + (1 << 62));
+    Scope internal constant KNOWN = Scope.wrap(((1 << 17) - 1) + (1 << 60) + (1 << 61) + (1 << 62) + (1 << 63));
 
     /// @notice The EIP-712 hash of the scope's words, in the order of their bits.
     function hashOf(Scope scope) internal pure returns (bytes32 hash) {
@@ -38,6 +44,7 @@ library ScopeWords {
         end = _append(end, bits, 60, keccak256("restricted"));
         end = _append(end, bits, 61, keccak256("very restricted"));
         end = _append(end, bits, 62, keccak256("single records"));
+        end = _append(end, bits, 63, keccak256("may be referred on"));
 
         assembly ("memory-safe") {
             hash := keccak256(start, sub(end, start))

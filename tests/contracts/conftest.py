@@ -83,6 +83,11 @@ def grants(world: World) -> ContractInstance:
 
 
 @pytest.fixture
+def delegations(world: World) -> ContractInstance:
+    return world.delegations
+
+
+@pytest.fixture
 def letters(world: World) -> ContractInstance:
     return world.letters
 

@@ -17,6 +17,7 @@ from eth_utils import keccak
 
 from theriac.consortium import JOIN_WINDOW, Join, Leave, Role
 from theriac.health import messages
+from theriac.health.delegations import Appoint
 from theriac.ledger.typed import Domain, Message
 
 HOUR, DAY = 3600, 24 * 3600
@@ -127,6 +128,7 @@ class World:
     keys: ContractInstance
     records: ContractInstance
     grants: ContractInstance
+    delegations: ContractInstance
     letters: ContractInstance
     accesslog: ContractInstance
     carrier: ContractInstance
@@ -208,6 +210,8 @@ def directly(message: Message) -> tuple[str, tuple[Any, ...]]:
             return "setPublisher", (pseudonym, publisher)
         case messages.RevokeEverything(pseudonym):
             return "raiseEra", (pseudonym,)
+        case Appoint():
+            return "appoint", (message.terms(),)
         case messages.Grant():
             return "grant", (message.terms(),)
         case messages.Narrow(pseudonym, reader, purpose, scope, expiry):
@@ -348,12 +352,14 @@ def found(people: dict[str, TestAccountAPI]) -> World:
     benefits = ape.project.Benefits.deploy(consortium, records, policies, rules, authorizations, sender=deployer)
     of_claims = (consortium, keys, batches, prescriptions, policies, benefits, escrow)
     claims = ape.project.Claims.deploy(*of_claims, sender=deployer)
+    grants = ape.project.Grants.deploy(consortium, keys, sender=deployer)
     world = World(
         consortium=consortium,
         recovery=ape.project.Recovery.deploy(sender=deployer),
         keys=keys,
         records=records,
-        grants=ape.project.Grants.deploy(consortium, keys, sender=deployer),
+        grants=grants,
+        delegations=ape.project.Delegations.at(grants.delegations()),
         letters=ape.project.Letters.deploy(keys, sender=deployer),
         carrier=ape.project.Carrier.deploy(sender=deployer),
         batches=batches,

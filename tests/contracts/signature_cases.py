@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from signature_cast import DAY, NOBODY, Case, Cast, Event, Signed, digest
 from signature_cover import LINE_FOR_GOODS, Objection, cover_cases, cover_preparation, for_goods
+from signature_delegated import delegated, delegated_before
 from signature_recovery import of_other_account, recovery_cases, recovery_preparation
 
 from theriac.consortium import Join, Leave, Role
@@ -63,6 +64,7 @@ def preparation(cast: Cast) -> list[Signed]:
         Signed(Rotate(pseudonym, 1, digest("bundle 1"), cast.publisher, 0, 0, deadline), ("controller",)),
         Signed(Report(pseudonym, own, 1, cast.midnight(1), 0, deadline), ("controller",)),
         Signed(grant, ("controller",)),
+        *delegated_before(cast),
         *(Signed(prescription, ("prescriber",)) for prescription in [*prescriptions(cast), for_goods(cast)]),
         Signed(Take(for_goods(cast).terms, 1 << LINE_FOR_GOODS, 0, cast.pharmacy, 0, deadline), ("bearer",)),
         *cover_preparation(cast),
@@ -130,6 +132,9 @@ def cases(cast: Cast) -> dict[str, Case]:
             {"pseudonym": pseudonym, "by": 3, "holder": cast.daughter, "generation": 1, "expiry": until},
         ),
     )
+
+    for name, row in delegated(cast).items():
+        found[name] = row
 
     # -- records
     diary = [digest("diary, Monday"), digest("diary, Tuesday")]

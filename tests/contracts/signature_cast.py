@@ -40,6 +40,7 @@ class Cast:
     :param arbiter: who has joined the authority, to rule about claims.
     :param assessor: who has joined the clinic, to say what came of a treatment.
     :param emergency: the number of the case that the clinician opened about the pseudonym.
+    :param delegate: who may grant for the pseudonym, under a number of its own.
     :param appointments: how often the pseudonym's publisher was set when the table's messages count.
     :param accounts: the members' own accounts, by their numbers.
     :param contracts: the addresses of the contracts, by their names.
@@ -61,6 +62,7 @@ class Cast:
     underwriter: str
     arbiter: str
     assessor: str
+    delegate: str
     member: int
     now: int
     appointments: int = 1
@@ -143,5 +145,5 @@ class Case(Signed):
     first: int = 0
 
 
-NOBODY = Cast(*[ZERO] * 16, member=1, now=30 * DAY)
+NOBODY = Cast(*[ZERO] * 17, member=1, now=30 * DAY)
 """A cast of nobody, for what the table holds whoever plays in it."""

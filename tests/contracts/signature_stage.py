@@ -92,6 +92,7 @@ SIGNERS = {
     "underwriter": person("underwriter"),
     "arbiter": person("arbiter"),
     "assessor": person("assessor"),
+    "delegate": person("delegate"),
 }
 """Whose keys sign for the names of the cast."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import ape
 import authorisation_access_rows as access
 import authorisation_cover_rows as cover
+import authorisation_delegations_rows as delegations
 import authorisation_emergencies_rows as emergencies
 import authorisation_recovery_rows as recovery
 import authorisation_rows
@@ -16,8 +17,14 @@ import pytest
 from authorisation_cast import ACCEPTED, Cast, gathered
 from authorisation_rows import SIGNERS, Row, SignedRow
 
-ROWS = (*authorisation_rows.ROWS, *cover.ROWS, *access.ROWS, *emergencies.ROWS, *recovery.ROWS)
-SIGNED = (*authorisation_rows.SIGNED, *cover.SIGNED, *access.SIGNED, *emergencies.SIGNED, *recovery.SIGNED)
+ROWS = (
+    *(*authorisation_rows.ROWS, *cover.ROWS, *access.ROWS, *emergencies.ROWS),
+    *(*recovery.ROWS, *delegations.ROWS),
+)
+SIGNED = (
+    *(*authorisation_rows.SIGNED, *cover.SIGNED, *access.SIGNED, *emergencies.SIGNED),
+    *(*recovery.SIGNED, *delegations.SIGNED),
+)
 
 # What a function calls the signatures that it takes; some are named after who signed.
 NAMES = ("signature", "underwriting", "provider", "patient")
@@ -28,7 +35,9 @@ NOT_DEPLOYED = ("contracts/interfaces/", "contracts/libraries/", "contracts/type
 @pytest.fixture(scope="module")
 def cast(world, accounts) -> Cast:
     """Everyone by kind."""
-    return gathered(world, accounts, before=recovery.begin_recoveries, after=recovery.go_on_with_recoveries)
+    cast = gathered(world, accounts, before=recovery.begin_recoveries, after=recovery.go_on_with_recoveries)
+    delegations.let_others_act(cast)
+    return cast
 
 
 def functions() -> set[tuple[str, str]]:

@@ -8,6 +8,8 @@ import pytest
 from eth_account.signers.local import LocalAccount
 from real_anvil import BOARD, RELAYER, encoded, person
 from signature_cases import NAMES, of_account
+from signature_cast import ZERO
+from signature_delegated import of_delegate
 from signature_recovery import error_of_account
 from signature_stage import SIGNERS, STRANGER, Refusal, Stage, open_stage, wrong_signature
 
@@ -110,6 +112,8 @@ def refusal_of_wallet(message: Message, wallet: str) -> Refusal:
     """By which error it is refused."""
     if error := error_of_account(message, wallet):
         return Refusal(*error)
+    if of_delegate(message):
+        return wrong_signature(ZERO)
     return wrong_signature(message.signer if isinstance(message, Agreement) else wallet, to=message)
 
 
@@ -131,6 +135,7 @@ def after_a_hand_over(stage: Stage, wallets: dict[str, str]) -> Stage:
         "underwriter": person("second underwriter"),
         "arbiter": person("second arbiter"),
         "assessor": person("second assessor"),
+        "delegate": person("second delegate"),
     }
     bearer = {"bearer": person("second bearer")}
     patient = {"controller": person("second patient")}

@@ -14,6 +14,7 @@ import pytest
 from counting_house import open_house
 from gas_acts import ACTS, World
 from gas_cover import Metered, measure_all
+from gas_delegations import REACH_OF_DELEGATES
 from gas_goods import EVERY_SIZE
 from gas_prescriptions import ANY_LINES
 from real_anvil import ROOT, Contracts, anvil
@@ -43,6 +44,7 @@ REACH = {
     "prescribe": 82_000,
     "prescribe by signature": 90_000,
     "prescription to paid claim": 340_000,
+    **REACH_OF_DELEGATES,
 }
 
 # Where the design's figure is missed, and what is kept instead. Most of each is the transaction itself, storage, the
@@ -60,6 +62,7 @@ MISSED = {
 # What contracts call of each other, or of themselves, inside acts that are measured.
 NOT_FOR_OTHERS = {
     ("Carrier", "carryGroup"),
+    *(("Grants", name) for name in ("setParentFor", "grantFor", "narrowFor", "revokeFor")),
     *(("Benefits", name) for name in ("decide", "redecide", "undo")),
     *(("Claims", name) for name in ("conclude", "redecide", "settleShare", "withhold")),
     *(

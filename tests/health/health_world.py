@@ -124,6 +124,20 @@ class HealthWorld:
         patient.found()
         return patient
 
+    def same_patient(self, patient: Patient, name: str = "patient") -> Patient:
+        """The same patient's client in this world's folder, from what its vault holds now."""
+        vault = Vault.decode(patient.vault.encode())
+        keystore = Keystore.create(self.folder / name / "vault", vault.encode(), quick_lock())
+        return Patient(
+            vault,
+            keystore,
+            wallet=patient._wallet,
+            chain=self.chain(name),
+            relay=self.relay,
+            store=self.store,
+            classes=[KeyClass.parse(name) for name in patient._classes],
+        )
+
     def writer(self, person: Person, name: str = "clinic") -> Writer:
         return Writer(
             member=person.member,
@@ -198,9 +212,10 @@ def found_world(accounts: Any, project: Any, folder: Path) -> HealthWorld:
         "Carrier": payer.deploy(project.Carrier),
         "Emergencies": payer.deploy(project.Emergencies, consortium, keys),
     }
+    deployed["Delegations"] = project.Delegations.at(deployed["Grants"].delegations())
     deployment = Deployment.of(web3, network="embedded", depth=0, lasting=False)
     for name, contract in deployed.items():
-        made = recovery if name == "Keys" else contract
+        made = {"Keys": recovery, "Delegations": deployed["Grants"]}.get(name, contract)
         deployment = deployment.with_contract(web3, name, contract.address, block=made.creation_metadata.block)
     contracts = Contracts(web3, deployment)
     store = LocalStore(folder / "store")
@@ -228,6 +243,11 @@ def relay_of(accounts: Any, contracts: Contracts) -> SenderRelay:
 def renewed(world: HealthWorld, accounts: Any, folder: Path) -> HealthWorld:
     """The world as it was founded, for one test: all that a test may change outside of the chain is its own."""
     shutil.copytree(world.folder / "store", folder / "store")
+    return copied(world, accounts, folder)
+
+
+def copied(world: HealthWorld, accounts: Any, folder: Path) -> HealthWorld:
+    """The world over a folder that holds a copy of its files."""
     contracts = Contracts(world.web3, world.contracts.deployment)
     return replace(
         world,

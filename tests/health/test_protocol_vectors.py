@@ -302,7 +302,7 @@ def test_introduction__inboxes_are_those_that_were_signed() -> None:
     assert found == {name: signed[name] for name in ("N", "R", "V", "serial", "signature")}
 
 
-@pytest.mark.parametrize("contract", ["Keys", "Records", "Grants", "Letters", "AccessLog", "Recovery"])
+@pytest.mark.parametrize("contract", ["Keys", "Records", "Grants", "Delegations", "Letters", "AccessLog", "Recovery"])
 def test_page__writes_every_event_as_it_is(contract: str) -> None:
     # given
     abi = json.loads((ROOT / "theriac" / "abi" / f"{contract}.json").read_text(encoding="utf-8"))

@@ -29,6 +29,7 @@ TIMES = {"barredUntil", "start", "expiry", "deadline", "before", "ends", "earlie
 # Functions that contracts call, and nobody signs a transaction for.
 CALLED_BY_CONTRACTS = {
     *("Carrier.carryGroup", "Keys.setFrozen", "Keys.recover"),
+    *("Grants.setParentFor", "Grants.grantFor", "Grants.narrowFor", "Grants.revokeFor"),
     *("Batches.dispenseFor", "Batches.undoFor", "Batches.reportExcursion"),
     *("Prescriptions.takeFor", "Prescriptions.fillFor", "Prescriptions.unfillFor"),
     *("Benefits.decide", "Benefits.redecide", "Benefits.undo"),

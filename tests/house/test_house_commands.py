@@ -7,19 +7,8 @@ import pytest
 from real_anvil import ROOT
 
 ACTORS = (
-    *(
-        "board",
-        "clinic",
-        "maker",
-        "distributor",
-        "auditor",
-        "insurer",
-        "pharmacy",
-        "patient",
-        "relayer",
-        "custodian",
-        "guardian",
-    ),
+    *("board", "clinic", "maker", "distributor", "auditor", "insurer", "pharmacy", "patient", "relayer"),
+    *("custodian", "guardian", "delegate"),
 )
 
 

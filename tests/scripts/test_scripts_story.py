@@ -37,7 +37,7 @@ def test_deploy__half_done__completes_and_keeps_what_stands(town: Town, folder: 
     # then
     of_cover = ["Policies", "Rules", "Authorizations", "Escrow", "Benefits", "Claims", "Appeals", "Episodes"]
     of_goods = ["Batches", "ColdChain", "Prescriptions"]
-    of_health = ["Keys", "Grants", "Letters", "AccessLog"]
+    of_health = ["Keys", "Grants", "Delegations", "Letters", "AccessLog"]
     assert said.json["deployed"] == [*of_health, "Carrier", *of_goods, *of_cover, "Emergencies"]
     assert {name: said.json["contracts"][name] for name in half["contracts"]} == {
         name: each["address"] for name, each in half["contracts"].items()

@@ -21,7 +21,7 @@ from theriac.crypto.recipients import HybridIdentity, HybridRecipient, Identity,
 from theriac.errors import BadDocument, BadRecipient, NoMatchingIdentity
 from theriac.health import documents
 from theriac.health.escrow import Escrow, Made, make
-from theriac.health.hours import Nodes
+from theriac.health.hours import Nodes, mondays_after
 from theriac.health.scope import KeyClass, Level
 from theriac.health.vault import Account, Entry, Publication, Sharing, Vault
 from theriac.ledger.typed import Typed
@@ -188,6 +188,8 @@ class Capsule:
     """What a bundle holds for one reader: openings, single records, and where the class files of this pseudonym are.
 
     The escrow's capsule has no reader, and inboxes.
+
+    :param referable: the hour until which rows split each Monday, so that a referral may end then; zero for none.
     """
 
     pseudonym: str
@@ -196,6 +198,7 @@ class Capsule:
     keys: tuple[RecordKey, ...]
     indexes: tuple[IndexFile, ...]
     inboxes: tuple[InboxKey, ...] = ()
+    referable: int = 0
 
 
 # -- composing -------------------------------------------------------------------------------------------------------
@@ -304,13 +307,15 @@ def _capsules(vault: Vault, account: Account, *, now: Publication) -> Iterable[t
         ]
         if not openings and not keys:
             continue
-        values = {
+        values: dict[str, Any] = {
             "pseudonym": account.pseudonym,
             "reader": reader,
             "openings": [opening.values() for opening in openings],
             "keys": keys,
             "indexes": _indexes(account, sources, openings, now=now),
         }
+        if any(each.referable for each in sharings):
+            values["referable"] = mondays_after(hour)[-1]
         yield documents.encode("capsule", values), recipient
 
 
@@ -502,6 +507,7 @@ class Bundle:
                     for i in values["indexes"]
                 ),
                 inboxes=tuple(InboxKey(str(i["source"]), str(i["seed"])) for i in values.get("inboxes", ())),
+                referable=int(values.get("referable", 0)),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             raise BadDocument(kind="capsule", fault="a part of it is missing or broken") from None

@@ -218,6 +218,18 @@ class Chain:
         """A grant as the chain has it, live or not."""
         return dict(self._call("Grants", "grantOf", pseudonym, reader, purpose.number))
 
+    def parent(self, pseudonym: str, by: int) -> dict[str, Any]:
+        """What a grant can stand under, as the chain has it: holder, generation and expiry."""
+        return dict(self._call("Grants", "parentOf", pseudonym, by))
+
+    def mandate(self, pseudonym: str, by: int) -> dict[str, Any]:
+        """What a delegate may grant, live or not."""
+        return dict(self._call("Delegations", "mandateOf", pseudonym, by))
+
+    def referrer(self, pseudonym: str, reader: str, purpose: Purpose) -> str:
+        """From whose grant a referral came."""
+        return str(self._call("Grants", "referrerOf", pseudonym, reader, purpose.number))
+
     def explain(self, pseudonym: str, reader: str, scope: int, purpose: Purpose) -> Refusal:
         return Refusal(self._call("Grants", "explain", pseudonym, reader, scope, purpose.number))
 

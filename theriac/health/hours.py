@@ -58,6 +58,18 @@ def midnight_after(hour: int) -> int:
     return (hour // 24 + 1) * 24
 
 
+REFERRAL_WEEKS = 5
+"""How many Mondays ahead rows split where a reader may refer on: ends that hold while the patient's phone is off."""
+
+
+def mondays_after(hour: int) -> tuple[int, ...]:
+    """The hours at which the next weeks begin, UTC: the same for everybody, so they tell nothing of anyone."""
+    # 2020-01-01 was a Wednesday, so the first Monday began 5 days later.
+    week = 7 * 24
+    first = hour + week - (hour - 5 * 24) % week
+    return tuple(first + number * week for number in range(REFERRAL_WEEKS))
+
+
 def _checked(hour: int) -> int:
     if not 0 <= hour < HOURS:
         raise BadHour(hour=hour)
@@ -111,8 +123,13 @@ def cover(seed: bytes, *, since: int, end: int) -> tuple[Node, ...]:
     """
     if not 0 <= since <= HOURS or not 0 <= end <= HOURS:
         raise BadHour(hour=since if not 0 <= since <= HOURS else end)
+    return _within(root(seed), since=since, end=end)
+
+
+def _within(top: Node, *, since: int, end: int) -> tuple[Node, ...]:
+    """The fewest nodes under one that cover exactly those of its hours that lie in [since, end)."""
     found: list[Node] = []
-    pending = [root(seed)]
+    pending = [top]
     while pending:
         node = pending.pop()
         hours = node.hours
@@ -146,6 +163,10 @@ class Nodes:
 
     def covers(self, hour: int) -> bool:
         return any(hour in node.hours for node in self.nodes)
+
+    def clipped(self, *, since: int, end: int) -> "Nodes":
+        """The same for the hours [since, end) alone: what is left of each node, in the fewest pieces."""
+        return Nodes(tuple(piece for node in self.nodes for piece in _within(node, since=since, end=end)))
 
     def values(self) -> list[list[Any]]:
         return [node.values() for node in self.nodes]

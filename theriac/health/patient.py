@@ -62,9 +62,10 @@ from theriac.health.messages import (
     SetPublisher,
     member_address,
 )
+from theriac.health.others import Others
 from theriac.health.recovering import Recovering
 from theriac.health.requests import Answer, Request
-from theriac.health.scope import ALL_CLASSES, SINGLE_RECORDS, KeyClass, Level, Purpose, mask_of
+from theriac.health.scope import ALL_CLASSES, REFERRAL, SINGLE_RECORDS, KeyClass, Level, Purpose, mask_of
 from theriac.health.vault import (
     Account,
     Custodian,
@@ -145,6 +146,7 @@ class Patient(Recovering):
         self._classes = tuple(str(cls) for cls in classes)
         self._filing = Filing(vault, chain=chain, store=store)
         self._glass = Glass(chain)
+        self.others = Others(self)
 
     # -- the lock of the vault ---------------------------------------------------------------------------------------
 
@@ -261,6 +263,31 @@ class Patient(Recovering):
         if self.vault.unsaved_seeds():
             self._publish(self.vault.home())
         return account
+
+    # -- what those who act beside her need (theriac.health.others) ----------------------------------------------------
+
+    @property
+    def single(self) -> bool:
+        """Whether one account signs everything."""
+        return self._wallet.single
+
+    def publish(self, account: Account, *first: Signed) -> None:
+        """Publishes the next version of an account, after what else belongs to the same act."""
+        self._publish(account, *first)
+
+    def publish_remaining(self, *, without: Account) -> None:
+        """The capsules of the readers who remain, after a lock-out."""
+        self._publish_remaining(without=without)
+
+    def account_for_reader(self, reader: str) -> Account:
+        """The pseudonym that grants to a reader; opened where there is none."""
+        return self._account_for_reader(reader)
+
+    def signer(self, account: Account) -> Signer:
+        return self._signer(account)
+
+    def deadline(self) -> int:
+        return self._deadline()
 
     def sign_as(self, account: Account, message: Message) -> bytes:
         """A pseudonym's signature over a message, for the contract that takes it."""
@@ -405,7 +432,9 @@ class Patient(Recovering):
                 alarms.append(ForeignPublication(pseudonym=account.pseudonym, version=version))
         # While another wallet takes over, the chain says what a thief may have done, and not what she wants.
         for sharing in list(self.vault.sharings) if self.vault.moving is None else ():
-            self._settle(sharing)
+            # What was passed on of a grant is struck out together with it.
+            if sharing in self.vault.sharings:
+                self._settle(sharing)
         self._save()
         self._go_on()
         # With a foreign publication on the chain the next version is not ours to count: that comes first.
@@ -436,6 +465,7 @@ class Patient(Recovering):
         window = (seconds_of(sharing.start), seconds_of(sharing.end))
         if sharing.granted:
             lacking = found["scope"] & scope != scope or found["expiry"] < window[1]
+            lacking = lacking or not self.others.stands(sharing, found)
             if lacking and sharing.live(hour):
                 self.vault.unshare(sharing, hour=hour)
         elif found["scope"] & scope == scope and (found["start"], found["expiry"]) == window:
@@ -489,6 +519,8 @@ class Patient(Recovering):
         history: bool = True,
         since: datetime | None = None,
         name: str = "",
+        by: int = 0,
+        referable: bool = False,
     ) -> Sharing:
         """Grants classes to a reader until `end`; an earlier grant for the same purpose is replaced.
 
@@ -496,6 +528,8 @@ class Patient(Recovering):
         :param start: when the window opens; now, unless said.
         :param history: whether what was written before can be read; `since` limits how far back. Without it the
             window opens at the next full hour.
+        :param by: the number of a programme's parent that it stands under; `referable` whether the reader may pass it
+            on for a referral.
         :raises NoProfile: the reader has nothing to seal to.
         :raises BadWindow: the window is empty.
         """
@@ -515,7 +549,17 @@ class Patient(Recovering):
         account = self._account_for_reader(reader)
         names = tuple(str(cls) for cls in classes)
         sharing = Sharing(
-            account.pseudonym, reader, name or profile.name, profile.recipient, purpose.code, names, begins, opens, ends
+            account.pseudonym,
+            reader,
+            name or profile.name,
+            profile.recipient,
+            purpose.code,
+            names,
+            begins,
+            opens,
+            ends,
+            by=by,
+            referable=referable,
         )
         self._replace(sharing)
         return sharing
@@ -531,6 +575,7 @@ class Patient(Recovering):
         hour = self.chain.hour()
         former = [each for each in self.vault.sharings if each.place == sharing.place]
         lost = {cls for each in former for cls in _lost(each, sharing, hour=hour)}
+        lost |= {cls for each in self.vault.referred(sharing) for cls in each.classes}
         if lost:
             standing = next((each for each in former if each.granted), None)
             self._lock_out(sharing, lost=lost, keep=_common(standing, sharing) if standing is not None else None)
@@ -547,7 +592,7 @@ class Patient(Recovering):
 
         # (3) the grant and its capsule, in one transaction
         purpose = Purpose.parse(sharing.purpose)
-        scope = mask_of(classes_of(sharing.classes)) | self._single_bit(sharing)
+        scope = mask_of(classes_of(sharing.classes)) | self._more_bits(sharing)
         message = Grant(
             sharing.pseudonym,
             sharing.reader,
@@ -556,6 +601,7 @@ class Patient(Recovering):
             seconds_of(sharing.start),
             seconds_of(sharing.end),
             self._freshness(sharing.pseudonym, sharing.reader, purpose),
+            sharing.by,
         )
         try:
             signed = sign(self.chain, message, self._signer(account))
@@ -567,11 +613,12 @@ class Patient(Recovering):
         self._publish(account, signed, granting=sharing)
         self._renew_escrow()
 
-    def _single_bit(self, sharing: Sharing) -> int:
+    def _more_bits(self, sharing: Sharing) -> int:
+        """What a grant says beside its classes: that there are single records, that it may be referred on."""
         shared = any(
             (each.pseudonym, each.reader) == (sharing.pseudonym, sharing.reader) for each in self.vault.singles
         )
-        return 1 << SINGLE_RECORDS if shared else 0
+        return shared << SINGLE_RECORDS | sharing.referable << REFERRAL
 
     def _freshness(self, pseudonym: str, reader: str, purpose: Purpose) -> Freshness:
         nonce = self.chain.grant_nonce(pseudonym, reader, purpose)
@@ -590,7 +637,7 @@ class Patient(Recovering):
 
         account = self.vault.accounts[sharing.pseudonym]
         purpose = Purpose.parse(sharing.purpose)
-        scope = mask_of(classes_of(kept)) | self._single_bit(sharing)
+        scope = mask_of(classes_of(kept)) | self._more_bits(sharing)
         freshness = self._freshness(sharing.pseudonym, sharing.reader, purpose)
         message = Narrow(sharing.pseudonym, sharing.reader, purpose, scope, seconds_of(narrowed.end), freshness)
         self._publish(account, sign(self.chain, message, self._signer(account)))
@@ -631,6 +678,7 @@ class Patient(Recovering):
         self.vault.singles.append(share)
 
         scope = mask_of(classes_of(name for each in standing for name in each.classes)) | 1 << SINGLE_RECORDS
+        scope |= any(each.referable for each in standing) << REFERRAL
         start = min((each.start for each in standing), default=self.chain.hour())
         ends = max([share.end, *(each.end for each in standing)])
         freshness = self._freshness(account.pseudonym, reader, purpose)
@@ -654,6 +702,16 @@ class Patient(Recovering):
         reader = to_checksum_address(reader)
         account = self.vault.home() if self._wallet.single else self.vault.account_for(f"reader:{reader}")
         pseudonym = account.pseudonym if account is not None else reader
+        # What others granted to the same reader stands under other pseudonyms: it ends as well.
+        beside = [
+            each
+            for each in self.vault.sharings
+            if (each.reader, each.purpose) == (reader, purpose.code) and each.pseudonym != pseudonym and each.by
+        ]
+        for each in beside:
+            self.revoke_sharing(each)
+        if beside and all(each.place != (pseudonym, reader, purpose.code) for each in self.vault.sharings):
+            return
         singles = [each for each in self.vault.singles if (each.pseudonym, each.reader) == (pseudonym, reader)]
         if singles and all(each.place != (pseudonym, reader, purpose.code) for each in self.vault.sharings):
             hour = self.chain.hour()
@@ -661,15 +719,20 @@ class Patient(Recovering):
             sharing = Sharing(pseudonym, reader, one.name, one.recipient, purpose.code, (), hour, hour, one.end)
         else:
             sharing = self.vault.sharing(pseudonym, reader, purpose.code)
+        self.revoke_sharing(sharing, spread=spread)
+
+    def revoke_sharing(self, sharing: Sharing, *, spread: int = 0) -> None:
+        """Ends what one pseudonym shares with a reader for a purpose."""
         held = {cls for each in self.vault.sharings if each.place == sharing.place for cls in each.classes}
         self.vault.revoking.append(sharing)
-        self.vault.unshare_singles(pseudonym, reader)
+        self.vault.unshare_singles(sharing.pseudonym, sharing.reader)
         self._lock_out(sharing, lost=held)
         self._finish_revoke(sharing, spread=spread)
 
     def _lock_out(self, sharing: Sharing, *, lost: Iterable[str], keep: Sharing | None = None) -> None:
         """The next generation of what the reader loses, published for every pseudonym: that is the lock-out."""
-        self.vault.strike(sharing)
+        struck = self.vault.strike(sharing)
+        lost = {*lost, *(cls for each in struck if each.through for cls in each.classes)}
         touched = self.vault.lock(sorted(lost), hour=self.chain.hour())
         if keep is not None:
             self.vault.share(keep)
@@ -716,6 +779,7 @@ class Patient(Recovering):
         self.vault.sharings, self.vault.singles, self.vault.revoking = [], [], []
         self.vault.spares = []
         self.vault.void_escrow()
+        self.vault.mandates, self.vault.programmes = [], []
         for account in self.vault.accounts.values():
             self.vault.refresh(account, hour=hour)
             self._certify(account)
@@ -1033,6 +1097,7 @@ class Patient(Recovering):
         alarms = self.resume()
         if not alarms:
             self._heed_emergencies()
+            self.others.adopt()
         found = self._filing.file_new()
         self._save()
         self._take_receipts()

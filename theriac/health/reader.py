@@ -91,12 +91,17 @@ class Listed:
 
 @dataclass
 class _Known:
-    """What a reader holds of one patient: everything it ever received."""
+    """What a reader holds of one patient: everything it ever received.
+
+    `referred` are the pseudonyms that only a referrer said are this patient's; her own client has not said so yet.
+    """
 
     openings: dict[tuple[str, str, int], Opening] = field(default_factory=dict)
     keys: dict[str, RecordKey] = field(default_factory=dict)
     indexes: dict[tuple[str, str], IndexFile] = field(default_factory=dict)
     places: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    referable: int = 0
+    referred: set[str] = field(default_factory=set)
 
     def take(self, opening: Opening) -> None:
         """Adds an opening: two grants can open different hours of one generation, and what was held stays held."""
@@ -172,7 +177,17 @@ class Reader:
         """
         known = self._load(pseudonym)
         bundle = self.chain.bundle(pseudonym, self.store)
-        self._take(known, bundle, bundle.capsule(self._identity))
+        capsule = bundle.capsule(self._identity)
+        self._take(known, bundle, capsule)
+        if capsule is not None and known.referred:
+            named = {opening.source for opening in capsule.openings}
+            known.openings = {
+                place: each for place, each in known.openings.items() if place[0] not in known.referred - named
+            }
+            known.indexes = {
+                place: each for place, each in known.indexes.items() if place[0] not in known.referred - named
+            }
+            known.referred.clear()
         for source in sorted({opening.source for opening in known.openings.values()} - {pseudonym}):
             try:
                 other = self.chain.bundle(source, self.store)
@@ -188,10 +203,45 @@ class Reader:
         for opening in capsule.openings:
             if opening.source == bundle.pseudonym or opening.signed_by(self.chain.publisher(opening.source)[0]):
                 known.take(opening)
+        known.referable = max(known.referable, capsule.referable)
         for key in capsule.keys:
             known.keys[key.digest] = key
         for file in capsule.indexes:
             known.indexes[file.source, file.cls] = file
+
+    # -- referring ---------------------------------------------------------------------------------------------------
+
+    def held(self, pseudonym: str) -> tuple[tuple[Opening, ...], tuple[IndexFile, ...], int]:
+        """What this reader holds of a patient, where the indexes lie, and until when her rows split each Monday."""
+        known = self._load(pseudonym)
+        return tuple(known.openings.values()), tuple(known.indexes.values()), known.referable
+
+    def take_over(self, pseudonym: str, openings: Iterable[Opening], indexes: Iterable[IndexFile]) -> None:
+        """Keeps what a referrer handed on. An index counts only where its own pseudonym's bundle names it."""
+        known = self._load(pseudonym)
+        before = {opening.source for opening in known.openings.values()} - known.referred
+        for opening in openings:
+            known.take(opening)
+            known.referred |= {opening.source} - before
+        for file in indexes:
+            try:
+                published = self.chain.bundle(file.source, self.store).classes
+            except NoBundle:
+                continue
+            if file.digest in published:
+                known.indexes.setdefault((file.source, file.cls), file)
+        self._save(pseudonym, known)
+
+    def unconfirmed(self, pseudonym: str) -> frozenset[str]:
+        """The pseudonyms of which only a referrer said that they are this patient's."""
+        return frozenset(self._load(pseudonym).referred)
+
+    def opened_by(self, sealed: bytes) -> bytes:
+        """What is in a letter to this reader.
+
+        :raises NoMatchingIdentity: it is to somebody else.
+        """
+        return documents.open_(sealed, identities=[self._identity])
 
     def reach(
         self, pseudonym: str, *, purpose: Purpose, classes: Sequence[KeyClass]
@@ -457,6 +507,8 @@ class Reader:
             "keys": [asdict(key) for key in known.keys.values()],
             "indexes": [asdict(file) for file in known.indexes.values()],
             "places": {digest: list(place) for digest, place in known.places.items()},
+            "referable": known.referable,
+            "referred": sorted(known.referred),
         }
         sealed = documents.seal(documents.encode("known", values), to=self._recipient)
         write_private(self._path(pseudonym), sealed)
@@ -473,6 +525,8 @@ class Reader:
                 keys={each["digest"]: RecordKey(**each) for each in values["keys"]},
                 indexes={(each["source"], each["cls"]): IndexFile(**each) for each in values["indexes"]},
                 places={digest: (cls, int(gen), int(first)) for digest, (cls, gen, first) in values["places"].items()},
+                referable=int(values.get("referable", 0)),
+                referred={str(source) for source in values.get("referred", ())},
             )
         except (TheriacError, KeyError, TypeError, ValueError):
             raise BadDocument(kind="reader's notes", fault=f"{path.name} is damaged; delete it to learn anew") from None

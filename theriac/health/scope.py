@@ -109,6 +109,7 @@ UNSORTED = KeyClass(Category.UNSORTED, Level.V)
 RESTRICTED = 60
 VERY_RESTRICTED = 61
 SINGLE_RECORDS = 62
+REFERRAL = 63
 
 WORDS_OF_BIT: dict[int, str] = {
     0: "allergies",
@@ -131,6 +132,7 @@ WORDS_OF_BIT: dict[int, str] = {
     RESTRICTED: "restricted",
     VERY_RESTRICTED: "very restricted",
     SINGLE_RECORDS: "single records",
+    REFERRAL: "may be referred on",
 }
 """What a wallet shows for each bit of a grant's scope, by ascending bit."""
 

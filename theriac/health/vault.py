@@ -21,7 +21,7 @@ from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import BadDocument, UnknownGrant
 from theriac.health import documents
 from theriac.health.guardians import Guardian, Guardianship, Guarding, Member
-from theriac.health.hours import HOURS, Nodes, cover, identity_of, root
+from theriac.health.hours import HOURS, Nodes, cover, identity_of, mondays_after, root
 from theriac.health.scope import KeyClass, Level
 
 ROW_DAYS = 90
@@ -166,6 +166,8 @@ class Sharing:
 
     :param pseudonym: the account that granted; `reader`: the grantee on the chain; `recipient`: what to seal to.
     :param granted: whether the chain has it; until then rows split for it, and no key goes out.
+    :param by: the number of the parent that it stands under, zero for none; `through` the reader whose referral it is.
+    :param referable: whether the reader may pass it on; rows then split at each Monday of the next weeks.
     """
 
     pseudonym: str
@@ -178,6 +180,9 @@ class Sharing:
     start: int
     end: int
     granted: bool = True
+    by: int = 0
+    through: str = ""
+    referable: bool = False
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -190,6 +195,47 @@ class Sharing:
     def delivered(self, hour: int) -> bool:
         """Keys go out when the window opens; before it, only those that open nothing from before it."""
         return self.granted and self.live(hour) and (hour >= self.start or self.since >= self.start)
+
+
+@dataclass(frozen=True)
+class Mandate:
+    """Who may grant for the patient under one of her pseudonyms, as she appointed it; hours as in a sharing.
+
+    :param holder: its account under this pseudonym alone, or what stands for a quorum, of which `salt`, `members` and
+        `threshold` say who it is.
+    :param classes: what its grants open at most: of the classes behind one bit, these.
+    :param since: from when on history is read by whom it grants to; zero for all.
+    :param recipient: what a single delegate's mandates are sealed to.
+    :param ages: the hour beyond which it is never renewed, as a guardian's is; zero for no such hour.
+    """
+
+    pseudonym: str
+    by: int
+    name: str
+    holder: str
+    classes: tuple[str, ...]
+    purposes: tuple[str, ...]
+    since: int
+    end: int
+    ages: int = 0
+    threshold: int = 0
+    salt: str = ""
+    members: tuple[str, ...] = ()
+    recipient: str = ""
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """A programme that the patient takes part in: the parent `by` under which its team's grant stands."""
+
+    pseudonym: str
+    by: int
+    reader: str
+    purpose: str
+    document: str
+    salt: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -352,6 +398,8 @@ class Vault:
     emergency: Emergency | None = None
     guardians: Guardianship | None = None
     moving: Moving | None = None
+    mandates: list[Mandate] = field(default_factory=list)
+    programmes: list[Enrolment] = field(default_factory=list)
 
     # -- accounts ----------------------------------------------------------------------------------------------------
 
@@ -528,9 +576,17 @@ class Vault:
 
     def strike(self, sharing: Sharing) -> list[Sharing]:
         """Strikes out all that a reader was granted for a purpose, and says what that was."""
-        struck = [each for each in self.sharings if each.place == sharing.place]
-        self.sharings = [each for each in self.sharings if each.place != sharing.place]
+        struck = [each for each in self.sharings if each.place == sharing.place] + self.referred(sharing)
+        self.sharings = [each for each in self.sharings if each not in struck]
         return struck
+
+    def referred(self, sharing: Sharing) -> list[Sharing]:
+        """What a reader passed on of a grant: it ends with any change of that."""
+        return [
+            each
+            for each in self.sharings
+            if each.through and (each.pseudonym, each.through, each.purpose) == sharing.place
+        ]
 
     def lock(self, classes: Iterable[str], *, hour: int) -> list[Account]:
         """Starts a generation of classes wherever records stand under them: the accounts to publish now."""
@@ -548,6 +604,8 @@ class Vault:
         hours = {edge for each in self.sharings for edge in (each.since, each.start, each.end)}
         if self.emergency is not None:
             hours.update(range((hour // ESCROW_STEP + 1) * ESCROW_STEP, until, ESCROW_STEP))
+        if any(each.referable and each.live(hour) for each in self.sharings):
+            hours.update(mondays_after(hour))
         return sorted(edge for edge in hours if hour < edge < until)
 
     def starts(self, hour: int) -> list[int]:
@@ -735,6 +793,8 @@ class Vault:
         yield from self._sets()
         for sharing in self.sharings:
             yield repr(replace(sharing, granted=True)).encode()
+        for fact in (*self.mandates, *self.programmes):
+            yield repr(fact).encode()
         for single in self.singles:
             yield repr(single).encode()
         if self.emergency is not None:
@@ -788,6 +848,8 @@ class Vault:
             self.emergency = other.emergency
         if other.guardians and (self.guardians is None or other.guardians.serial > self.guardians.serial):
             self.guardians = other.guardians
+        self.mandates += [each for each in other.mandates if each not in self.mandates]
+        self.programmes += [each for each in other.programmes if each not in self.programmes]
 
 
 def _later(theirs: Account, ours: Account) -> bool:
@@ -833,6 +895,8 @@ def _vault_of(values: Mapping[str, Any]) -> Vault:
         emergency=_emergency_of(values.get("emergency")),
         guardians=_guardianship_of(values["guardians"]) if values.get("guardians") else None,
         moving=Moving(**values["moving"]) if values.get("moving") else None,
+        mandates=[_mandate_of(each) for each in values.get("mandates", ())],
+        programmes=[Enrolment(**each) for each in values.get("programmes", ())],
     )
 
 
@@ -851,6 +915,11 @@ def _emergency_of(values: Mapping[str, Any] | None) -> Emergency | None:
 
 def _guardianship_of(values: Mapping[str, Any]) -> Guardianship:
     return Guardianship(**{**values, "guardians": tuple(Guardian(**each) for each in values["guardians"])})
+
+
+def _mandate_of(values: Mapping[str, Any]) -> Mandate:
+    lists = {name: tuple(values[name]) for name in ("classes", "purposes", "members")}
+    return Mandate(**{**values, **lists})
 
 
 def _account_of(values: Mapping[str, Any]) -> Account:

@@ -135,6 +135,20 @@ class Writer:
         write_private(self._patients / f"{introduction.pseudonym}.json", registered.encode())
         return registered
 
+    def register_referred(self, pseudonym: str, *, name: str) -> Registered:
+        """Takes in a patient who was referred: this desk writes under the pseudonym that referred, into its inboxes
+        until the patient's client lets it write to rows.
+
+        :raises BadIntroduction: the bundle's inboxes are not signed by whoever controls the pseudonym.
+        """
+        bundle = self.chain.bundle(pseudonym, self.store)
+        controller = self.chain.authority(pseudonym).controller
+        if not self.chain.signed(bundle.inboxes.message(), bundle.inboxes.signature, controller):
+            raise BadIntroduction(pseudonym=pseudonym, fault="its inboxes are not signed by the patient")
+        registered = Registered(name, pseudonym, bundle.inboxes)
+        write_private(self._patients / f"{pseudonym}.json", registered.encode())
+        return registered
+
     def patients(self) -> list[Registered]:
         """Everyone who was registered here."""
         if not self._patients.is_dir():

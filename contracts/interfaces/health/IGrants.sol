@@ -27,7 +27,7 @@ interface IGrants {
     }
 
     /// @notice What a grant can stand under: a delegate, a quorum, a referral, a programme; one slot.
-    /// @param holder The account that stands for the parent.
+    /// @param holder The account that stands for the parent; for a quorum or a programme 20 bytes of a salted commitment.
     /// @param generation Counts every appointment and end; grants under an earlier one are void.
     /// @param expiry The second at which the parent ends; zero after it was ended.
     struct Parent {
@@ -104,7 +104,16 @@ interface IGrants {
     /// @notice A parent was appointed, or ended (expiry zero), and with it what was granted under it.
     event ParentSet(address indexed pseudonym, uint16 indexed by, address holder, uint32 generation, uint40 expiry);
 
-    /// @notice There is no such purpose.
+    /// @notice A reader passed its grant on for a referral; `sender` is who did it for `from`, itself or its member.
+    event Referred(
+        address indexed pseudonym,
+        address indexed reader,
+        address indexed from,
+        Purpose purpose,
+        address sender
+    );
+
+    /// @notice There is no such purpose, or nobody refers for it.
     error NoSuchPurpose(Purpose purpose);
 
     /// @notice A grant needs classes, and only classes that exist.
@@ -131,11 +140,26 @@ interface IGrants {
     /// @notice A signature names another nonce than the grant's.
     error WrongNonce(uint32 nonce, uint32 current);
 
+    /// @notice Another's grant stands there, or the patient revoked what stood there.
+    error Occupied(address reader, uint16 by);
+
+    /// @notice The grant cannot be passed on: it does not stand, or not with these classes, or was not marked for it.
+    error MayNotRefer(address from, Refusal refusal);
+
+    /// @notice Only the contract of delegations may do this.
+    error NotDelegations(address sender, address delegations);
+
+    /// @notice The sender is neither the reader nor a clinician of the member that is.
+    error NotTheReader(address sender, address reader);
+
     /// @notice A grant as it was last written, live or not.
     function grantOf(address pseudonym, address reader, Purpose purpose) external view returns (Grant memory);
 
     /// @notice A parent as it was last written, live or not.
     function parentOf(address pseudonym, uint16 by) external view returns (Parent memory);
+
+    /// @notice From whose grant a referral came; it counts while the grant's `by` is the highest number.
+    function referrerOf(address pseudonym, address reader, Purpose purpose) external view returns (address);
 
     /// @notice Whether the reader may read all these classes for this purpose now.
     /// @dev The reader's own grant is asked first, then its member's; a fixed number of reads. A reader without the
@@ -181,4 +205,27 @@ interface IGrants {
         Freshness calldata freshness,
         bytes calldata signature
     ) external;
+
+    /// @notice Passes a grant on for a referral, never wider or longer. The reader whose grant it is, or a clinician of
+    /// the member whose it is; the grant must be marked for it. The number of the terms must be zero.
+    /// @dev It ends with the grant that it came from, whatever ends or changes that.
+    function refer(Terms calldata terms, address from) external;
+
+    /// @notice Takes a referral back. Whoever may refer for the same reader.
+    function withdraw(address pseudonym, address reader, Purpose purpose) external;
+
+    /// @notice The contract through which others than the controller grant: delegates, quorums.
+    function delegations() external view returns (address);
+
+    /// @notice Appoints a parent whose holder may act; its generation. Only Delegations.
+    function setParentFor(address pseudonym, uint16 by, address holder, uint40 expiry) external returns (uint32);
+
+    /// @notice Grants under a parent for its holder, in no other's live place. Only Delegations.
+    function grantFor(Terms calldata terms, uint32 era) external;
+
+    /// @notice Narrows for the holder under whom a grant stands. Only Delegations.
+    function narrowFor(Terms calldata terms, uint32 era) external;
+
+    /// @notice Ends a grant for the holder under whom it stands. Only Delegations.
+    function revokeFor(address pseudonym, address reader, Purpose purpose) external;
 }
