@@ -134,6 +134,7 @@ class Story:
         return Reader(
             account=person.address,
             identity=person.identity,
+            signer=person.signer,
             recipient=person.identity.recipient,
             chain=self.chain(name),
             store=self.store,
@@ -185,6 +186,7 @@ class Story:
                 "Records": account.deploy(project.Records, consortium, keys),
                 "Grants": account.deploy(project.Grants, consortium, keys),
                 "Letters": account.deploy(project.Letters, keys),
+                "AccessLog": account.deploy(project.AccessLog, consortium),
                 "Carrier": account.deploy(project.Carrier),
             }
         empty = Deployment.of(self.web3, network="embedded", depth=0, lasting=False)

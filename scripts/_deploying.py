@@ -18,6 +18,7 @@ ORDER = {
     "Records": ("Consortium", "Keys"),
     "Grants": ("Consortium", "Keys"),
     "Letters": ("Keys",),
+    "AccessLog": ("Consortium",),
     "Carrier": (),
     "Batches": ("Consortium",),
     "ColdChain": ("Consortium", "Batches"),

@@ -54,6 +54,7 @@ class Desk:
         return Reader(
             account=self.address,
             identity=self.identity,
+            signer=self.site.signer(self.alias),
             chain=self.chain,
             store=self.site.store,
             folder=self.person.folder / "known",

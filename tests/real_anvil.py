@@ -127,6 +127,9 @@ class Chain:
         return self.web3.eth.contract(address=receipt["contractAddress"], abi=blank.abi)
 
 
+_NAMES = {"coldchain": "ColdChain", "accesslog": "AccessLog"}
+
+
 @dataclass(frozen=True)
 class Contracts:
     """The project's contracts, deployed by DEPLOYER in this order; BOARD is the consortium's board."""
@@ -136,6 +139,7 @@ class Contracts:
     records: Contract
     grants: Contract
     letters: Contract
+    accesslog: Contract
     carrier: Contract
     batches: Contract
     coldchain: Contract
@@ -152,7 +156,7 @@ class Contracts:
     @property
     def by_name(self) -> dict[str, Contract]:
         """Every contract by the name that its source has."""
-        return {"ColdChain" if name == "coldchain" else name.capitalize(): each for name, each in vars(self).items()}
+        return {_NAMES.get(name, name.capitalize()): each for name, each in vars(self).items()}
 
     @classmethod
     def deploy(cls, chain: Chain) -> "Contracts":
@@ -162,6 +166,7 @@ class Contracts:
         records = chain.deploy("Records", consortium.address, keys.address)
         grants = chain.deploy("Grants", consortium.address, keys.address)
         letters = chain.deploy("Letters", keys.address)
+        accesslog = chain.deploy("AccessLog", consortium.address)
         carrier = chain.deploy("Carrier")
         batches = chain.deploy("Batches", consortium.address)
         coldchain = chain.deploy("ColdChain", consortium.address, batches.address)
@@ -181,6 +186,7 @@ class Contracts:
             records=records,
             grants=grants,
             letters=letters,
+            accesslog=accesslog,
             carrier=carrier,
             batches=batches,
             coldchain=coldchain,

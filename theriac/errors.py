@@ -964,6 +964,28 @@ class NotOpened(Refused):
         super().__init__(f"Record {digest[:16]} is not filed yet, or not yours: none of your keys opens it.")
 
 
+class NotReceipted(Refused):
+    """A reader's account did not sign the receipt without which nothing is opened."""
+
+    def __init__(self, *, reader: str) -> None:
+        self.reader = reader
+        super().__init__(
+            f"{reader} did not sign the receipt of this reading, so nothing was opened; sign with its key."
+        )
+
+
+class NotHandedIn(BadInput):
+    """A receipt that was handed in for logging is not of this member's staff, or not signed."""
+
+    def __init__(self, *, reader: str, number: int) -> None:
+        self.reader = reader
+        self.number = number
+        super().__init__(
+            f"Receipt {number} of {reader} is not signed by it as one of this member's staff; nothing was taken in. "
+            "Have it handed in anew."
+        )
+
+
 class UnknownRecord(BadInput):
     """There is no such record here."""
 

@@ -19,7 +19,18 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # The contracts that the package talks to: their ABIs are package data.
 PUBLISHED = (
-    *("Appeals", "Authorizations", "Batches", "Benefits", "Carrier", "Claims", "ColdChain", "Consortium", "Episodes"),
+    *(
+        "AccessLog",
+        "Appeals",
+        "Authorizations",
+        "Batches",
+        "Benefits",
+        "Carrier",
+        "Claims",
+        "ColdChain",
+        "Consortium",
+        "Episodes",
+    ),
     *("Escrow", "Grants", "Keys", "Letters", "Policies", "Prescriptions", "Records", "Rules"),
 )
 

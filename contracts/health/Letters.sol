@@ -26,6 +26,15 @@ contract Letters is ILetters, ByPseudonym {
     }
 
     /// @inheritdoc ILetters
+    function sendMany(address from, Addressed[] calldata letters) external {
+        _checkFreeController(from, msg.sender);
+
+        for (uint256 i = 0; i < letters.length; ++i) {
+            _send(from, letters[i].to, letters[i].letter);
+        }
+    }
+
+    /// @inheritdoc ILetters
     function sendBySig(Letter calldata terms, bytes calldata signature) external {
         bytes32 hash = keccak256(abi.encode(LETTER_TYPEHASH, terms));
         _checkFreeSignature(terms.from, terms.era, terms.deadline, hash, signature);

@@ -88,6 +88,11 @@ def letters(world: World) -> ContractInstance:
 
 
 @pytest.fixture
+def accesslog(world: World) -> ContractInstance:
+    return world.accesslog
+
+
+@pytest.fixture
 def carrier(world: World) -> ContractInstance:
     return world.carrier
 

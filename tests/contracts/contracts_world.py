@@ -127,6 +127,7 @@ class World:
     records: ContractInstance
     grants: ContractInstance
     letters: ContractInstance
+    accesslog: ContractInstance
     carrier: ContractInstance
     batches: ContractInstance
     coldchain: ContractInstance
@@ -348,6 +349,7 @@ def found(people: dict[str, TestAccountAPI]) -> World:
         records=records,
         grants=ape.project.Grants.deploy(consortium, keys, sender=deployer),
         letters=ape.project.Letters.deploy(keys, sender=deployer),
+        accesslog=ape.project.AccessLog.deploy(consortium, sender=deployer),
         carrier=ape.project.Carrier.deploy(sender=deployer),
         batches=batches,
         coldchain=ape.project.ColdChain.deploy(consortium, batches, sender=deployer),

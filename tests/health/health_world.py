@@ -128,6 +128,7 @@ class HealthWorld:
         return Reader(
             account=person.address,
             identity=person.identity,
+            signer=person.signer,
             recipient=person.identity.recipient,
             chain=self.chain(name),
             store=self.store,
@@ -179,6 +180,7 @@ def found_world(accounts: Any, project: Any, folder: Path) -> HealthWorld:
         "Records": payer.deploy(project.Records, consortium, keys),
         "Grants": payer.deploy(project.Grants, consortium, keys),
         "Letters": payer.deploy(project.Letters, keys),
+        "AccessLog": payer.deploy(project.AccessLog, consortium),
         "Carrier": payer.deploy(project.Carrier),
     }
     deployment = Deployment.of(web3, network="embedded", depth=0, lasting=False)

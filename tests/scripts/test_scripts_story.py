@@ -36,7 +36,7 @@ def test_deploy__half_done__completes_and_keeps_what_stands(town: Town, folder: 
     # then
     of_cover = ["Policies", "Rules", "Authorizations", "Escrow", "Benefits", "Claims", "Appeals", "Episodes"]
     of_goods = ["Batches", "ColdChain", "Prescriptions"]
-    assert said.json["deployed"] == ["Grants", "Letters", "Carrier", *of_goods, *of_cover]
+    assert said.json["deployed"] == ["Grants", "Letters", "AccessLog", "Carrier", *of_goods, *of_cover]
     assert {name: said.json["contracts"][name] for name in half["contracts"]} == {
         name: each["address"] for name, each in half["contracts"].items()
     }

@@ -7,6 +7,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, Protocol
 
+from eth_account import Account as EthAccount
 from eth_account.messages import SignableMessage, _hash_eip191_message
 from eth_typing import ABI, ChecksumAddress
 from eth_utils.address import to_checksum_address
@@ -17,7 +18,7 @@ from theriac.health import documents
 from theriac.health.bundle import Bundle, Profile
 from theriac.health.hours import hour_at
 from theriac.health.scope import Purpose
-from theriac.ledger.contracts import Contracts, Receipt
+from theriac.ledger.contracts import Contracts, Event, Receipt
 from theriac.ledger.index import Handler, Index
 from theriac.ledger.node import Node
 from theriac.ledger.sender import Sender
@@ -39,8 +40,10 @@ _ERC_1271_ACCEPTED = bytes.fromhex("1626ba7e")
 FOLLOWED = {
     "Keys": ("Published", "PublisherSet", "EraRaised", "HandedOver"),
     "Records": ("Anchored", "AnchoredMany", "Resealed", "RowAnchored", "Amended"),
-    "Grants": ("Granted", "Narrowed", "Revoked"),
+    "Grants": ("Granted", "Narrowed", "Revoked", "ParentSet"),
     "Letters": ("Sent",),
+    "AccessLog": ("Logged",),
+    "Consortium": ("Admitted", "Joined", "Left", "AccountReplaced"),
 }
 """The events that health clients follow. Everyone follows all of them: a question about one pseudonym would tell it."""
 
@@ -112,6 +115,7 @@ class Chain:
         self.contracts = contracts
         self._node = Node(web3)
         self._domains: dict[str, Domain] = {}
+        self._times: dict[str, int] = {}
         self._index_path = index
         self._index: Index | None = None
 
@@ -123,6 +127,15 @@ class Chain:
 
     def hour(self) -> int:
         return hour_at(datetime.fromtimestamp(self.time(), UTC))
+
+    def time_of(self, event: Event) -> int:
+        """The second of the block that an event is in."""
+        if event.block_hash not in self._times:
+            header = self._node.header(event.block)
+            if header is None or header.hash != event.block_hash:
+                self._node.lied(f"block {event.block} is another one than a moment ago")
+            self._times[event.block_hash] = int(header.time.timestamp())
+        return self._times[event.block_hash]
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -174,9 +187,24 @@ class Chain:
         """The account that acts for a member."""
         return str(self._call("Consortium", "memberOf", number)["account"])
 
+    def signed(self, message: SignableMessage, signature: str, account: str) -> bool:
+        """Whether an account signed, by its key or by its code (ERC-1271); the signature in hexadecimal."""
+        try:
+            raw = bytes.fromhex(signature)
+            if EthAccount.recover_message(message, signature=raw) == account:
+                return True
+        except Exception:
+            # Whatever a library makes of a malformed signature, it is nobody's key; the account's code may accept it.
+            raw = b""
+        return self.accepts(account, message, raw)
+
+    def has_code(self, account: str) -> bool:
+        """Whether an account is a contract, or borrows the code of one."""
+        return bool(self._node.code(to_checksum_address(account)))
+
     def accepts(self, wallet: str, message: SignableMessage, signature: bytes) -> bool:
         """Whether the code of a wallet contract accepts a signature (ERC-1271)."""
-        if not self._node.code(to_checksum_address(wallet)):
+        if not self.has_code(wallet):
             return False
         contract = self.web3.eth.contract(address=to_checksum_address(wallet), abi=_ERC_1271)
         try:

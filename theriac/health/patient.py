@@ -31,6 +31,7 @@ from theriac.health.filing import Filing
 from theriac.health.hours import hour_at, hour_of_seconds, midnight_after, seconds_of, time_of
 from theriac.health.introduction import Introduction
 from theriac.health.keystore import Keystore, seal
+from theriac.health.looked import Letters, Looked
 from theriac.health.messages import (
     Freshness,
     Grant,
@@ -46,6 +47,7 @@ from theriac.health.messages import (
     SetPublisher,
     member_address,
 )
+from theriac.health.receipts import Receipt
 from theriac.health.requests import Answer, Request
 from theriac.health.scope import ALL_CLASSES, SINGLE_RECORDS, KeyClass, Level, Purpose, mask_of
 from theriac.health.vault import Account, Entry, Publication, Sharing, SingleShare, Vault, Writer, classes_of
@@ -798,6 +800,15 @@ class Patient:
         self._relay.carry(sign(self.chain, letter, self._signer(account)))
 
     # -- looking -----------------------------------------------------------------------------------------------------
+
+    def looked(self, *, emergency: Callable[[Receipt], bool] = lambda receipt: False) -> Looked:
+        """Who looked: every receipted reading, with what is wrong with it.
+
+        :param emergency: whether the chain knows the emergency that a receipt claims as its rule.
+        """
+        folder = self._keystore.path.parent
+        letters = Letters(folder, vault=self.vault, chain=self.chain, store=self.store)
+        return letters.looked(emergency=emergency)
 
     def who_may_read(self, cls: KeyClass) -> list[Sharing]:
         """The grants under which a class can be read now."""

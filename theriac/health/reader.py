@@ -25,15 +25,21 @@ from theriac.errors import (
     UnknownRecord,
 )
 from theriac.health import documents, records
+from theriac.health.accesslog import Book
 from theriac.health.bundle import Bundle, Capsule, IndexFile, Opening, RecordKey, read_index
 from theriac.health.chain import Chain, Refusal, digests_of
 from theriac.health.hours import HOURS, Nodes, hour_of_seconds, time_of
 from theriac.health.keystore import write_private
 from theriac.health.messages import member_address
+from theriac.health.receipts import NOBODY, Act, Rule
 from theriac.health.scope import PURPOSES, SINGLE_RECORDS, KeyClass, Purpose, bit_of
 from theriac.health.search import hours_back
 from theriac.health.vault import Entry
+from theriac.ledger.signer import Signer
 from theriac.store import Store
+
+_TRIES = 5
+"""How often a reader looks for a moment in which the chain's head stands still."""
 
 _HEAD = 64 * 1024
 """Bytes that surely hold the header of a file with one reader."""
@@ -94,10 +100,21 @@ class Reader:
     """A person or a member's gateway that reads with an identity of its own."""
 
     def __init__(
-        self, *, account: str, identity: Identity, chain: Chain, store: Store, folder: Path, recipient: Recipient
+        self,
+        *,
+        account: str,
+        identity: Identity,
+        signer: Signer,
+        chain: Chain,
+        store: Store,
+        folder: Path,
+        recipient: Recipient,
     ) -> None:
-        """`account` is who asks on the chain; `recipient` what the reader's own notes are sealed to."""
+        """`account` is who asks on the chain, and `signer` signs its receipts; `recipient` is what the reader's own
+        notes are sealed to.
+        """
         self.account = account
+        self.book = Book(folder, account=account, signer=signer, chain=chain, identity=identity, recipient=recipient)
         self.chain = chain
         self.store = store
         self._identity = identity
@@ -244,14 +261,19 @@ class Reader:
 
     # -- opening -----------------------------------------------------------------------------------------------------
 
-    def open(self, pseudonym: str, digest: str, *, purpose: Purpose) -> records.Opened:
-        """Opens a record.
+    def open(
+        self, pseudonym: str, digest: str, *, purpose: Purpose, act: str = Act.OPEN, to: str = NOBODY
+    ) -> records.Opened:
+        """Opens a record, once its receipt is signed and kept.
 
+        :param act: what is done with it, and `to` for whom: both stand in the receipt.
         :raises NotGranted: the chain says no.
         :raises NotOpened: no key of this reader's opens it: it is not filed yet, or not for this reader.
+        :raises NotReceipted: the reader's account did not sign the receipt.
         """
         known = self._load(pseudonym)
-        if digest in known.keys:
+        single = digest in known.keys
+        if single:
             self.check(pseudonym, bit=SINGLE_RECORDS, purpose=purpose, wanted=f"record {digest[:16]}")
             opened = self._open_with_key(digest, bytes.fromhex(known.keys[digest].key))
         else:
@@ -263,7 +285,33 @@ class Reader:
             else:
                 opened = self._open_unfiled(pseudonym, known, digest, purpose)
         opened.check_author(digest=digest)
+        self._sign_receipt(pseudonym, digest, opened.manifest.cls, purpose=purpose, single=single, act=act, to=to)
         return opened
+
+    def _sign_receipt(
+        self, pseudonym: str, digest: str, cls: str, *, purpose: Purpose, single: bool, act: str, to: str
+    ) -> None:
+        bit = SINGLE_RECORDS if single else bit_of(KeyClass.parse(cls))
+        for _ in range(_TRIES):
+            # The receipt names a time at which the chain let this reader in, which the patient checks.
+            time = self.chain.time()
+            self.check(pseudonym, bit=bit, purpose=purpose, wanted=f"record {digest[:16]}")
+            rule = Rule.SINGLE if single else self._rule(pseudonym, bit, purpose, time)
+            if self.chain.time() == time:
+                break
+        self.book.issue(pseudonym, record=digest, cls=cls, purpose=purpose, rule=rule, act=act, to=to, time=time)
+
+    def _rule(self, pseudonym: str, bit: int, purpose: Purpose, time: int) -> Rule:
+        """Which of the grants that stand let this reader in; what needs no parent first."""
+        era = self.chain.authority(pseudonym).era
+        member = self.chain.member_of(self.account)
+        holders = ((self.account, Rule.GRANT), (member_address(member), Rule.MEMBER))
+        for holder, rule in holders:
+            grant = self.chain.grant(pseudonym, holder, purpose)
+            within = grant["start"] <= time < grant["expiry"] and grant["scope"] >> bit & 1
+            if within and grant["era"] == era and not grant["by"]:
+                return rule
+        return Rule.PARENT
 
     def unsafe_try(self, pseudonym: str, digest: str) -> records.Opened:
         """Tries every key this reader ever received, whatever the chain says: what a dishonest reader can do.
@@ -359,9 +407,11 @@ class Reader:
     def _fetch(self, digest: str) -> Any:
         return self.store.get_digest(bytes.fromhex(digest))
 
-    def file_key(self, pseudonym: str, digest: str, *, purpose: Purpose) -> FileKey:
-        """The key of one record's file: what a member's gateway hands to one of its staff."""
-        self.open(pseudonym, digest, purpose=purpose).content.close()
+    def file_key(
+        self, pseudonym: str, digest: str, *, purpose: Purpose, act: str = Act.HAND, to: str = NOBODY
+    ) -> FileKey:
+        """The key of one record's file: what a member's gateway hands to one of its staff, the account `to`."""
+        self.open(pseudonym, digest, purpose=purpose, act=act, to=to).content.close()
         known = self._load(pseudonym)
         if digest in known.keys:
             return FileKey(bytes.fromhex(known.keys[digest].key))

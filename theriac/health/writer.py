@@ -12,9 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
-
-from eth_account import Account as EthAccount
+from typing import BinaryIO, cast
 
 from theriac.crypto import age
 from theriac.crypto.recipients import HybridIdentity, Recipient, parse_recipient
@@ -127,9 +125,9 @@ class Writer:
         :raises BadIntroduction: not signed by whoever controls the pseudonym, or inboxes that she did not sign.
         """
         controller = self.chain.authority(introduction.pseudonym).controller
-        if not _signed(introduction.message(), introduction.signature, controller, self.chain):
+        if not self.chain.signed(introduction.message(), introduction.signature, controller):
             raise BadIntroduction(pseudonym=introduction.pseudonym, fault="its signature is not the patient's")
-        if not _signed(introduction.inboxes.message(), introduction.inboxes.signature, controller, self.chain):
+        if not self.chain.signed(introduction.inboxes.message(), introduction.inboxes.signature, controller):
             raise BadIntroduction(pseudonym=introduction.pseudonym, fault="its inboxes are not signed by the patient")
         registered = Registered(name, introduction.pseudonym, introduction.inboxes)
         write_private(self._patients / f"{introduction.pseudonym}.json", registered.encode())
@@ -262,7 +260,7 @@ class Writer:
             return
         controller = self.chain.authority(patient.pseudonym).controller
         newer = bundle.inboxes.serial > patient.inboxes.serial
-        if not newer or not _signed(bundle.inboxes.message(), bundle.inboxes.signature, controller, self.chain):
+        if not newer or not self.chain.signed(bundle.inboxes.message(), bundle.inboxes.signature, controller):
             raise InboxChanged(pseudonym=patient.pseudonym)
         pinned = replace(patient, inboxes=bundle.inboxes)
         write_private(self._patients / f"{patient.pseudonym}.json", pinned.encode())
@@ -373,15 +371,3 @@ class Writer:
             if answer.pseudonym == event.arguments["from"]:
                 found.append(answer)
         return found
-
-
-def _signed(message: Any, signature: str, account: str, chain: Chain) -> bool:
-    """Whether an account signed, by its key or by its code (ERC-1271)."""
-    try:
-        raw = bytes.fromhex(signature)
-        if EthAccount.recover_message(message, signature=raw) == account:
-            return True
-    except Exception:
-        # Whatever a library makes of a malformed signature, it is nobody's key; the account's code may accept it.
-        raw = b""
-    return chain.accepts(account, message, raw)

@@ -21,6 +21,14 @@ interface ILetters {
         uint40 deadline;
     }
 
+    /// @notice One of many letters of one sender.
+    /// @param to Who can open it.
+    /// @param letter The sha2-256 digest of the sealed document's CID.
+    struct Addressed {
+        address to;
+        bytes32 letter;
+    }
+
     /// @notice A letter was sent.
     event Sent(address indexed to, address indexed from, bytes32 letter);
 
@@ -35,6 +43,9 @@ interface ILetters {
 
     /// @notice Sends a letter. Only the sender's controller.
     function send(address from, address to, bytes32 letter) external;
+
+    /// @notice Sends letters of one sender, each to its own, all or none. Only the sender's controller.
+    function sendMany(address from, Addressed[] calldata letters) external;
 
     /// @notice Sends a letter by the controller's signature; anyone may carry it.
     function sendBySig(Letter calldata terms, bytes calldata signature) external;

@@ -117,3 +117,27 @@ def test_send_by_sig__a_second_time(world, letters, sign, letter, patient, relay
 def test_send_by_sig__another_letter_than_was_signed(world, letters, sign, letter, patient, relayer):
     with refused(letters.WrongSignature, signer=patient):
         world.try_sending(replace(letter, letter=digest("another")), sign(letter, by=patient), sender=relayer)
+
+
+def test_send_many__tells_each(letters, patient, doctor, nurse):
+    receipt = letters.sendMany(patient, [(doctor, ASK), (nurse, digest("another"))], sender=patient)
+
+    assert receipt.events == [letters.Sent(doctor, patient, ASK), letters.Sent(nurse, patient, digest("another"))]
+    assert letters.nonceOf(patient) == 0
+
+
+def test_send_many__one_that_is_empty__refuses_all(letters, patient, doctor):
+    with refused(letters.EmptyLetter, to=doctor, letter=NOTHING):
+        letters.sendMany.call(patient, [(doctor, ASK), (doctor, NOTHING)], sender=patient)
+
+
+def test_send_many__refuses_in_the_order_of_its_checks(letters, keys, patient, stranger, recovery):
+    keys.setFrozen(patient, True, sender=recovery)
+
+    with refused(letters.NotTheController, sender=stranger, controller=patient):
+        letters.sendMany.call(patient, [(ZERO, NOTHING)], sender=stranger)
+    with refused(letters.Frozen, pseudonym=patient):
+        letters.sendMany.call(patient, [(ZERO, NOTHING)], sender=patient)
+    keys.setFrozen(patient, False, sender=recovery)
+    with refused(letters.EmptyLetter, to=ZERO, letter=NOTHING):
+        letters.sendMany.call(patient, [(ZERO, NOTHING)], sender=patient)
