@@ -19,6 +19,7 @@ from scripts._cli import (
     write_out,
     yes_option,
 )
+from scripts._clinic_page import add_page
 
 
 @click.group(
@@ -546,3 +547,4 @@ def open_(patient: str, record: str, out: str, purpose: str, who: str, network: 
 
 add_services(cli)
 add_claims(cli, "clinic", resumes=False)
+add_page(cli)

@@ -177,6 +177,10 @@ class Reader:
         for file in capsule.indexes:
             known.indexes[file.source, file.cls] = file
 
+    def sources(self, pseudonym: str) -> set[str]:
+        """The pseudonyms under which records stand that this one's grants open, as far as is known here."""
+        return {opening.source for opening in self._load(pseudonym).openings.values()}
+
     def reach(
         self, pseudonym: str, *, purpose: Purpose, classes: Sequence[KeyClass]
     ) -> dict[KeyClass, datetime | None]:
