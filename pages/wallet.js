@@ -274,7 +274,10 @@ function showJob() {
     if (isBusy() && !button.disabled) (button.disabled = true), (button.dataset.paused = "");
     else if (!isBusy() && button.dataset.paused !== undefined) (button.disabled = false), delete button.dataset.paused;
   }
-  if (job.done && job.result?.content && dismissed !== job.id) saveForm(job);
+  if (job.done && job.result?.content && dismissed !== job.id) {
+    at("job").hidden = true;
+    saveForm(job);
+  }
 }
 
 function saidText(problem) {
@@ -480,7 +483,7 @@ function saveForm(job) {
       h(
         "div",
         { class: "actions" },
-        h("button", { type: "button", class: "primary", onclick: save }, t("meet.save", { name: job.result.name })),
+        h("button", { type: "button", class: "primary", "data-key": "save", onclick: save }, t("meet.save", { name: job.result.name })),
         h("button", { type: "button", onclick: () => dialog.close() }, t("close")),
       ),
     ),
@@ -595,6 +598,7 @@ async function showQuestion() {
   if (state.question?.number !== question.number) return;
   const { problem } = question;
   const first = problem && (problem.signer ? new Problem("other-signer", "", { signer: problem.signer, account: question.account }) : new Problem("wrong-signature"));
+  dialog.dataset.number = question.number;
   dialog.replaceChildren(questionForm(question, words, first));
   if (!dialog.open) dialog.showModal();
 }
@@ -688,6 +692,8 @@ async function main() {
   }
   await follow(
     async (next) => {
+      // What was done before this page was opened is no news to it.
+      if (!state && next.job?.done) dismissed = next.job.id;
       state = next;
       show();
       await showQuestion();

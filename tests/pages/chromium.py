@@ -65,8 +65,11 @@ class Page:
 
     def press(self, *keys: str) -> None:
         for key in keys:
-            self.browser.do("evaluate", name=self.name, script="() => null")
-            self.chain(["keyboardPress", key])
+            self.browser.do("press", name=self.name, key=key)
+
+    def download(self, button: str, path: Path) -> None:
+        """Presses the button that begins with this name, and keeps the file that comes."""
+        self.browser.do("download", name=self.name, button=button, path=str(path))
 
     def evaluate(self, script: str, value: Any = None) -> Any:
         return self.browser.do("evaluate", name=self.name, script=script, value=value)

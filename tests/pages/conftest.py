@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from chromium import Browser, chromium
 from compiling import compile_if_changed
-from pages_town import Town
+from pages_town import KEYS, Served, Town, begin, introduce, served, write_records
 from real_anvil import anvil
-from scripts_town import BUNDLE, remembered_passphrases
+from scripts_town import remembered_passphrases
 
 
 @pytest.fixture(scope="session")
@@ -18,12 +18,21 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    """The North Clinic, and ann, who keeps her words here and whose records lie there."""
+    """The North Clinic."""
     compile_if_changed()
     with remembered_passphrases(), anvil(hardfork="cancun") as chain:
         town = Town(chain, tmp_path_factory.mktemp("town"))
         town.found()
-        town.patient("ann", payer="TEST::9")
-        assert town.seal("ann", BUNDLE).code == 0
-        town.done("patient", "watch", "--as", "ann")
         yield town
+
+
+@pytest.fixture(scope="session")
+def eve(town: Town, browser: Browser) -> Iterator[Served]:
+    """The page of a patient for whom one account of the browser's wallet signs everything; the clinic knows her."""
+    with served(town, "--as", "eve", "--wallet", "one", "--payer", "TEST::8") as page:
+        opened = page.open(browser, wallets=[{"keys": KEYS}])
+        begin(opened)
+        introduce(opened, town, "eve")
+        write_records(town, "eve")
+        opened.close()
+        yield page

@@ -138,6 +138,14 @@ const commands = {
     for (const [method, ...values] of calls) value = await value[method](...values);
     return value === undefined || typeof value !== "object" || Array.isArray(value) ? value : null;
   },
+  async press({ name, key }) {
+    await pages.get(name).page.keyboard.press(key);
+  },
+  async download({ name, button, path }) {
+    const { page } = pages.get(name);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: button }).click()]);
+    await download.saveAs(path);
+  },
   async picture({ name, path, full = false }) {
     await pages.get(name).page.screenshot({ path, fullPage: full });
   },

@@ -1,24 +1,22 @@
 """The patient's page in a real Chromium."""
 
-from collections.abc import Iterator
-
-import pytest
 from chromium import Browser
-from pages_town import Served, Town, served
+from pages_town import KEYS, Served, Town, give, grant_card, look, sign_all
 
 
-@pytest.fixture(scope="module")
-def ann(town: Town) -> Iterator[Served]:
-    """The page of a patient whose words are kept here, so that no wallet is asked for."""
-    with served(town, "--as", "ann") as page:
-        yield page
+def test_grant__signed_by_the_wallet__is_on_the_chain(eve: Served, browser: Browser) -> None:
+    # given
+    page = eve.open(browser, wallets=[{"keys": KEYS}])
 
-
-def test_page__words_kept_here__shows_the_board(ann: Served, browser: Browser) -> None:
     # when
-    page = ann.open(browser)
+    give(page, purpose="PATRQT")
+    asked, done = sign_all(page)
 
     # then
-    page.css("#records li").css("nth=0").seen()
-    assert page.css("#grants").read() == "Nobody may read your records."
+    assert done == "Granted: it is on the chain."
+    assert asked == [
+        "You let member 1 read laboratory results for a patient's request, "
+        "from 2030-01-07 09:00 UTC until 2030-02-01 00:00 UTC."
+    ]
+    assert "may read now" in grant_card(page, "PATRQT").read()
     assert [each for each in page.said() if not each.startswith("log")] == []

@@ -780,8 +780,13 @@ class Patient:
             except TheriacError:
                 # Anybody can send a letter; one that is no request is nobody's business.
                 continue
-            found.append(request)
+            if self._speaks_for(event.arguments["from"], request.member):
+                found.append(request)
         return found
+
+    def _speaks_for(self, account: str, member: int) -> bool:
+        """Whether an account is a member's own or one of its staff: nobody asks in another member's name."""
+        return self.chain.member_of(account) == member or self.chain.member_account(member) == account
 
     def refuse(self, request: Request, *, reason: str = "") -> None:
         """Tells who asked that the answer is no."""
