@@ -125,7 +125,7 @@ function showRecords(chosen) {
   const [wanted, words] = [at("class").value, at("filter").value.trim().toLowerCase()];
   const fits = (each) =>
     (!wanted || each.class === wanted) &&
-    (!words || [each.title, each.date, each.place].some((text) => text.toLowerCase().includes(words)));
+    (!words || [each.title, each.date, each.place, classOf(each.class)].some((text) => text.toLowerCase().includes(words)));
   const found = chosen.records.filter(fits);
   fill(at("records"), JSON.stringify([spoken(), chosen.pseudonym, closed, found]), () => recordGroups(found, closed));
 }

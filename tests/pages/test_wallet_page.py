@@ -1,7 +1,7 @@
 """The patient's page in a real Chromium."""
 
 from chromium import Browser
-from pages_town import KEYS, Served, Town, give, grant_card, look, sign_all
+from pages_town import KEYS, Served, give, grant_card, sign_all
 
 
 def test_grant__signed_by_the_wallet__is_on_the_chain(eve: Served, browser: Browser) -> None:
