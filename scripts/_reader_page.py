@@ -17,8 +17,8 @@ from scripts._pages import Pages, Unfit
 from theriac import fhir
 from theriac.errors import NoBundle, NotGranted, TheriacError
 from theriac.health.chain import Refusal
+from theriac.health.legible import legible
 from theriac.health.pictures import Picture, picture
-from theriac.health.readable import readable
 from theriac.health.reader import Granted, Listed
 from theriac.health.records import Manifest, Opened
 from theriac.health.scope import PURPOSES, Purpose, words_of
@@ -149,7 +149,7 @@ class ReaderPage:
         manifest_type = self._kind(content)
         if manifest_type == "fhir":
             try:
-                found = readable(fhir.parse(content))
+                found = legible(fhir.parse(content))
             except TheriacError as fault:
                 return {"kind": "file", "fault": str(fault)}
             rows = [asdict(row) for row in found.rows]

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theriac.fhir import parse
-from theriac.health.readable import LONGEST, MOST_ROWS, Readable, Row, readable
+from theriac.health.legible import LONGEST, MOST_ROWS, Legible, Row, legible
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 BUNDLES = sorted([*(ROOT / "examples" / "fhir").glob("*.json"), *SHARED.glob("**/*.json")])
 
 
-def shown(**values: Any) -> Readable:
-    return readable(parse(json.dumps({"resourceType": "Observation", **values}).encode()))
+def shown(**values: Any) -> Legible:
+    return legible(parse(json.dumps({"resourceType": "Observation", **values}).encode()))
 
 
 def pairs(rows: tuple[Row, ...]) -> list[tuple[str, Any]]:
@@ -45,17 +45,17 @@ def texts(rows: tuple[Row, ...]) -> set[str]:
         ("valueDateTime", "2030-01-07T09:00:00Z", "2030-01-07T09:00:00Z"),
     ],
 )
-def test_readable__a_value__in_a_line(element, value, expected):
+def test_legible__a_value__in_a_line(element, value, expected):
     assert pairs(shown(**{element: value}).rows) == [("value", expected)]
 
 
-def test_readable__a_number__as_it_was_written():
+def test_legible__a_number__as_it_was_written():
     resource = parse(b'{"resourceType": "Observation", "valueQuantity": {"value": 5.60, "unit": "mg"}}')
 
-    assert pairs(readable(resource).rows) == [("value", "5.60 mg")]
+    assert pairs(legible(resource).rows) == [("value", "5.60 mg")]
 
 
-def test_readable__people_places_notes_and_references():
+def test_legible__people_places_notes_and_references():
     found = shown(
         performer=[{"reference": "urn:uuid:1", "display": "Dr. Lee"}, {"reference": "Organization/7"}],
         subject={"reference": "urn:uuid:2"},
@@ -71,13 +71,13 @@ def test_readable__people_places_notes_and_references():
     ]
 
 
-def test_readable__what_matters_comes_first():
+def test_legible__what_matters_comes_first():
     found = shown(issued="2030-01-07", valueString="x", code={"text": "A test"}, status="final")
 
     assert [row.name for row in found.rows] == ["status", "code", "issued", "value"]
 
 
-def test_readable__a_note_in_plain_text__is_read_and_a_picture_is_not():
+def test_legible__a_note_in_plain_text__is_read_and_a_picture_is_not():
     words = base64.b64encode(b"The wound heals.").decode()
     found = shown(
         content=[
@@ -93,7 +93,7 @@ def test_readable__a_note_in_plain_text__is_read_and_a_picture_is_not():
 
 
 @pytest.mark.parametrize("place", ["top", "inside", "contained"])
-def test_readable__a_modifier_extension__is_told(place):
+def test_legible__a_modifier_extension__is_told(place):
     modifier = {"modifierExtension": [{"url": "http://example.org/refuted", "valueBoolean": True}]}
     values = {
         "top": modifier,
@@ -108,11 +108,11 @@ def test_readable__a_modifier_extension__is_told(place):
     "values",
     [{"status": "entered-in-error"}, {"verificationStatus": {"coding": [{"code": "entered-in-error"}]}}],
 )
-def test_readable__entered_in_error__is_told(values):
+def test_legible__entered_in_error__is_told(values):
     assert shown(**values).cautions == ("entered-in-error",)
 
 
-def test_readable__a_narrative_that_adds_something__without_a_tag():
+def test_legible__a_narrative_that_adds_something__without_a_tag():
     div = '<div><p>Seen &amp; <b onclick="x()">well</b></p><p>a<i>b</i></p><table><tr><td>c</td></tr></table></div>'
 
     found = shown(text={"status": "additional", "div": div})
@@ -122,7 +122,7 @@ def test_readable__a_narrative_that_adds_something__without_a_tag():
     assert generated.rows == ()
 
 
-def test_readable__too_much__is_cut_and_says_so():
+def test_legible__too_much__is_cut_and_says_so():
     many = shown(component=[{"valueString": str(number)} for number in range(MOST_ROWS)])
     long = shown(valueString="a" * (LONGEST + 1))
     deep: dict[str, Any] = {"valueString": "end"}
@@ -134,7 +134,7 @@ def test_readable__too_much__is_cut_and_says_so():
     assert max(map(len, texts(long.rows))) == LONGEST + 1
 
 
-def test_readable__security_labels__are_shown():
+def test_legible__security_labels__are_shown():
     label = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R", "display": "restricted"}
 
     assert pairs(shown(meta={"security": [label]}).rows) == [("security", "restricted")]
@@ -147,14 +147,14 @@ def test_readable__security_labels__are_shown():
         max_leaves=30,
     )
 )
-def test_readable__whatever_json__is_rows_and_no_error(value):
+def test_legible__whatever_json__is_rows_and_no_error(value):
     rows = shown(thing=value, code=value, value=value, text=value, meta=value, status=value).rows
 
     assert all(isinstance(text, str) for text in texts(rows))
 
 
 @pytest.mark.skipif(not BUNDLES, reason="needs FHIR bundles: examples/fhir has them")
-def test_readable__every_code_of_real_bundles__can_be_read():
+def test_legible__every_code_of_real_bundles__can_be_read():
     read = 0
     for path in BUNDLES[:6]:
         for entry in json.loads(path.read_bytes()).get("entry", []):
@@ -162,7 +162,7 @@ def test_readable__every_code_of_real_bundles__can_be_read():
             code = resource.get("code")
             if not isinstance(code, dict):
                 continue
-            found = readable(parse(json.dumps(resource).encode()))
+            found = legible(parse(json.dumps(resource).encode()))
             wanted = code.get("text") or code["coding"][0].get("display") or code["coding"][0]["code"]
             assert wanted in texts(found.rows), (path.name, resource["resourceType"])
             assert found.cautions == ()

@@ -49,7 +49,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Readable:
+class Legible:
     """A resource to be read.
 
     :param type: its resourceType.
@@ -75,11 +75,11 @@ class _Reading:
         return True
 
 
-def readable(resource: Resource) -> Readable:
+def legible(resource: Resource) -> Legible:
     """The resource in rows. Nothing in it is markup: whoever shows it shows text."""
     reading = _Reading()
     rows = tuple(_resource(resource.value, reading, depth=0))
-    return Readable(resource.type, rows, tuple(reading.cautions))
+    return Legible(resource.type, rows, tuple(reading.cautions))
 
 
 def _resource(value: Object, reading: _Reading, *, depth: int) -> Iterator[Row]:
