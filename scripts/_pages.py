@@ -193,6 +193,24 @@ class Pages:
             raise Unfit(401, "no-session", "Open the page by its link; press Enter in the terminal for a new one.")
 
 
+@contextmanager
+def served_links(pages: Pages) -> Iterator[str]:
+    """Prints a link, and another one for each Enter in the terminal; gives the first."""
+    import sys
+
+    import click
+
+    link = pages.link()
+    click.echo(f"Open this in the browser of this machine; it counts once:\n\n  {link}\n")
+
+    def more() -> None:
+        for _ in sys.stdin:
+            click.echo(f"  {pages.link()}\n")
+
+    threading.Thread(target=more, daemon=True).start()
+    yield link
+
+
 def _policy(directives: Mapping[str, str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in directives.items())
 

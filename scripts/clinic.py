@@ -21,6 +21,7 @@ from scripts._cli import (
     yes_option,
 )
 from scripts._clinic_emergency import add_clinic_emergency
+from scripts._clinic_page import add_page
 from scripts._clinic_patients import add_patients
 from scripts._clinic_referrals import add_programmes, add_referrals
 from scripts._receipts import add_log
@@ -589,3 +590,4 @@ add_clinic_emergency(cli)
 
 add_referrals(cli)
 add_programmes(cli)
+add_page(cli)

@@ -672,6 +672,14 @@ class TruncatedDicom(BadInput):
         )
 
 
+class NoPicture(Refused):
+    """What is in a DICOM file cannot be shown as a picture here."""
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This image cannot be shown here: {fault}; save it and open it in a viewer for DICOM.")
+
+
 class DamagedDicom(BadInput):
     """The structure of a DICOM file cannot be followed."""
 

@@ -83,10 +83,10 @@ class Served:
 
 
 @contextmanager
-def served(town: Town, *words: str, **settings: str) -> Iterator[Served]:
-    """`ape run patient page` with these words."""
+def served(town: Town, *words: str, command: str = COMMAND, **settings: str) -> Iterator[Served]:
+    """`ape run patient page` with these words, or the page of another command."""
     process = subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "page", *words],
+        [sys.executable, "-c", command, "page", *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

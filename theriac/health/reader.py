@@ -243,6 +243,10 @@ class Reader:
         """
         return documents.open_(sealed, identities=[self._identity])
 
+    def sources(self, pseudonym: str) -> set[str]:
+        """The pseudonyms under which records stand that this one's grants open, as far as is known here."""
+        return {opening.source for opening in self._load(pseudonym).openings.values()}
+
     def reach(
         self, pseudonym: str, *, purpose: Purpose, classes: Sequence[KeyClass]
     ) -> dict[KeyClass, datetime | None]:
