@@ -325,12 +325,16 @@ OFF_CHAIN = {
 IN_DOMAIN = {"AccessLog": [Signed(receipts.TYPE, receipts.FIELDS)]}
 
 
+def _is_of_its_own(message: type[Message]) -> bool:
+    """Whether it has a type of its own, or another's in a domain of its own; what nobody signs has none."""
+    return bool(getattr(message, "TYPE", "")) and bool({"TYPE", "CONTRACT"} & set(vars(message)))
+
+
 def messages() -> Iterator[type[Message]]:
     """Every message that a contract takes, in the order of their definition."""
     for module in MODULES:
         for value in vars(module).values():
-            # What carries another's type, or what nobody signs, has none of its own.
-            if isinstance(value, type) and issubclass(value, Message) and "TYPE" in vars(value):
+            if isinstance(value, type) and issubclass(value, Message) and _is_of_its_own(value):
                 yield value
 
 

@@ -97,6 +97,7 @@ def accesslog(world: World) -> ContractInstance:
     return world.accesslog
 
 
+@pytest.fixture
 def emergencies(world: World) -> ContractInstance:
     return world.emergencies
 
