@@ -86,9 +86,11 @@ const FITS = {
   bool: (value) => typeof value === "boolean",
   bytes32: (value) => /^0x[0-9a-f]{64}$/.test(value),
   string: (value) => typeof value === "string",
+  uint8: isNumber(8),
   uint16: isNumber(16),
   uint32: isNumber(32),
   uint40: isNumber(40),
+  uint64: isNumber(53),
 };
 
 /** An account, or a member, whose number is its address. */
@@ -100,7 +102,7 @@ export function party(address, t) {
 
 /** A word of the contracts' own vocabulary, translated; anything else as it stands. */
 async function words(name, text, t) {
-  const key = { purpose: "purpose:", classes: "word:", act: "act:" }[name];
+  const key = { purpose: "purpose:", purposes: "purpose:", classes: "word:", act: "act:", verdict: "verdict:" }[name];
   if (key && t.has(key + text)) return t(key + text);
   return text.length > LONGEST && name !== "warning" ? t("fingerprint", { of: await fingerprint(text) }) : t("quoted", { text });
 }
