@@ -279,11 +279,8 @@ class PatientPage:
         )
 
     def _looked(self, patient: Patient) -> dict[str, Any]:
-        """Who looked, where this client keeps receipts of readings; without them nothing is said."""
-        ask = getattr(patient, "looked", None)
-        if ask is None:
-            return {}
-        found = ask()
+        """Who looked, by the receipts that readers signed."""
+        found = patient.looked()
         rows = [
             {
                 "reader": each.receipt.reader,

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,6 +123,7 @@ def test_records__by_class_and_date__and_a_result_as_text(desk: Served, browser:
     assert [each for each in page.said() if not each.startswith("log")] == []
 
 
+# property W10
 def test_open__signs_a_receipt_each_time(desk: Served, browser: Browser, town: Town) -> None:
     # given
     page = opened(desk, browser)
@@ -188,6 +190,7 @@ def test_pdf__comes_whole_and_as_nothing_else(desk: Served, browser: Browser, to
     assert hashlib.sha256(target.read_bytes()).digest() == hashlib.sha256(paper("Discharge letter")).digest()
 
 
+# property W11
 def test_hostile_record__is_text_and_runs_nothing(desk: Served, browser: Browser) -> None:
     # given
     page = opened(desk, browser)
@@ -216,6 +219,7 @@ def test_modifier__is_told_before_anything_else(desk: Served, browser: Browser) 
     assert sorted(cautions) == [0, 1]
 
 
+# property W12
 def test_revoke__says_so_and_opens_nothing_more(desk: Served, browser: Browser, town: Town, dora: str) -> None:
     # given
     grant(town, dora, "COC")
@@ -275,6 +279,7 @@ def test_keyboard__reaches_a_record_and_comes_back(desk: Served, browser: Browse
     assert page.evaluate("() => document.activeElement.id") == "record-title"
 
 
+# property W11
 def test_content__only_of_what_is_open__and_never_as_a_page(desk: Served, browser: Browser) -> None:
     # given
     page = opened(desk, browser)
@@ -323,3 +328,19 @@ def test_bodies__hold_no_key(desk: Served, browser: Browser, town: Town) -> None
     assert "AGE-SECRET-KEY" not in whole.upper()
     assert '"key"' not in whole
     assert '"nodes"' not in whole
+
+
+def test_pictures__of_the_readers_page__are_small(desk: Served, browser: Browser, tmp_path: Path) -> None:
+    # given
+    folder = Path(os.environ.get("THERIAC_SCREENSHOTS") or tmp_path)
+    page = opened(desk, browser)
+
+    # when
+    page.evaluate("() => document.fonts.ready.then(() => null)")
+    page.picture(folder / "reader-page.png")
+    read(page, "Cholesterol")
+    page.picture(folder / "reader-page-record.png")
+
+    # then
+    sizes = [(folder / name).stat().st_size for name in ("reader-page.png", "reader-page-record.png")]
+    assert all(5_000 < size < 150_000 for size in sizes)

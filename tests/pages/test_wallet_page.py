@@ -186,6 +186,29 @@ def test_revoke__not_signed__is_not_called_revoked_until_it_is(page: Page, town:
 
 
 # property W9
+def test_looked__a_clinic_opens_a_record__the_page_says_who_what_and_why(page: Page, town: Town) -> None:
+    # given
+    look(page)
+    give(page, purpose="CAREMGT", classes=("laboratory/N", "immunizations/N"))
+    sign_all(page)
+    [vaccine] = [
+        each["digest"]
+        for each in town.done("clinic", "list", "eve", "--purpose", "CAREMGT", "--json").json
+        if each["class"] == "immunizations/N"
+    ]
+
+    # when
+    town.done("clinic", "open", "eve", vaccine, "-o", town.path("vaccine.json"), "--purpose", "CAREMGT")
+    look(page)
+    said = page.css("#looked").read()
+
+    # then
+    assert "North Clinic" in said
+    assert "Immunizations, for care management" in said
+    assert "open" in said
+    assert faults(page) == []
+
+
 def test_grant__pressed_twice__is_granted_once(page: Page, town: Town) -> None:
     # given
     before = granted(town, EVE, "PWATRNY")["nonce"]
