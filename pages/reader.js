@@ -292,9 +292,29 @@ async function save() {
 
 // -- acts ------------------------------------------------------------------------------------------------------------
 
-async function send(name, values = {}) {
+let last = Promise.resolve();
+
+/** Asks for an act after those that were asked for before it. */
+function send(name, values = {}) {
+  last = last.then(() => sendNow(name, values));
+  return last;
+}
+
+const PATIENCE = 500;
+const busy = () => Boolean(state.job && !state.job.done);
+
+/** Looks every 20 ms whether something is so, for ten seconds. */
+async function until(so) {
+  for (let turn = 0; turn < PATIENCE && !so(); turn++) await new Promise((done) => setTimeout(done, 20));
+}
+
+/** Asks for an act and waits until it is done, so that the next one is not in its way. */
+async function sendNow(name, values) {
+  const id = crypto.randomUUID();
   try {
-    await act(name, values);
+    await until(() => !busy());
+    await act(name, values, id);
+    await until(() => lost || (state.job?.id === id && state.job.done));
   } catch (problem) {
     tell(problem);
   }
@@ -309,12 +329,11 @@ const QUIET = ["look", "choose", "open", "frame", "close"];
 
 function showJob() {
   const { job } = state;
-  const busy = Boolean(job && !job.done);
   const failed = Boolean(job?.done && job.problem);
   const shown = job && dismissed !== job.id && (failed || (!QUIET.includes(job.act) && job));
   at("job").hidden = !shown;
   at("job").classList.toggle("failed", failed);
-  at("board").setAttribute("aria-busy", String(busy));
+  at("board").setAttribute("aria-busy", String(busy()));
   if (!job) return;
   const name = t(`job.${job.act}`);
   const text = failed
@@ -325,10 +344,6 @@ function showJob() {
   at("job-text").textContent = text;
   at("job-close").hidden = !job.done;
   if (at("live").textContent !== text) at("live").textContent = text;
-  for (const button of document.querySelectorAll("#board button")) {
-    if (busy && !button.disabled) (button.disabled = true), (button.dataset.paused = "");
-    else if (!busy && button.dataset.paused !== undefined) (button.disabled = false), delete button.dataset.paused;
-  }
 }
 
 // -- beginning -------------------------------------------------------------------------------------------------------

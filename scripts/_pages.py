@@ -10,8 +10,10 @@ import hashlib
 import hmac
 import json
 import mimetypes
+import os
 import re
 import secrets
+import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -193,22 +195,29 @@ class Pages:
             raise Unfit(401, "no-session", "Open the page by its link; press Enter in the terminal for a new one.")
 
 
-@contextmanager
-def served_links(pages: Pages) -> Iterator[str]:
-    """Prints a link, and another one for each Enter in the terminal; gives the first."""
-    import sys
-
+def serve(pages: Pages, run: Callable[[], None]) -> None:
+    """Serves a page and prints its link, until Ctrl-C ends `run`; another link for each Enter in the terminal."""
     import click
 
-    link = pages.link()
-    click.echo(f"Open this in the browser of this machine; it counts once:\n\n  {link}\n")
+    with pages.serving():
+        # No browser is started with it: what a command is called with can be seen by everybody on the machine.
+        click.echo("Open this in the browser of this machine; it counts once. Enter makes another, Ctrl-C ends.\n")
+        click.echo(f"  {pages.link()}\n")
+        threading.Thread(target=_more_links, args=(pages,), daemon=True).start()
+        # Ape's own handler would end the process here and now.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            run()
+        except KeyboardInterrupt:
+            click.echo("The page is closed.")
 
-    def more() -> None:
-        for _ in sys.stdin:
-            click.echo(f"  {pages.link()}\n")
 
-    threading.Thread(target=more, daemon=True).start()
-    yield link
+def _more_links(pages: Pages) -> None:
+    """Reads without Python's buffer, which this thread would still hold when the command ends."""
+    import click
+
+    while os.read(0, 4096):
+        click.echo(f"  {pages.link()}\n")
 
 
 def _policy(directives: Mapping[str, str]) -> str:

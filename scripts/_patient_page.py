@@ -7,7 +7,7 @@ import click
 from scripts._cli import Actor, Failure, as_option, example, network_options
 
 if TYPE_CHECKING:
-    from scripts._pages import Pages
+    pass
 
 
 def add_page(cli: Actor) -> None:
@@ -34,9 +34,7 @@ def _page(wallet: str | None, payer: str | None, who: str, network: str, store: 
     With --wallet many, the words of your wallet are asked for once, or taken from THERIAC_MNEMONIC, to learn which
     accounts they make; they are not kept.
     """
-    import signal
-    import threading
-
+    from scripts._pages import serve
     from scripts._patients import VAULT, prepare
     from scripts._site import connected
     from scripts._wallet_page import PatientPage
@@ -53,25 +51,4 @@ def _page(wallet: str | None, payer: str | None, who: str, network: str, store: 
         locked = None if known else prepare(person, many=wallet == "many")
         page = PatientPage(site, person, locked=locked, payer=site.alias(payer) if not known else "")
         page.open()
-        with page.pages.serving():
-            # No browser is started with it: what a command is called with can be seen by everybody on the machine.
-            click.echo("Open this in the browser of this machine; it counts once. Enter makes another, Ctrl-C ends.\n")
-            click.echo(f"  {page.pages.link()}\n")
-            threading.Thread(target=_more_links, args=(page.pages,), daemon=True).start()
-            # Ape's own handler would end the process here and now.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            try:
-                page.run()
-            except KeyboardInterrupt:
-                click.echo("The page is closed.")
-
-
-def _more_links(pages: "Pages") -> None:
-    """A new link for each Enter in the terminal.
-
-    Read without Python's buffer, which this thread would still hold when the command ends.
-    """
-    import os
-
-    while os.read(0, 4096):
-        click.echo(f"  {pages.link()}\n")
+        serve(page.pages, page.run)

@@ -538,6 +538,7 @@ def test_custodians__who_were_chosen_no_more__open_nothing_that_is_written_then(
     reader = EmergencyReader(
         account=world.doctor.address,
         identity=key,
+        book=world.doctor.book(world.folder / "thieves", chain=world.chain("thieves")),
         recipient=key.recipient,
         chain=world.chain("thieves"),
         store=world.store,

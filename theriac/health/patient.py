@@ -183,7 +183,6 @@ class Patient(Recovering):
             place = self.vault.next_place()
             account = Account(self._wallet.signer(place).address, place)
             self.vault.lay_by(account, classes=self._classes, hour=self.chain.hour())
-            self._certify(account)
         self._name_guardians()
         self._save()
 
@@ -191,6 +190,9 @@ class Patient(Recovering):
         self, *, counterparty: str = "", home: bool = False, own: bool = False, classes: Sequence[str] = ()
     ) -> Account:
         if counterparty:
+            if ready := self.vault.ready_spare():
+                # A wallet in a browser may say no, and then it is a spare as before.
+                self._certify(ready)
             spare = self.vault.take_spare(counterparty, classes=classes, hour=self.chain.hour())
             if spare is not None:
                 self._save()
@@ -482,6 +484,7 @@ class Patient(Recovering):
         self.vault.spares = []
         self.vault.forget_blanks()
         self.vault.void_escrow()
+        self._stock()
 
     def adopt(self, account: Account) -> None:
         """Takes the chain's version as the one to go on from, before fresh keys are published."""

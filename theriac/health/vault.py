@@ -426,17 +426,21 @@ class Vault:
         Whoever opens a fresh account must publish home with a new backup first, a block before the account itself:
         on the chain that ties every pseudonym to home, and by it to all others.
         """
-        for account in self.spares:
-            if not _seeds_of([account]) <= set(self.backed_up):
-                continue
-            self.spares.remove(account)
-            account.counterparty = counterparty
-            account.trees = {cls: account.trees[cls] for cls in classes if cls in account.trees}
-            for tree in account.trees.values():
-                tree.generations[-1].first = hour
-            self.accounts[account.pseudonym] = account
-            return account
-        return None
+        account = self.ready_spare()
+        if account is None:
+            return None
+        self.spares.remove(account)
+        account.counterparty = counterparty
+        account.trees = {cls: account.trees[cls] for cls in classes if cls in account.trees}
+        for tree in account.trees.values():
+            tree.generations[-1].first = hour
+        self.accounts[account.pseudonym] = account
+        return account
+
+    def ready_spare(self) -> Account | None:
+        """The spare that is taken next."""
+        saved = set(self.backed_up)
+        return next((account for account in self.spares if _seeds_of([account]) <= saved), None)
 
     def grow(self, account: Account, *, classes: Iterable[str], hour: int) -> None:
         """Adds trees for classes that the account has none for."""
