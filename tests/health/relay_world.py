@@ -221,7 +221,7 @@ def founded(folder: Path) -> Iterator[RelayWorld]:
         chain = stack.enter_context(anvil(hardfork="cancun"))
         deployed = Contracts.deploy(chain)
         deployment = Deployment.of(chain.web3, network="relayers", depth=0, lasting=False)
-        for name in ("Consortium", "Keys", "Records", "Grants", "Letters", "Carrier"):
+        for name in ("Consortium", "Recovery", "Keys", "Records", "Grants", "Delegations", "Letters", "Carrier"):
             contract = deployed.by_name[name]
             deployment = deployment.with_contract(chain.web3, name, contract.address, block=1)
         contracts = ledger.Contracts(chain.web3, deployment)

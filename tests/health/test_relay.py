@@ -13,11 +13,14 @@ from relay_world import BLANK_SECRET, HOSPITAL_KEY, RelayWorld, listening, membe
 
 from theriac.errors import NotCarried, NoVoucher, Reverted
 from theriac.health.chain import Chain
+from theriac.health.delegations import Appoint
+from theriac.health.groups import State, _is_signed
+from theriac.health.guardians import SetGuardians
 from theriac.health.keystore import Keystore
-from theriac.health.messages import RevokeEverything, SetPublisher
+from theriac.health.messages import Freshness, RevokeEverything, SetPublisher
 from theriac.health.patient import Patient
 from theriac.health.relay import FirstRelay
-from theriac.health.scope import Purpose
+from theriac.health.scope import Purpose, mask_of
 from theriac.health.vault import Vault
 from theriac.health.vouchers import BlankKey, Purse, ask_document, sign_blanks
 from theriac.health.wallet import MnemonicWallet, new_mnemonic
@@ -56,6 +59,39 @@ def test_carry__a_hostile_relayer_first__the_next_one_does_it_whole(relays: Rela
     assert (len(told) == 0) == (FIRST_DOES[does] == "")
     assert FIRST_DOES[does] in " ".join(told)
     assert "\x1b" not in " ".join(told)
+
+
+def test_carry__guardians_a_mandate_and_the_end_of_it__are_seen_on_the_chain(relays: RelayWorld) -> None:
+    # given
+    ann, fresh = relays.published(), Freshness(0, 0, relays.soon())
+    contracts = relays.contracts
+    messages = [
+        SetGuardians(ann.address, b"\x07" * 32, 0, 0, relays.soon()),
+        Appoint(
+            ann.address, 7, READER, mask_of([LAB]), 1 << Purpose.parse("TREAT").number, 0, relays.midnight(9), fresh
+        ),
+    ]
+    relayer = relays.relayer()
+    with listening(relayer) as server:
+        client = relays.client(server.url, purse=relays.purse(relays.voucher(ann, relayer)))
+
+        # when
+        for message in messages:
+            client.carry(ann.sign(message))
+
+    # then
+    assert contracts.call(contracts.Recovery.functions.guardOf(ann.address))["successor"] == b"\x07" * 32
+    assert contracts.call(contracts.Grants.functions.parentOf(ann.address, 7))["holder"] == READER
+
+
+@pytest.mark.parametrize("contract", ["Keys", "Records", "Grants", "Delegations", "Letters", "Recovery", "Emergencies"])
+def test_state__knows_whether_each_message_has_had_its_effect(relays: RelayWorld, contract: str) -> None:
+    carried = [
+        each["name"] for each in relays.contracts.abi(contract) if each["type"] == "function" and _is_signed(each)
+    ]
+
+    assert carried
+    assert [name for name in carried if not hasattr(State, f"_{contract}_{name}".lower())] == []
 
 
 @pytest.mark.parametrize("does", ["drop", "lie", "refuse", "nonsense"])

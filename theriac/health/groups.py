@@ -335,6 +335,30 @@ class State:
         sent = self._contracts.logs("Letters", start=self._head() - RECENT, topics=topics)
         return any(each.log.data == bytes(terms["letter"]) for each in sent)
 
+    def _delegations_appointbysig(self, terms: Mapping[str, Any]) -> bool:
+        return self._grants_setparentbysig(terms)
+
+    def _delegations_grantbysig(self, terms: Mapping[str, Any]) -> bool:
+        return self._grants_grantbysig(terms)
+
+    def _delegations_narrowbysig(self, terms: Mapping[str, Any]) -> bool:
+        return self._grants_narrowbysig(terms)
+
+    def _delegations_revokebysig(self, terms: Mapping[str, Any]) -> bool:
+        return self._grants_revokebysig(terms)
+
+    def _recovery_setguardiansbysig(self, terms: Mapping[str, Any]) -> bool:
+        guard = self._ask("Recovery", "guardOf", terms["pseudonym"])
+        newest = guard["successor"] if guard["since"] else guard["guardians"]
+        return bool(guard["nonce"] == terms["nonce"] + 1 and newest == terms["guardians"])
+
+    def _recovery_objectbysig(self, terms: Mapping[str, Any]) -> bool:
+        pending = self._ask("Recovery", "pendingOf", terms["pseudonym"])
+        return bool(pending["round"] == terms["round"] and pending["objected"])
+
+    def _emergencies_reviewbysig(self, terms: Mapping[str, Any]) -> bool:
+        return bool(self._ask("Emergencies", "caseOf", terms["number"])["status"] == terms["verdict"])
+
     def _head(self) -> int:
         return self._block if isinstance(self._block, int) else self._contracts.head()
 

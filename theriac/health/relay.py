@@ -20,6 +20,7 @@ import requests
 from eth_typing import HexStr
 
 from theriac.errors import (
+    BadGroup,
     NotCarried,
     NotStored,
     NoVoucher,
@@ -353,7 +354,8 @@ class FirstRelay:
     def carry(self, *signed: Signed) -> Receipt:
         """Raises what the last one raises."""
         for relay in self._relays[:-1]:
-            with suppress(NotCarried, NoVoucher):
+            # What nobody's signature alone carries, such as the end of a recovery, is for the one that pays.
+            with suppress(NotCarried, NoVoucher, BadGroup):
                 return relay.carry(*signed)
         return self._relays[-1].carry(*signed)
 
