@@ -31,10 +31,10 @@ from theriac.health.chain import Refusal, Signed, sign
 from theriac.health.guardians import Object, SetGuardians
 from theriac.health.hours import seconds_of
 from theriac.health.keystore import share_in
-from theriac.health.messages import Freshness, Grant, HandOver, Publish
+from theriac.health.messages import Freshness, Grant, HandOver, Publish, RevokeEverything
 from theriac.health.patient import Patient
 from theriac.health.pleas import Plea
-from theriac.health.scope import bit_of
+from theriac.health.scope import REFERRAL, bit_of
 from theriac.health.vault import Sharing, Vault
 from theriac.health.wallet import SingleWallet
 from theriac.health.writer import Registered, Writer
@@ -591,6 +591,14 @@ def test_hand_over__every_key_is_new(world: HealthWorld, life: Life, keep: bool)
     # given a child who comes of age: who held the words and the vault holds them on
     parent = Vault.decode(life.patient.vault.encode())
     assert life.doctor_opens(life.before) == b"before"
+    [mother] = life.patient.others.appoint(
+        [Account.create().address],
+        name="mother",
+        classes=(LAB,),
+        purposes=[TREAT],
+        end=world.in_days(100),
+        ages=world.in_days(500),
+    )
     old_backup = sealed_backup(life.patient.chain, world.store, life.home)
     secrets = seeds_of(parent)
     grown = client(world, Vault.decode(life.patient.vault.encode()), new_wallet(), former=life.patient._wallet)
@@ -598,8 +606,10 @@ def test_hand_over__every_key_is_new(world: HealthWorld, life: Life, keep: bool)
     # when
     grown.hand_over(keep_grants=keep, keep_guardians=keep)
 
-    # then nothing that the former wallet or the former vault holds is worth anything
+    # then nothing that the former wallet or the former vault holds is worth anything, and nobody acts for her
     assert grown.vault.moving is None
+    assert grown.vault.mandates == []
+    assert grown.chain.parent(mother.pseudonym, mother.by)["expiry"] == 0
     assert not seeds_of(grown.vault) & secrets
     eras = {grown.chain.authority(each).era for each in grown.vault.accounts}
     assert eras == ({0} if keep else {1})
@@ -620,6 +630,27 @@ def test_hand_over__every_key_is_new(world: HealthWorld, life: Life, keep: bool)
             world.reader(world.doctor, "the doctor's device").unsafe_try(life.granted.pseudonym, after)
         with pytest.raises(NoMatchingIdentity):
             share_in(new_backup, [life.people[0].identity], home=life.home)
+
+
+def test_recovery__grants_again_what_stood_alone_and_as_it_was(world: HealthWorld, life: Life) -> None:
+    # given a grant that may be referred on, and grants of others that stand under it and under a delegate
+    patient = life.patient
+    [own] = [each for each in patient.vault.sharings if each.granted]
+    account, stranger = patient.vault.accounts[own.pseudonym], Account.create().address
+    patient.vault.sharings = [
+        replace(own, referable=True),
+        replace(own, reader=stranger, through=own.reader),
+        replace(own, reader=world.clinic.address, by=7),
+    ]
+
+    # when the era was raised, as a recovery raises it
+    era = patient.chain.authority(account.pseudonym).era
+    raised = RevokeEverything(account.pseudonym, era, world.now() + 900)
+    world.relay.carry(sign(patient.chain, raised, patient._signer(account)))
+    again = [each.message for each in patient._lacking_grants(account)]
+
+    # then
+    assert [(each.reader, each.scope >> REFERRAL & 1, each.by) for each in again] == [(own.reader, 1, 0)]
 
 
 def test_hand_over__from_nobody(world: HealthWorld, life: Life) -> None:

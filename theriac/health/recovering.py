@@ -28,7 +28,7 @@ from theriac.health.hours import seconds_of
 from theriac.health.keystore import Lock, shares_lock
 from theriac.health.messages import Grant, HandOver
 from theriac.health.pleas import Approval, Plea, Pleaded
-from theriac.health.scope import PURPOSES, SINGLE_RECORDS, Purpose, mask_of
+from theriac.health.scope import PURPOSES, REFERRAL, SINGLE_RECORDS, Purpose, mask_of
 from theriac.health.vault import Account, Moving, Vault, classes_of
 from theriac.ledger.signer import Signer
 from theriac.ledger.typed import Message
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from theriac.health.chain import Relay
     from theriac.health.keystore import Keystore
     from theriac.health.messages import Freshness
+    from theriac.health.others import Others
     from theriac.health.wallet import Wallet
 
 _NONE = bytes(32)
@@ -84,6 +85,7 @@ class Recovering:
     _wallet: "Wallet"
     _former: "Wallet | None"
     _relay: "Relay"
+    others: "Others"
 
     if TYPE_CHECKING:
 
@@ -418,6 +420,9 @@ class Recovering:
         # (3) the capsules of those who were done earlier, and what guardians hold
         done = {account.pseudonym for account in ours}
         if not moving.left:
+            if moving.how.startswith("hand-over"):
+                # A child that has come of age: who acted for it as its guardian does no more.
+                self.others.age_out()
             self.vault.moving = None
             self._save()
         for account in list(self.vault.accounts.values()):
@@ -453,12 +458,16 @@ class Recovering:
         self._relay.carry(sign(self.chain, message, self._former.signer(account.place), signer))
 
     def _lacking_grants(self, account: Account) -> list[Signed]:
-        """What was granted and still runs, where the raised era made it void: the same classes and the same window."""
+        """What was granted and still runs, where the raised era made it void: the same classes and the same window.
+
+        What stood under a parent is not granted again: without its parent it would never end with it.
+        """
         authority, hour = self.chain.authority(account.pseudonym), self.chain.hour()
         wanted: dict[tuple[str, Purpose], tuple[int, int, int]] = {}
         for each in self.vault.sharings:
-            if each.pseudonym == account.pseudonym and each.granted and each.live(hour):
-                scope = mask_of(classes_of(each.classes))
+            alone = not each.by and not each.through
+            if each.pseudonym == account.pseudonym and each.granted and alone and each.live(hour):
+                scope = mask_of(classes_of(each.classes)) | each.referable << REFERRAL
                 if self._singles(account, each.reader):
                     scope |= 1 << SINGLE_RECORDS
                 wanted[each.reader, Purpose.parse(each.purpose)] = (scope, seconds_of(each.start), seconds_of(each.end))
