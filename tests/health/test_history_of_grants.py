@@ -1,13 +1,16 @@
 """The history of grants that is told from events, against what the contract itself said at each moment."""
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 
 from health_world import DAY, HOUR, LAB, TREAT, HealthWorld, Person
 
+from theriac.consortium import Role
+from theriac.errors import Reverted
 from theriac.health.history import Affiliations, History
 from theriac.health.messages import member_address
-from theriac.health.scope import PURPOSES, bit_of
+from theriac.health.scope import PURPOSES, REFERRAL, bit_of
 from theriac.ledger.sender import Sender
 
 BITS = (bit_of(LAB), 3)
@@ -25,11 +28,12 @@ class Said:
 
 
 def test_history__says_what_the_contract_said(world: HealthWorld) -> None:
-    """Random grants, ends, eras, parents and dismissals of one pseudonym, and questions after each."""
+    """Random grants, ends, eras, parents, referrals and dismissals of one pseudonym, and questions after each."""
     # given
     # property L6
     random_ = random.Random(26)
     patient = world.person(publish=False)
+    guest = world.join(world.person(publish=False), world.hospital, Role.CLINICIAN)
     me, sender = patient.address, Sender(world.web3, patient.signer, outbox=None)
     chain = world.chain("history")
     grants, keys = world.contracts.Grants.functions, world.contracts.Keys.functions
@@ -38,14 +42,15 @@ def test_history__says_what_the_contract_said(world: HealthWorld) -> None:
         "colleague": world.colleague.address,
         "member": member_address(world.clinic.member),
     }
-    said: list[Said] = []
+    referrer, said, referred = Sender(world.web3, world.doctor.signer, outbox=None), list[Said](), list[int]()
 
     def act() -> None:
         holder, scope = random_.choice(list(holders.values())), random_.choice((1 << BITS[0], 1 << BITS[1], 40))
+        scope |= random_.choice((0, 1 << REFERRAL))
         start = world.now() // HOUR * HOUR + random_.choice((0, 0, 2)) * HOUR
         expiry = start + random_.choice((3, 30)) * HOUR
         live = chain.grant(me, holder, TREAT)
-        match random_.choice(("grant", "grant", "grant", "narrow", "revoke", "era", "parent", "end parent", "leave")):
+        match random_.choice(acts):
             case "grant":
                 parent = chain.contracts.call(grants.parentOf(me, 1))
                 by = 1 if parent["expiry"] >= expiry and random_.random() < 0.6 else 0
@@ -53,6 +58,14 @@ def test_history__says_what_the_contract_said(world: HealthWorld) -> None:
             case "narrow" if live["scope"] & scope == scope and live["expiry"] > world.now() + 2 * HOUR:
                 if live["era"] == chain.authority(me).era and live["start"] < live["expiry"] - HOUR:
                     sender.send(grants.narrow(me, holder, TREAT.number, scope, live["expiry"] - HOUR))
+            case "refer":
+                if random_.random() < 0.6:
+                    may = 1 << REFERRAL | 1 << BITS[0] | 1 << BITS[1]
+                    sender.send(grants.grant((me, world.doctor.address, TREAT.number, may, 0, expiry, 0)))
+                to = (me, guest.address, TREAT.number, scope & ~(1 << REFERRAL), 0, start + 3 * HOUR, 0)
+                with suppress(Reverted):
+                    referrer.send(grants.refer(to, world.doctor.address))
+                    referred.append(world.now())
             case "revoke":
                 sender.send(grants.revoke(me, holder, TREAT.number))
             case "era" if random_.random() < 0.4:
@@ -63,13 +76,14 @@ def test_history__says_what_the_contract_said(world: HealthWorld) -> None:
                 sender.send(grants.setParent(me, 1, world.colleague.address, 0))
 
     def ask() -> None:
-        for person in (world.doctor, world.colleague):
+        for person in (world.doctor, world.colleague, guest):
             for bit in BITS:
                 allowed = not chain.explain(me, person.address, 1 << bit, TREAT)
                 said.append(Said(world.now(), person.address, bit, allowed))
 
     # when
-    for _ in range(36):
+    acts = ("grant", "grant", "grant", "refer", "refer", "narrow", "revoke", "era", "parent", "end parent", "leave")
+    for _ in range(60):
         act()
         ask()
         world.travel(random_.choice((60, HOUR, 5 * HOUR)))
@@ -90,6 +104,8 @@ def test_history__says_what_the_contract_said(world: HealthWorld) -> None:
         ]
 
         assert (any(told), bool(seen)) == (each.allowed, each.allowed), each
+    assert len(referred) > 2
+    assert any(each.allowed and each.reader == guest.address for each in said)
     assert 20 < sum(each.allowed for each in said) < len(said) - 20
     assert {window.purpose for window in windows} <= {purpose.number for purpose in PURPOSES}
 

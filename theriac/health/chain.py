@@ -40,7 +40,7 @@ _ERC_1271_ACCEPTED = bytes.fromhex("1626ba7e")
 FOLLOWED = {
     "Keys": ("Published", "PublisherSet", "EraRaised", "HandedOver"),
     "Records": ("Anchored", "AnchoredMany", "Resealed", "RowAnchored", "Amended"),
-    "Grants": ("Granted", "Narrowed", "Revoked", "ParentSet"),
+    "Grants": ("Granted", "Referred", "Narrowed", "Revoked", "ParentSet"),
     "Letters": ("Sent",),
     "AccessLog": ("Logged",),
     "Consortium": ("Admitted", "Joined", "Left", "AccountReplaced"),

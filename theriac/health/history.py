@@ -57,7 +57,10 @@ class _Line:
 
 @dataclass(frozen=True)
 class _State:
-    """A grant as it was last written."""
+    """A grant as it was last written.
+
+    :param through: the reader whose referral it is, and `change` how often that reader's own grant had changed then.
+    """
 
     scope: int
     start: int
@@ -65,6 +68,8 @@ class _State:
     by: int
     generation: int
     era: int
+    through: str = ""
+    change: int = 0
 
 
 class Affiliations:
@@ -112,6 +117,10 @@ class History:
             self._parents.setdefault(told["by"], _Line()).add(time, (told["generation"], told["expiry"]))
             return
         line = self._grants.setdefault((told["reader"], told["purpose"]), _Line())
+        if event.name == "Referred":
+            change = len(self._grants.get((told["from"], told["purpose"]), _Line()).times)
+            line.values[-1] = replace(line.values[-1], through=told["from"], change=change)
+            return
         if event.name == "Granted":
             generation = self._parents.get(told["by"], _Line()).at(time, (0, 0))[0]
             era = self._eras.at(time, 0)
@@ -128,7 +137,12 @@ class History:
         state = self._grants.get((reader, purpose), _Line()).at(time)
         if state is None or not state.scope >> bit & 1 or state.era != self._eras.at(time, 0):
             return False
-        if state.by:
+        if state.through:
+            # It stands as long as the referrer's own grant is the one that it was passed on from.
+            own = self._grants.get((state.through, purpose), _Line())
+            if bisect_right(own.times, time) != state.change:
+                return False
+        elif state.by:
             generation, expiry = self._parents.get(state.by, _Line()).at(time, (0, 0))
             if generation != state.generation or time >= expiry:
                 return False
@@ -181,7 +195,9 @@ class History:
                 *line.times[place + 1 : place + 2],
                 *self._eras.times[self._later(self._eras, time) :],
             ]
-            if state.by:
+            if state.through:
+                ends += self._grants.get((state.through, purpose), _Line()).times[state.change : state.change + 1]
+            elif state.by:
                 parent = self._parents.get(state.by, _Line())
                 ends += [parent.at(time, (0, 0))[1], *parent.times[self._later(parent, time) :]]
             start = max(time, state.start)
@@ -194,7 +210,10 @@ class History:
 
 def _events_of(chain: Chain, pseudonym: str) -> Iterable[Event]:
     """The events that concern what a pseudonym grants, in the order of the chain."""
-    names = (*(("Grants", name) for name in ("Granted", "Narrowed", "Revoked", "ParentSet")), ("Keys", "EraRaised"))
+    names = (
+        *(("Grants", name) for name in ("Granted", "Referred", "Narrowed", "Revoked", "ParentSet")),
+        ("Keys", "EraRaised"),
+    )
     index = chain.index
     found = [event for name in names for event in index.events(*name, where={"pseudonym": pseudonym})]
     return sorted(found, key=lambda event: (event.block, event.index))
