@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scripts._cli import Failure, failure_of
+from scripts._cli import Failure, cleaned, failure_of
 from scripts._pages import Unfit
 
 Act = Callable[[Mapping[str, Any]], Any]
@@ -136,3 +136,16 @@ class Desk:
         else:
             if self._state.get("offline"):
                 self.show(offline="")
+
+
+def word_in(values: Mapping[str, Any], name: str) -> str:
+    """A text that a page sent."""
+    word = values.get(name)
+    if not isinstance(word, str):
+        raise Failure(f"The page sent no {name}; load it again.")
+    return word
+
+
+def cut(text: str, length: int) -> str:
+    """What a stranger wrote, without what steers a display, and of a length that fits one."""
+    return " ".join(cleaned(text).split())[:length]

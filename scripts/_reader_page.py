@@ -11,6 +11,7 @@ from aiohttp import web
 
 from scripts._cli import Failure, cleaned
 from scripts._desk import Desk as Acts
+from scripts._desk import cut, word_in
 from scripts._member import Desk
 from scripts._options import shown_reader
 from scripts._pages import Pages, Unfit
@@ -110,7 +111,7 @@ class ReaderPage:
 
     def _choose(self, values: Mapping[str, Any]) -> None:
         self._held = None
-        self._chosen = (_word(values, "pseudonym"), Purpose.parse(_word(values, "purpose")).code)
+        self._chosen = (word_in(values, "pseudonym"), Purpose.parse(word_in(values, "purpose")).code)
         pseudonym, purpose = self._chosen
         if self._refusal(pseudonym, purpose) is Refusal.NONE:
             self._reader.learn(pseudonym)
@@ -121,7 +122,7 @@ class ReaderPage:
         self._held = None
         self._pictures.clear()
         pseudonym, purpose = self._chosen
-        digest = _word(values, "digest")
+        digest = word_in(values, "digest")
         known = {each.digest: each for each in self._listed()}
         if digest not in known:
             raise Failure("This record is not in the list any more; look for news.")
@@ -132,11 +133,11 @@ class ReaderPage:
         shown = {
             "digest": digest,
             "class": opened.manifest.cls,
-            "title": _cut(opened.manifest.title, 200),
+            "title": cut(opened.manifest.title, 200),
             "type": opened.manifest.type,
             "size": opened.manifest.size,
             "date": opened.manifest.date[:25],
-            "place": _cut(opened.manifest.place, 200),
+            "place": cut(opened.manifest.place, 200),
             "author": opened.manifest.member,
             "reported": opened.manifest.reported,
             "anchored": known[digest].anchored,
@@ -266,7 +267,7 @@ class ReaderPage:
         for grant in self._reader.grants():
             sources = {grant.pseudonym, *self._reader.sources(grant.pseudonym)}
             name = next((called[source] for source in sorted(sources) if source in called), "")
-            found[grant.pseudonym] = _cut(name, 120)
+            found[grant.pseudonym] = cut(name, 120)
         return found
 
     def _shown_choice(self) -> dict[str, Any] | None:
@@ -290,10 +291,10 @@ class ReaderPage:
         return {
             "digest": listed.digest,
             "class": listed.cls,
-            "date": _cut(str(summary.get("date", "")), 10) or listed.time.astimezone(UTC).date().isoformat(),
-            "title": _cut(str(summary.get("title", "") or summary.get("type", "")), 200),
-            "type": _cut(str(summary.get("type", "")), 80),
-            "place": _cut(self._desk.place_of(listed), 120),
+            "date": cut(str(summary.get("date", "")), 10) or listed.time.astimezone(UTC).date().isoformat(),
+            "title": cut(str(summary.get("title", "") or summary.get("type", "")), 200),
+            "type": cut(str(summary.get("type", "")), 80),
+            "place": cut(self._desk.place_of(listed), 120),
             "author": listed.author,
             "reported": bool(summary.get("reported")),
         }
@@ -334,15 +335,3 @@ def _said(grant: Granted) -> str:
 
 def _word_of(refusal: Refusal) -> str:
     return refusal.name.lower().replace("_", "-")
-
-
-def _word(values: Mapping[str, Any], name: str) -> str:
-    word = values.get(name)
-    if not isinstance(word, str):
-        raise Failure(f"The page sent no {name}; load it again.")
-    return word
-
-
-def _cut(text: str, length: int) -> str:
-    """What a stranger wrote, without what steers a display, and of a length that fits one."""
-    return " ".join(cleaned(text).split())[:length]

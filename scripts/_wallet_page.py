@@ -7,8 +7,8 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 
-from scripts._cli import Failure, cleaned
-from scripts._desk import Desk
+from scripts._cli import Failure
+from scripts._desk import Desk, cut, word_in
 from scripts._options import classes_of, end_of, moment, reader_of
 from scripts._pages import Pages
 from scripts._patients import Locked, begin_with_browser, open_for_page
@@ -159,25 +159,25 @@ class PatientPage:
 
     def _grant(self, values: Mapping[str, Any]) -> None:
         wanted = _classes(values)
-        reader = reader_of(_word(values, "reader").strip(), play=self._site.play)
+        reader = reader_of(word_in(values, "reader").strip(), play=self._site.play)
         self.patient.grant(
             reader,
             classes=wanted,
-            purpose=Purpose.parse(_word(values, "purpose")),
-            end=end_of(_word(values, "until"), None, now=self.patient.chain.time()),
+            purpose=Purpose.parse(word_in(values, "purpose")),
+            end=end_of(word_in(values, "until"), None, now=self.patient.chain.time()),
             history=values.get("history") is True,
         )
 
     def _sharing(self, values: Mapping[str, Any]) -> Sharing:
-        pseudonym, reader, purpose = (_word(values, name) for name in ("pseudonym", "reader", "purpose"))
+        pseudonym, reader, purpose = (word_in(values, name) for name in ("pseudonym", "reader", "purpose"))
         return self.patient.vault.sharing(pseudonym, reader, purpose)
 
     def _narrow(self, values: Mapping[str, Any]) -> None:
-        until = _word(values, "until")
+        until = word_in(values, "until")
         self.patient.narrow(self._sharing(values), classes=_classes(values), end=moment(until))
 
     def _revoke(self, values: Mapping[str, Any]) -> None:
-        reader, purpose = _word(values, "reader"), _word(values, "purpose")
+        reader, purpose = word_in(values, "reader"), word_in(values, "purpose")
         if any((each.reader, each.purpose) == (reader, purpose) for each in self.patient.vault.revoking):
             # It was begun before, and its keys are locked: what remains is to end it on the chain.
             self.patient.resume()
@@ -190,7 +190,7 @@ class PatientPage:
         self.patient.revoke(to_checksum_address(reader), purpose=Purpose.parse(purpose))
 
     def _request(self, values: Mapping[str, Any]) -> Request:
-        letter = _word(values, "letter")
+        letter = word_in(values, "letter")
         for each in self.patient.requests():
             if each.letter == letter:
                 return each
@@ -198,7 +198,7 @@ class PatientPage:
 
     def _answer(self, values: Mapping[str, Any]) -> None:
         request, wanted = self._request(values), _classes(values)
-        end, asked = moment(_word(values, "until")), classes_of(request.classes)
+        end, asked = moment(word_in(values, "until")), classes_of(request.classes)
         if beyond := [str(each) for each in wanted if each not in asked]:
             raise Failure(f"{', '.join(beyond)} was not asked for.")
         self.patient.grant(
@@ -213,7 +213,7 @@ class PatientPage:
 
     def _refuse(self, values: Mapping[str, Any]) -> None:
         request = self._request(values)
-        self.patient.refuse(request, reason=_word(values, "reason")[:1000])
+        self.patient.refuse(request, reason=word_in(values, "reason")[:1000])
         self._keep_answered(request)
 
     def _introduce(self, values: Mapping[str, Any]) -> dict[str, str]:
@@ -306,7 +306,7 @@ class PatientPage:
             {
                 "pseudonym": each.pseudonym,
                 "reader": each.reader,
-                "name": _cut(each.name, 120),
+                "name": cut(each.name, 120),
                 "purpose": each.purpose,
                 "classes": list(each.classes),
                 "since": seconds_of(each.since) if each.since else 0,
@@ -320,7 +320,7 @@ class PatientPage:
             {
                 "pseudonym": each.pseudonym,
                 "reader": each.reader,
-                "name": _cut(each.name, 120),
+                "name": cut(each.name, 120),
                 "record": each.digest,
                 "end": seconds_of(each.end),
                 "standing": "open" if hour < each.end else "over",
@@ -352,12 +352,12 @@ class PatientPage:
                 "member": each.member,
                 "reader": to_checksum_address(each.reader),
                 "known": self._called(patient, each.reader),
-                "name": _cut(each.name, 120),
+                "name": cut(each.name, 120),
                 "purpose": each.purpose,
                 "classes": list(each.classes),
                 "end": int(moment(each.end).timestamp()),
                 "history": each.history,
-                "reason": _cut(each.reason, 1000),
+                "reason": cut(each.reason, 1000),
             }
             for each in patient.requests()
             if each.letter not in answered and _is_clean(each)
@@ -388,7 +388,7 @@ class PatientPage:
     def _called(self, patient: Patient, reader: str) -> str | None:
         """What a reader calls itself in its published profile; None where it has none and nothing can be sealed."""
         try:
-            return _cut(patient.chain.profile(to_checksum_address(reader), patient.store).name, 120)
+            return cut(patient.chain.profile(to_checksum_address(reader), patient.store).name, 120)
         except NoProfile:
             return None
 
@@ -399,21 +399,14 @@ class PatientPage:
             {
                 "digest": each.digest,
                 "class": each.cls,
-                "date": _cut(str(each.summary.get("date", "")), 10)
+                "date": cut(str(each.summary.get("date", "")), 10)
                 or datetime.fromtimestamp(each.anchored, UTC).date().isoformat(),
-                "title": _cut(str(each.summary.get("title", "") or each.summary.get("type", "")), 200),
+                "title": cut(str(each.summary.get("title", "") or each.summary.get("type", "")), 200),
                 "author": each.author,
-                "name": _cut(names.get(each.author, ""), 120),
+                "name": cut(names.get(each.author, ""), 120),
             }
             for each in entries
         ]
-
-
-def _word(values: Mapping[str, Any], name: str) -> str:
-    word = values.get(name)
-    if not isinstance(word, str):
-        raise Failure(f"The page sent no {name}; load it again.")
-    return word
 
 
 def _classes(values: Mapping[str, Any]) -> tuple[KeyClass, ...]:
@@ -421,11 +414,6 @@ def _classes(values: Mapping[str, Any]) -> tuple[KeyClass, ...]:
     if not isinstance(given, list) or not given:
         raise Failure("Choose at least one kind of record.")
     return tuple(KeyClass.parse(str(each)) for each in given)
-
-
-def _cut(text: str, length: int) -> str:
-    """What a stranger wrote, without what steers a display, and of a length that fits one."""
-    return " ".join(cleaned(text).split())[:length]
 
 
 def _is_clean(request: Request) -> bool:
