@@ -564,6 +564,11 @@ def grant(
         raise Failure("Give --since or --from-now-on, not both.")
     with patient_of(who, network=network, store=store, payer=payer) as (patient, site):
         to = reader_of(reader, play=site.play)
+        if int(to, 16) < 1 << 32 and not why.role:
+            # A purpose that asks for no role asks for no member either, so none of its staff could read.
+            raise Failure(
+                f"For the purpose {why.code} nobody reads as a member's staff; name the account that is to read."
+            )
         end = end_of(until, days, now=patient.chain.time())
         name = patient.chain.profile(to, patient.store).name
         question = _question(shown_reader(to), name, wanted, why.code, end, not from_now_on)

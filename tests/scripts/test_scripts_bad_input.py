@@ -257,6 +257,7 @@ def test_person__bad_name__one_sentence(town: Town, who: str) -> None:
         ("grant", "member:1", "--class", "laboratory/N", "--until", "2020-02-01", "--yes"),
         ("grant", "member:1", "--yes"),
         ("grant", "member:1", "--class", "laboratory/N", "--purpose", "FUN", "--yes"),
+        ("grant", "member:1", "--class", "laboratory/N", "--purpose", "FAMRQT", "--yes"),
         ("narrow", "member:1", "--class", "laboratory/N", "--yes"),
         ("answer", "abc", "--yes"),
         ("open", "", "-o", "-"),
