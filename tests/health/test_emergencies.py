@@ -110,6 +110,33 @@ def test_break_glass__the_window_closes(place: Ward, world: HealthWorld) -> None
         reader.open(place.pseudonym, place.records[str(LAB)], purpose=ETREAT)
 
 
+def test_break_glass__each_opening_of_each_emergency__is_receipted_under_one_count(
+    place: Ward, world: HealthWorld
+) -> None:
+    # given a record that is opened in an emergency, and again in the next one, a day later
+    first = broken(place)
+    opened(place, first, place.records[str(LAB)])
+    place.patient.watch()
+    [case] = place.patient.emergencies()
+    place.patient.review(case.number, verdict=JUSTIFIED)
+    place.patient.watch()
+    world.travel(25 * HOUR)
+    second = broken(place)
+    opened(place, second, place.records[str(LAB)])
+
+    # when
+    first.book.send(place.sender(world.doctor), world.store)
+    looked = place.patient.looked()
+
+    # then
+    seen = [
+        (each.receipt.number, each.receipt.reader, each.receipt.rule, each.receipt.purpose) for each in looked.readings
+    ]
+    assert seen == [(number, world.doctor.address, "emergency", "ETREAT") for number in (2, 1)]
+    assert [each.faults for each in looked.readings] == [(), ()]
+    assert (looked.gaps, looked.doubles, looked.strangers) == ((), (), {})
+
+
 def test_break_glass__a_card_without_an_escrow__opens_no_case(place: Ward, world: HealthWorld) -> None:
 
     place.patient.end_emergency()
