@@ -2,6 +2,7 @@
 // holds the identity; here they only become text, a picture or a file.
 
 import { fill, foreign, h } from "./dom.js";
+import { said, saidText } from "./problems.js";
 import { act, ask, begin, follow, Problem } from "./session.js";
 import { here, label, loadText, moment, speak, spoken, t } from "./text.js";
 
@@ -22,14 +23,6 @@ const purposeOf = (code) => {
   const found = state.purposes.find((each) => each.code === code);
   return found ? worded(`purpose:${found.words}`, found.words) : code;
 };
-
-function said(problem) {
-  const key = `problem.${problem.code}`;
-  if (here().has(key)) return t(key, problem.values ?? {});
-  return h("span", { lang: "en" }, problem.sentence || problem.message || String(problem.code));
-}
-
-const saidText = (problem) => [said(problem)].map((each) => (typeof each === "string" ? each : each.textContent))[0];
 
 const standingOf = (standing) => worded(`standing.${standing === "none" ? "open" : standing}`, standing);
 

@@ -1,6 +1,7 @@
 // The patient's page: shows what the process says, asks it for acts, and has the wallet sign what it is asked to.
 
 import { fill, foreign, h } from "./dom.js";
+import { said, saidText } from "./problems.js";
 import { party, sentences, Unspeakable } from "./sentences.js";
 import { act, ask, begin, follow, Problem } from "./session.js";
 import { here, label, loadText, moment, speak, spoken, t } from "./text.js";
@@ -17,12 +18,6 @@ let dismissed = "";
 const wallets = new Wallets(() => state && showWallet());
 
 // -- words -----------------------------------------------------------------------------------------------------------
-
-function said(problem) {
-  const key = `problem.${problem.code}`;
-  if (here().has(key)) return t(key, problem.values ?? {});
-  return h("span", { lang: "en" }, problem.sentence || problem.message || String(problem.code));
-}
 
 function purposeOf(code) {
   const found = state.purposes.find((each) => each.code === code);
@@ -292,11 +287,6 @@ function showJob() {
     at("job").hidden = true;
     saveForm(job);
   }
-}
-
-function saidText(problem) {
-  const words = said(problem);
-  return typeof words === "string" ? words : words.textContent;
 }
 
 function progress(job, question) {

@@ -122,6 +122,16 @@ def as_option(default: str) -> Callable[[Function], Function]:
     )
 
 
+payer_option = click.option(
+    "--payer", envvar="THERIAC_PAYER", default=None, help="The account of Ape that pays; remembered."
+)
+purpose_option = click.option("--purpose", default="TREAT", show_default=True, help="A code of HL7 v3 PurposeOfUse.")
+until_option = click.option("--until", default=None, help="Ends on this day at 00:00 UTC, or at a full hour.")
+days_option = click.option(
+    "--days", type=click.IntRange(1, 3650), default=None, help="Ends so many days ahead; 30 unless said."
+)
+
+
 def account_option(meaning: str) -> Callable[[Function], Function]:
     return click.option(
         "--account",

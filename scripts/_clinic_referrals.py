@@ -17,13 +17,13 @@ from scripts._cli import (
     json_option,
     network_options,
     print_json,
+    purpose_option,
     table,
     write_file,
     yes_option,
 )
 
 _WHO = as_option("clinic")
-_PURPOSE = click.option("--purpose", default="TREAT", show_default=True, help="A code of HL7 v3 PurposeOfUse.")
 _PATIENT = click.argument("patient")
 
 
@@ -47,7 +47,7 @@ def add_programmes(cli: Actor) -> None:
 )
 @click.option("--since", default=None, help="History only since this day.")
 @click.option("--reason", required=True, help="What you ask. It is sealed to who is referred to.")
-@_PURPOSE
+@purpose_option
 @_WHO
 @network_options
 @yes_option
@@ -102,7 +102,7 @@ def refer(
 @click.command("withdraw-referral", epilog=example("clinic withdraw-referral ann --to member:2"))
 @_PATIENT
 @click.option("--to", required=True, help="Who was referred to.")
-@_PURPOSE
+@purpose_option
 @_WHO
 @network_options
 def withdraw(patient: str, to: str, purpose: str, who: str, network: str, store: str | None) -> None:

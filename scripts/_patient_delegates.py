@@ -13,22 +13,20 @@ from scripts._cli import (
     as_option,
     check_out,
     confirmed,
+    days_option,
     example,
     json_option,
     network_options,
+    payer_option,
     print_json,
     table,
+    until_option,
     write_file,
     yes_option,
 )
 
 _WHO = as_option("patient")
-_PAYER = click.option("--payer", envvar="THERIAC_PAYER", default=None, help="The account of Ape that pays; remembered.")
 _CLASSES = click.option("--class", "classes", multiple=True, required=True, help="Such as laboratory/N; more than one.")
-_UNTIL = click.option("--until", default=None, help="Ends on this day at 00:00 UTC, or at a full hour.")
-_DAYS = click.option(
-    "--days", type=click.IntRange(1, 3650), default=None, help="Ends so many days ahead; 30 unless said."
-)
 _PURPOSES = click.option(
     "--purpose", "purposes", multiple=True, default=("TREAT",), show_default=True, help="A code; more than one."
 )
@@ -62,13 +60,13 @@ def delegate() -> None:
 @click.option("--name", required=True, help="What you call her, him or the group.")
 @_CLASSES
 @_PURPOSES
-@_UNTIL
-@_DAYS
+@until_option
+@days_option
 @click.option("--quorum", type=click.IntRange(1, 16), default=None, help="How many of the group must sign.")
 @click.option("--from-now-on", is_flag=True, help="Who is granted to reads only what is written from now on.")
 @click.option("--of-age", default=None, help="For a guardian: the day on which the child comes of age.")
 @click.option("-o", "--out", required=True, help="The file to hand to the delegate; for a group one each, numbered.")
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -183,7 +181,7 @@ def list_(who: str, network: str, store: str | None, as_json: bool) -> None:
 
 @delegate.command("end", epilog=example("patient delegate end Bea"))
 @click.argument("name")
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -203,7 +201,7 @@ def end(name: str, payer: str | None, who: str, network: str, store: str | None,
 
 @delegate.command("renew", epilog=example("patient delegate renew -o mandates"))
 @click.option("-o", "--out", required=True, type=click.Path(file_okay=False), help="A folder for the new mandates.")
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 def renew(out: str, payer: str | None, who: str, network: str, store: str | None) -> None:
@@ -228,7 +226,7 @@ def renew(out: str, payer: str | None, who: str, network: str, store: str | None
 
 
 @delegate.command("age-out", epilog=example("patient delegate age-out"))
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -289,7 +287,7 @@ def referrals(who: str, network: str, store: str | None, as_json: bool) -> None:
 @referral.command("end", epilog=example("patient referral end member:2"))
 @click.argument("reader")
 @click.option("--purpose", default="TREAT", show_default=True, help="A code of HL7 v3 PurposeOfUse.")
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -323,11 +321,11 @@ def programme() -> None:
 
 @programme.command("join", epilog=example("patient programme join checkup.programme --days 365 -o ann.enrolment"))
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@_UNTIL
-@_DAYS
+@until_option
+@days_option
 @click.option("--no-referral", is_flag=True, help="The team may not pass on what it reads.")
 @click.option("-o", "--out", required=True, type=click.Path(dir_okay=False), help="The file to hand to the team.")
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -415,7 +413,7 @@ def _day(hour: int | None) -> str:
 
 @programme.command("leave", epilog=example('patient programme leave "Check-up 2031"'))
 @click.argument("name")
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option

@@ -16,6 +16,7 @@ from scripts._cli import (
     example,
     json_option,
     network_options,
+    payer_option,
     print_json,
     table,
     write_file,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from theriac.health.emergencies import Card
 
 _WHO = as_option("patient")
-_PAYER = click.option("--payer", envvar="THERIAC_PAYER", default=None, help="The account of Ape that pays; remembered.")
 
 
 def add_emergency(cli: Actor) -> None:
@@ -62,7 +62,7 @@ def _emergency() -> None:
 @click.option("--insist", is_flag=True, help="Also classes that are restricted or very restricted.")
 @click.option("--new-card", is_flag=True, help="Under another pseudonym: the card of before opens nothing more.")
 @click.option("--without-inbox", is_flag=True, help="Not what went to your inboxes of level N, of whatever class.")
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -103,7 +103,7 @@ def _set(
 
 
 @_emergency.command("off", epilog=example("patient emergency off"))
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -244,7 +244,7 @@ def _cases(who: str, network: str, store: str | None, as_json: bool) -> None:
 @click.argument("case", type=click.IntRange(1))
 @click.option("--justified/--sanction", "justified", default=None, help="What you say of it.")
 @click.option("--days", type=click.IntRange(1, 29), default=29, show_default=True, help="How long a sanction bars.")
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option

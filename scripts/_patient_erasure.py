@@ -13,6 +13,7 @@ from scripts._cli import (
     example,
     json_option,
     network_options,
+    payer_option,
     plural,
     print_json,
     table,
@@ -20,7 +21,6 @@ from scripts._cli import (
 )
 
 _WHO = as_option("patient")
-_PAYER = click.option("--payer", envvar="THERIAC_PAYER", default=None, help="The account of Ape that pays; remembered.")
 
 SPREAD = click.option(
     "--spread",
@@ -51,7 +51,7 @@ def add_erasure(cli: click.Group) -> None:
 @click.argument("classes", metavar="CLASS...", nargs=-1, required=True)
 @click.option("--despite-waiting", is_flag=True, help="Though records wait that came by an inbox and would be lost.")
 @SPREAD
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option

@@ -17,6 +17,7 @@ from scripts._cli import (
     example,
     json_option,
     network_options,
+    payer_option,
     plural,
     print_json,
     table,
@@ -25,7 +26,6 @@ from scripts._cli import (
 )
 
 _WHO = as_option("patient")
-_PAYER = click.option("--payer", envvar="THERIAC_PAYER", default=None, help="The account of Ape that pays; remembered.")
 _ACCOUNT = click.option("--account", default=None, help="One account of Ape signs everything.")
 _MNEMONIC = click.option("--mnemonic", is_flag=True, help="Ask for words, or take them from THERIAC_MNEMONIC.")
 _PRINT = click.option(
@@ -64,7 +64,7 @@ def add_recovery(cli: Actor) -> None:
 @click.argument("cards", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
 @click.option("--threshold", required=True, type=click.IntRange(2, 15), help="How many of them are enough together.")
 @_PRINT
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -185,7 +185,7 @@ def _print_standings(rows: list[dict[str, Any]]) -> None:
 
 @click.command("renew", epilog=example("patient guardians renew", "patient guardians renew --print shares"))
 @_PRINT
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -208,7 +208,7 @@ def _renew(folder: str | None, payer: str | None, who: str, network: str, store:
 
 
 @click.command("drop", epilog=example("patient guardians drop"))
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -225,7 +225,7 @@ def _drop(payer: str | None, who: str, network: str, store: str | None, yes: boo
 
 
 @click.command("object", epilog=example("patient object"))
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 def _object(payer: str | None, who: str, network: str, store: str | None) -> None:
@@ -277,7 +277,7 @@ def _call(home: str, out: str, who: str, network: str, store: str | None) -> Non
     default=0,
     help="Pass over so many of the newest backups: a thief may have named them. Try it where records are missing.",
 )
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 def _open(
@@ -376,7 +376,7 @@ def _ask(folder: str, who: str, network: str, store: str | None) -> None:
 
 @click.command("start", epilog=example("patient recover start bo.signed lin.signed"))
 @click.argument("signed", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 def _start(signed: tuple[str, ...], payer: str | None, who: str, network: str, store: str | None) -> None:
@@ -397,7 +397,7 @@ def _start(signed: tuple[str, ...], payer: str | None, who: str, network: str, s
 
 
 @click.command("finish", epilog=example("patient recover finish"))
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 def _finish(payer: str | None, who: str, network: str, store: str | None) -> None:
@@ -447,7 +447,7 @@ def _state(who: str, network: str, store: str | None, as_json: bool) -> None:
 @click.option("--drop-guardians", is_flag=True, help="Have nobody guard it; name others afterwards.")
 @_MNEMONIC
 @_ACCOUNT
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option

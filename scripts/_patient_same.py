@@ -12,6 +12,7 @@ from scripts._cli import (
     example,
     json_option,
     network_options,
+    payer_option,
     print_json,
     table,
     write_file,
@@ -19,7 +20,6 @@ from scripts._cli import (
 )
 
 _WHO = as_option("patient")
-_PAYER = click.option("--payer", envvar="THERIAC_PAYER", default=None, help="The account of Ape that pays; remembered.")
 
 
 def add_sameness(cli: click.Group) -> None:
@@ -96,7 +96,7 @@ def _known_to(patient: Any, pseudonym: str) -> str:
 @same.command(epilog=example("patient same answer 3f9a2c", "patient same answer 3f9a2c -o answer.sealed"))
 @click.argument("letter")
 @click.option("-o", "--out", default=None, help="Write the answer into this file, to hand it over; else it is sent.")
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option

@@ -16,6 +16,7 @@ from scripts._cli import (
     example,
     json_option,
     network_options,
+    payer_option,
     print_json,
     printable,
     write_file,
@@ -23,7 +24,6 @@ from scripts._cli import (
 )
 
 _WHO = as_option("patient")
-_PAYER = click.option("--payer", envvar="THERIAC_PAYER", default=None, help="The account of Ape that pays; remembered.")
 _LANGUAGE = click.option("--language", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 _OUT = click.option("-o", "--out", required=True, type=click.Path(dir_okay=False), help="The file to write.")
 _ONLY = click.option("--purpose", default=None, help="Only what is granted for this purpose, such as TREAT.")
@@ -102,7 +102,7 @@ def _export(reader: str, purpose: str, out: str, who: str, network: str, store: 
 @click.option("--purpose", default="TREAT", show_default=True, help="Which one, where the Consent is for any.")
 @click.option("--until", default=None, help="Ends on this day at 00:00 UTC, or at a full hour, if not earlier.")
 @click.option("--days", type=click.IntRange(1, 3650), default=None, help="Ends so many days ahead, if not earlier; 30.")
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option

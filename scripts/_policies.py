@@ -15,6 +15,7 @@ from scripts._cli import (
     example,
     json_option,
     network_options,
+    payer_option,
     print_json,
     printable,
     table,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from theriac.cover.papers import Request
 
 _WHO = as_option("patient")
-_PAYER = click.option("--payer", envvar="THERIAC_PAYER", default=None, help="The account of Ape that pays; remembered.")
 _ACCOUNT = click.option(
     "--account", default=None, help="An account of Ape that has the money, yours or somebody else's; the payer's else."
 )
@@ -57,7 +57,7 @@ def add_cover(cli: Actor) -> None:
     default=None,
     help="A plan you are enrolled in: this policy is under the same pseudonym, so that it pays what that one left.",
 )
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -176,7 +176,7 @@ def _premium(
 
 @click.command("end-policy", epilog=example("patient end-policy 3f9a2c"))
 @_PLAN
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -337,7 +337,7 @@ def _pay(
 @click.command("appeal", epilog=example('patient appeal 7be1 --why "It was an emergency"'))
 @_CLAIM
 @click.option("--why", required=True, help="What the insurer and the plan's arbiter read. It is sealed to them.")
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 def _appeal(claim: str, why: str, payer: str | None, who: str, network: str, store: str | None) -> None:

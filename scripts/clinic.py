@@ -16,6 +16,7 @@ from scripts._cli import (
     json_option,
     network_options,
     print_json,
+    purpose_option,
     table,
     write_out,
     yes_option,
@@ -39,7 +40,6 @@ def cli() -> None:
 
 
 _WHO = as_option("clinic")
-_PURPOSE = click.option("--purpose", default="TREAT", show_default=True, help="A code of HL7 v3 PurposeOfUse.")
 _CLASSES = click.option("--class", "classes", multiple=True, help="Such as laboratory/N; more than one, or `all`.")
 
 add_beginnings(cli, "clinic", name="North Clinic", roles="clinician,prescriber", meets="patients")
@@ -134,7 +134,7 @@ def patients(who: str, network: str, store: str | None, as_json: bool) -> None:
 )
 @click.option("--for", "patient", default=None, help="A patient of this desk: her records are looked at first.")
 @click.option("--account", default=None, help="Who prescribes: an account of Ape; the desk's own unless said.")
-@_PURPOSE
+@purpose_option
 @_WHO
 @network_options
 @yes_option
@@ -341,7 +341,7 @@ def seal_again(patient: str, who: str, network: str, store: str | None) -> None:
 @cli.command(epilog=example('clinic ask ann --class laboratory/N --days 30 --reason "Your appointment in May"'))
 @click.argument("patient")
 @_CLASSES
-@_PURPOSE
+@purpose_option
 @click.option("--until", default=None, help="The window ends on this day at 00:00 UTC, or at a full hour.")
 @click.option("--days", type=click.IntRange(1, 3650), default=None, help="The window ends so many days ahead.")
 @click.option("--no-history", is_flag=True, help="Only what is written from now on.")
@@ -443,7 +443,7 @@ def _row(desk: Any, listed: Any) -> dict[str, Any]:
 @cli.command("list", epilog=example("clinic list ann --class laboratory/N"))
 @click.argument("patient")
 @_CLASSES
-@_PURPOSE
+@purpose_option
 @click.option("--new", is_flag=True, help="Also what stands in no index yet, and may be for others.")
 @_WHO
 @network_options
@@ -487,7 +487,7 @@ def list_(
 @click.argument("patient")
 @click.option("--code", required=True, help="A code or a word of it, such as the LOINC code 4548-4.")
 @click.option("--days", type=click.IntRange(1, 36500), default=90, show_default=True)
-@_PURPOSE
+@purpose_option
 @_WHO
 @network_options
 @json_option
@@ -530,7 +530,7 @@ def history(
 @click.option("-o", "--out", required=True, help="The file to write, or - for standard output.")
 @click.option("--export", "exported", is_flag=True, help="Say in the receipt that it leaves this desk.")
 @click.option("--later", is_flag=True, help="Keep the receipt; 'clinic log' sends it.")
-@_PURPOSE
+@purpose_option
 @_WHO
 @network_options
 def open_(

@@ -9,11 +9,14 @@ from scripts._cli import (
     as_option,
     check_out,
     confirmed,
+    days_option,
     example,
     json_option,
     network_options,
     print_json,
+    purpose_option,
     table,
+    until_option,
     write_file,
     yes_option,
 )
@@ -39,11 +42,6 @@ _WHO = as_option("delegate")
 _PATIENT = click.argument("patient")
 _READER = click.argument("reader")
 _CLASSES = click.option("--class", "classes", multiple=True, required=True, help="Such as laboratory/N; more than one.")
-_PURPOSE = click.option("--purpose", default="TREAT", show_default=True, help="A code of HL7 v3 PurposeOfUse.")
-_UNTIL = click.option("--until", default=None, help="Ends on this day at 00:00 UTC, or at a full hour.")
-_DAYS = click.option(
-    "--days", type=click.IntRange(1, 3650), default=None, help="Ends so many days ahead; 30 unless said."
-)
 _OUT = click.option(
     "-o", "--out", default=None, type=click.Path(dir_okay=False), help="For a group: the file that the others sign."
 )
@@ -123,9 +121,9 @@ def list_(who: str, network: str, store: str | None, as_json: bool) -> None:
 @_PATIENT
 @_READER
 @_CLASSES
-@_PURPOSE
-@_UNTIL
-@_DAYS
+@purpose_option
+@until_option
+@days_option
 @_OUT
 @_WHO
 @network_options
@@ -164,9 +162,9 @@ def grant(
 @_PATIENT
 @_READER
 @_CLASSES
-@_PURPOSE
-@_UNTIL
-@_DAYS
+@purpose_option
+@until_option
+@days_option
 @_OUT
 @_WHO
 @network_options
@@ -199,7 +197,7 @@ def narrow(
 @cli.command(epilog=example("delegate revoke ann member:1"))
 @_PATIENT
 @_READER
-@_PURPOSE
+@purpose_option
 @_OUT
 @_WHO
 @network_options

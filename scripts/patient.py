@@ -10,11 +10,15 @@ from scripts._cli import (
     as_option,
     check_out,
     confirmed,
+    days_option,
     example,
     json_option,
     network_options,
+    payer_option,
     print_json,
+    purpose_option,
     table,
+    until_option,
     write_file,
     write_out,
     yes_option,
@@ -43,16 +47,10 @@ def cli() -> None:
 
 
 _WHO = as_option("patient")
-_PAYER = click.option("--payer", envvar="THERIAC_PAYER", default=None, help="The account of Ape that pays; remembered.")
 _RELAYERS = click.option(
     "--relayer", "relayers", multiple=True, help="Where a relayer listens, which pays; remembered. More than one."
 )
-_PURPOSE = click.option("--purpose", default="TREAT", show_default=True, help="A code of HL7 v3 PurposeOfUse.")
 _CLASSES = click.option("--class", "classes", multiple=True, help="Such as laboratory/N; more than one, or `all`.")
-_UNTIL = click.option("--until", default=None, help="Ends on this day at 00:00 UTC, or at a full hour.")
-_DAYS = click.option(
-    "--days", type=click.IntRange(1, 3650), default=None, help="Ends so many days ahead; 30 unless said."
-)
 _SIGNS = (
     click.option("--account", default=None, help="One account of Ape signs everything: a hardware or smart wallet."),
     click.option("--mnemonic", is_flag=True, help="Ask for the mnemonic, or take it from THERIAC_MNEMONIC."),
@@ -72,7 +70,7 @@ _SIGNS = (
 @_SIGNS[0]
 @_SIGNS[1]
 @click.option("--lock", type=click.Choice(["passphrase", "wallet"]), default="passphrase", show_default=True)
-@_PAYER
+@payer_option
 @_RELAYERS
 @_WHO
 @network_options
@@ -142,7 +140,7 @@ def _show_words(words: str, *, as_json: bool) -> None:
 @_SIGNS[0]
 @_SIGNS[1]
 @click.option("--lock", type=click.Choice(["keep", "passphrase", "wallet"]), default="keep", show_default=True)
-@_PAYER
+@payer_option
 @_RELAYERS
 @_WHO
 @network_options
@@ -177,7 +175,7 @@ def restore(
 @click.option("--to", "member", required=True, type=click.IntRange(1, (1 << 32) - 1), help="The member's number.")
 @_CLASSES
 @click.option("-o", "--out", required=True, type=click.Path(dir_okay=False), help="The file to hand in at the desk.")
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 def introduce(
@@ -203,7 +201,7 @@ def introduce(
 @click.option("--class", "cls", default="patient-reported/N", show_default=True, help="For files that do not say it.")
 @click.option("--title", default=None, help="What lists show; the file's own facts unless said.")
 @click.option("--date", default=None, help="When it happened, such as 2031-05-04.")
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 def add(
@@ -319,7 +317,7 @@ def export(folder: str, who: str, network: str, store: str | None) -> None:
 @cli.command(epilog=example("patient watch", "patient watch --every 60"))
 @click.option("--every", type=click.IntRange(1, 86400), default=None, help="Go on, with so many seconds between.")
 @SPREAD
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @json_option
@@ -449,10 +447,10 @@ def _request(patient: Any, letter: str) -> Any:
 )
 @click.argument("letter")
 @_CLASSES
-@_UNTIL
-@_DAYS
+@until_option
+@days_option
 @click.option("--from-now-on", is_flag=True, help="Only what is written from the next full hour on.")
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -496,7 +494,7 @@ def answer(
 @cli.command(epilog=example('patient refuse 3f9a2c --reason "Please ask my doctor"'))
 @click.argument("letter")
 @click.option("--reason", default="", help="What who asked reads. It is sealed.")
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 def refuse(letter: str, reason: str, payer: str | None, who: str, network: str, store: str | None) -> None:
@@ -522,16 +520,16 @@ def _question(reader: str, name: str, classes: Any, purpose: str, end: Any, hist
 @cli.command(epilog=example("patient grant member:1 --class laboratory/N --class imaging/N --days 30"))
 @click.argument("reader")
 @_CLASSES
-@_PURPOSE
-@_UNTIL
-@_DAYS
+@purpose_option
+@until_option
+@days_option
 @click.option("--start", default=None, help="Begins on this day at 00:00 UTC; now unless said.")
 @click.option("--from-now-on", is_flag=True, help="Only what is written from the next full hour on.")
 @click.option("--since", default=None, help="History only since this day.")
 @click.option(
     "--may-refer", is_flag=True, help="The reader may pass it on for a referral: one hop, never more than this."
 )
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -599,10 +597,10 @@ def _sharing(patient: Any, reader: str, purpose: str) -> Any:
 @cli.command(epilog=example("patient narrow member:1 --class laboratory/N --until 2031-05-04"))
 @click.argument("reader")
 @click.option("--class", "classes", multiple=True, help="What remains; all that was granted unless said.")
-@_PURPOSE
-@_UNTIL
-@_DAYS
-@_PAYER
+@purpose_option
+@until_option
+@days_option
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -639,10 +637,10 @@ def narrow(
 @cli.command("share-record", epilog=example("patient share-record 3f9a2c TEST::3 --days 7"))
 @click.argument("record")
 @click.argument("reader")
-@_PURPOSE
-@_UNTIL
-@_DAYS
-@_PAYER
+@purpose_option
+@until_option
+@days_option
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -677,9 +675,9 @@ def share_record(
 
 @cli.command(epilog=example("patient revoke member:1"))
 @click.argument("reader")
-@_PURPOSE
+@purpose_option
 @SPREAD
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -712,7 +710,7 @@ def revoke(
 
 
 @cli.command("revoke-all", epilog=example("patient revoke-all"))
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -731,7 +729,7 @@ def revoke_all(payer: str | None, who: str, network: str, store: str | None, yes
 @cli.command(epilog=example("patient rotate", "patient rotate --rewrite", "patient rotate --spread 6h"))
 @click.option("--rewrite", is_flag=True, help="Also seal the old records anew and give up their old files.")
 @SPREAD
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
@@ -765,7 +763,7 @@ def rotate(
 
 
 @cli.command("replace-publisher", epilog=example("patient replace-publisher"))
-@_PAYER
+@payer_option
 @_WHO
 @network_options
 @yes_option
