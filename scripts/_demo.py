@@ -158,7 +158,8 @@ class Story:
         deployment = self.contracts.deployment
         for name, contract in deployed.items():
             # Keys has no transaction of its own: Recovery made it.
-            block = (deployed["Recovery"] if name == "Keys" else contract).creation_metadata.block
+            maker = deployed.get({"Keys": "Recovery", "Delegations": "Grants"}.get(name, name), contract)
+            block = maker.creation_metadata.block
             deployment = deployment.with_contract(self.web3, name, contract.address, block=block)
         self.contracts = Contracts(self.web3, deployment)
 
@@ -186,7 +187,10 @@ class Story:
             }
             for name, person in names.items():
                 self._publish_profile(person, name)
-            step.told.append("7 contracts; North Clinic is member 1; Dr Lin and Dr Okafor joined by their signatures")
+            count = len(self.contracts.deployment.contracts)
+            step.told.append(
+                f"{count} contracts; North Clinic is member 1; Dr Lin and Dr Okafor joined by their signatures"
+            )
 
     def _deploy(self) -> None:
         account, project = self._accounts[0], ape.project
@@ -194,12 +198,14 @@ class Story:
             consortium = account.deploy(project.Consortium, account.address)
             recovery = account.deploy(project.Recovery)
             keys = project.Keys.at(recovery.keys())
+            grants = account.deploy(project.Grants, consortium, keys)
             deployed = {
                 "Consortium": consortium,
                 "Recovery": recovery,
                 "Keys": keys,
                 "Records": account.deploy(project.Records, consortium, keys),
-                "Grants": account.deploy(project.Grants, consortium, keys),
+                "Grants": grants,
+                "Delegations": project.Delegations.at(grants.delegations()),
                 "Letters": account.deploy(project.Letters, keys),
                 "AccessLog": account.deploy(project.AccessLog, consortium),
                 "Carrier": account.deploy(project.Carrier),
