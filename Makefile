@@ -72,9 +72,19 @@ bench: setup ## Measure how long things take, each beside something measured in 
 linkage: setup ## Play the adversary who links pseudonyms, and write what it finds into docs/unlinkability.md
 	@$(BIN)/python -m benches.linkage --write
 
-.PHONY: engine-kubo
-engine-kubo: ## Build the IPFS node that the tests marked `engine` start (needs Go)
-	@engines/kubo/build.sh
+##@ Engines
+
+# Each is built from a locked Go module in engines/, needs Go 1.26, and is kept in .build/engines.
+.PHONY: engines engine-kubo engine-cluster engine-geth engine-kaia
+engines: engine-kubo engine-cluster engine-geth engine-kaia ## Build all of them: some ten minutes at first
+engine-kubo: ## Build Kubo, the IPFS node
+	@engines/build.sh kubo
+engine-cluster: ## Build IPFS Cluster, which keeps copies on several nodes
+	@engines/build.sh cluster
+engine-geth: ## Build geth, the everyday single node
+	@engines/build.sh geth
+engine-kaia: ## Build Kaia, the node of a consortium of validators
+	@engines/build.sh kaia
 
 ##@ Write
 
