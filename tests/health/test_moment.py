@@ -34,8 +34,8 @@ def at_the_doctor(ward: Ward) -> Reader:
 
 
 @contextmanager
-def counted(*, embedded: bool = True) -> Iterator[Counter[str]]:
-    """Counts what is asked of a chain; the embedded one is also asked for its fees, which a node is not."""
+def counted() -> Iterator[Counter[str]]:
+    """Counts what is asked of a chain."""
     asked: Counter[str] = Counter()
     request = Node.request
 
@@ -46,8 +46,6 @@ def counted(*, embedded: bool = True) -> Iterator[Counter[str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Node, "request", counting)
         yield asked
-    if embedded:
-        asked["eth_getBlockByNumber"] -= asked["eth_call"]
 
 
 def test_open__each_change_between_two_openings__is_noticed_at_the_next(ward: Ward) -> None:
@@ -130,8 +128,8 @@ def test_open__asks_a_new_block_four_things_and_an_old_one_nothing(ward: Ward) -
         doctor.open(ward.by_doctor, ward.lab, purpose=TREAT)
 
     # a head before the record is fetched and one after; who may look, as whose staff, by which grant of which era
-    assert +at_the_same == {"eth_getBlockByNumber": 6}
-    assert +at_the_next == {"eth_getBlockByNumber": 2, "eth_call": 4}
+    assert at_the_same == {"eth_getBlockByNumber": 6}
+    assert at_the_next == {"eth_getBlockByNumber": 2, "eth_call": 4}
 
 
 def test_listed__asks_once_for_each_class(ward: Ward) -> None:
@@ -146,7 +144,7 @@ def test_listed__asks_once_for_each_class(ward: Ward) -> None:
     assert (first["eth_call"], second["eth_call"]) == (2, 0)
 
 
-# -- a real node -----------------------------------------------------------------------------------------------------
+# -- a node that lags ---------------------------------------------------------------------------------------------------
 
 
 class Behind(HTTPProvider):
