@@ -1,11 +1,12 @@
 """What a health client asks of the chain, and how what a patient signed gets there."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from eth_account import Account as EthAccount
 from eth_account.messages import SignableMessage, _hash_eip191_message
@@ -13,18 +14,23 @@ from eth_typing import ABI, ChecksumAddress
 from eth_utils.address import to_checksum_address
 from web3 import Web3
 
-from theriac.errors import BadDocument, NoBundle, NoProfile, NotStored, TheriacError
+from theriac.errors import BadDocument, ChainRefused, NoBundle, NoProfile, NotStored, TheriacError
 from theriac.health import documents
 from theriac.health.bundle import Bundle, Profile
 from theriac.health.hours import hour_at
 from theriac.health.scope import Purpose
 from theriac.ledger.contracts import Contracts, Event, Receipt
 from theriac.ledger.index import Handler, Index
-from theriac.ledger.node import Node
+from theriac.ledger.node import Header, Node
 from theriac.ledger.sender import Sender
 from theriac.ledger.signer import Signer
 from theriac.ledger.typed import Domain, Message
 from theriac.store import Store
+
+Answer = TypeVar("Answer")
+
+_TRIES, _PAUSE = 5, 0.2
+"""How often the chain is asked at its latest block, and the seconds in between."""
 
 _ERC_1271: ABI = [
     {
@@ -132,6 +138,27 @@ class Pending:
     objected: bool
 
 
+@dataclass(frozen=True)
+class Moment:
+    """The latest block, and what the chain said at it. A block says the same for ever, so it is asked once."""
+
+    head: Header
+    _said: dict[tuple[Any, ...], Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def time(self) -> int:
+        """The block's second since 1970."""
+        return int(self.head.time.timestamp())
+
+    def once(self, ask: Callable[..., Answer], *arguments: Any) -> Answer:
+        """What `ask(*arguments, block=...)` answers at this block."""
+        place = (ask, *arguments)
+        if place not in self._said:
+            self._said[place] = ask(*arguments, block=self.head.number)
+        answer: Answer = self._said[place]
+        return answer
+
+
 class Chain:
     """The chain as a health client sees it."""
 
@@ -142,6 +169,7 @@ class Chain:
         self._node = Node(web3)
         self._domains: dict[str, Domain] = {}
         self._times: dict[str, int] = {}
+        self._moment: Moment | None = None
         self._index_path = index
         self._index: Index | None = None
 
@@ -168,6 +196,25 @@ class Chain:
             self._times[event.block_hash] = int(header.time.timestamp())
         return self._times[event.block_hash]
 
+    # -- one block ---------------------------------------------------------------------------------------------------
+
+    def moment(self) -> Moment:
+        """The chain at its latest block; with what was asked of it before, as long as no block came."""
+        head = self._node.head()
+        if self._moment is None or self._moment.head.hash != head.hash:
+            self._moment = Moment(head)
+        return self._moment
+
+    def at_head(self, ask: Callable[[Moment], Answer]) -> Answer:
+        """What `ask` finds at the latest block, all of it at the same one."""
+        for _ in range(_TRIES - 1):
+            try:
+                return ask(self.moment())
+            except ChainRefused:
+                # Behind one address there can be several nodes, and one may not have the block yet.
+                time.sleep(_PAUSE)
+        return ask(self.moment())
+
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def domain(self, contract: str) -> Domain:
@@ -179,8 +226,8 @@ class Chain:
             )
         return self._domains[contract]
 
-    def authority(self, pseudonym: str) -> Authority:
-        found = self._call("Keys", "authorityOf", pseudonym)
+    def authority(self, pseudonym: str, *, block: int | str = "latest") -> Authority:
+        found = self._call("Keys", "authorityOf", pseudonym, block=block)
         return Authority(found["controller"], found["era"], found["version"], found["frozen"])
 
     def publisher(self, pseudonym: str) -> tuple[str, int]:
@@ -214,9 +261,9 @@ class Chain:
         """How many letters of an account were carried for it."""
         return int(self._call("Letters", "nonceOf", sender))
 
-    def grant(self, pseudonym: str, reader: str, purpose: Purpose) -> dict[str, Any]:
+    def grant(self, pseudonym: str, reader: str, purpose: Purpose, *, block: int | str = "latest") -> dict[str, Any]:
         """A grant as the chain has it, live or not."""
-        return dict(self._call("Grants", "grantOf", pseudonym, reader, purpose.number))
+        return dict(self._call("Grants", "grantOf", pseudonym, reader, purpose.number, block=block))
 
     def parent(self, pseudonym: str, by: int) -> dict[str, Any]:
         """What a grant can stand under, as the chain has it: holder, generation and expiry."""
@@ -230,12 +277,14 @@ class Chain:
         """From whose grant a referral came."""
         return str(self._call("Grants", "referrerOf", pseudonym, reader, purpose.number))
 
-    def explain(self, pseudonym: str, reader: str, scope: int, purpose: Purpose) -> Refusal:
-        return Refusal(self._call("Grants", "explain", pseudonym, reader, scope, purpose.number))
+    def explain(
+        self, pseudonym: str, reader: str, scope: int, purpose: Purpose, *, block: int | str = "latest"
+    ) -> Refusal:
+        return Refusal(self._call("Grants", "explain", pseudonym, reader, scope, purpose.number, block=block))
 
-    def member_of(self, account: str) -> int:
+    def member_of(self, account: str, *, block: int | str = "latest") -> int:
         """The number of the member that an account belongs to, in standing or not; zero for none."""
-        return int(self._call("Consortium", "affiliationOf", account)["member"])
+        return int(self._call("Consortium", "affiliationOf", account, block=block)["member"])
 
     def standing(self, account: str, roles: int) -> int:
         return int(self._call("Consortium", "standing", account, roles))
@@ -270,8 +319,8 @@ class Chain:
             return False
         return bytes(answer) == _ERC_1271_ACCEPTED
 
-    def _call(self, contract: str, function: str, *arguments: Any) -> Any:
-        return self.contracts.call(self.contracts[contract].functions[function](*arguments))
+    def _call(self, contract: str, function: str, *arguments: Any, block: int | str = "latest") -> Any:
+        return self.contracts.call(self.contracts[contract].functions[function](*arguments), block=block)
 
     # -- documents ---------------------------------------------------------------------------------------------------
 

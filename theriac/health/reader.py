@@ -27,7 +27,7 @@ from theriac.errors import (
 from theriac.health import documents, records
 from theriac.health.accesslog import Book
 from theriac.health.bundle import Bundle, Capsule, IndexFile, Opening, RecordKey, read_index
-from theriac.health.chain import Chain, Refusal, digests_of
+from theriac.health.chain import Chain, Moment, Refusal, digests_of
 from theriac.health.hours import HOURS, Nodes, hour_of_seconds, time_of
 from theriac.health.keystore import write_private
 from theriac.health.messages import member_address
@@ -36,9 +36,6 @@ from theriac.health.scope import PURPOSES, SINGLE_RECORDS, KeyClass, Purpose, bi
 from theriac.health.search import hours_back
 from theriac.health.vault import Entry
 from theriac.store import Store
-
-_TRIES = 5
-"""How often a reader looks for a moment in which the chain's head stands still."""
 
 _HEAD = 64 * 1024
 """Bytes that surely hold the header of a file with one reader."""
@@ -56,7 +53,9 @@ class Answer(Protocol):
 class Gate(Protocol):
     """Who says on the chain whether a reader may look: grants, or an emergency."""
 
-    def explain(self, pseudonym: str, reader: str, scope: int, purpose: Purpose) -> Answer: ...
+    def explain(
+        self, pseudonym: str, reader: str, scope: int, purpose: Purpose, *, block: int | str = ...
+    ) -> Answer: ...
 
 
 @dataclass(frozen=True)
@@ -164,9 +163,22 @@ class Reader:
 
     def check(self, pseudonym: str, *, bit: int, purpose: Purpose, wanted: str) -> None:
         """:raises NotGranted: the chain says no, and by which rule."""
-        refusal = self._gate.explain(pseudonym, self.account, 1 << bit, purpose)
+        refusal = self.chain.at_head(lambda moment: self._refusal(moment, pseudonym, 1 << bit, purpose))
         if refusal:
             raise NotGranted(reader=self.account, wanted=wanted, rule=refusal.sentence)
+
+    def _refusal(self, moment: Moment, pseudonym: str, scope: int, purpose: Purpose) -> Answer:
+        """What the gate says at a moment."""
+        return moment.once(self._gate.explain, pseudonym, self.account, scope, purpose)
+
+    def _allowed(self, pseudonym: str, classes: Iterable[str], purpose: Purpose) -> set[str]:
+        """Those of the classes, by name, that may be read now."""
+        scopes = {cls: 1 << bit_of(KeyClass.parse(cls)) for cls in classes}
+        return self.chain.at_head(
+            lambda moment: {
+                cls for cls, scope in scopes.items() if not self._refusal(moment, pseudonym, scope, purpose)
+            }
+        )
 
     # -- learning ----------------------------------------------------------------------------------------------------
 
@@ -257,6 +269,8 @@ class Reader:
         class stand under several pseudonyms the latest of their beginnings counts.
         """
         known = self._load(pseudonym)
+        held = {opening.cls for opening in known.openings.values()} & {str(cls) for cls in classes}
+        allowed = self._allowed(pseudonym, held, purpose)
         found: dict[KeyClass, datetime | None] = {}
         for cls in classes:
             oldest: dict[str, Opening] = {}
@@ -264,7 +278,7 @@ class Reader:
                 before = oldest.get(opening.source, opening)
                 if opening.cls == str(cls) and opening.generation <= before.generation:
                     oldest[opening.source] = opening
-            if oldest and not self._gate.explain(pseudonym, self.account, 1 << bit_of(cls), purpose):
+            if oldest and str(cls) in allowed:
                 begun = [time for opening in oldest.values() if (time := _begun(opening)) is not None]
                 found[cls] = max(begun, default=None)
         return found
@@ -285,12 +299,12 @@ class Reader:
         :param code: only records with this in one of their codes; `within` only those anchored since then.
         """
         known = self._load(pseudonym)
-        wanted = {str(cls) for cls in classes} if classes is not None else None
+        held = {cls for _, cls in known.indexes}
+        wanted = held if classes is None else held & {str(cls) for cls in classes}
+        allowed = self._allowed(pseudonym, wanted, purpose)
         found: dict[tuple[str, str], Listed] = {}
         for (source, cls), file in known.indexes.items():
-            if wanted is not None and cls not in wanted:
-                continue
-            if self._gate.explain(pseudonym, self.account, 1 << bit_of(KeyClass.parse(cls)), purpose):
+            if cls not in allowed:
                 continue
             for entry in self._entries(known, file):
                 found[source, entry.digest] = _listed(entry)
@@ -356,31 +370,41 @@ class Reader:
             opened = self._open_unfiled(pseudonym, known, digest, purpose)
             # The class whose key opened it is what was granted, whatever the record calls itself.
             cls, _, _ = known.places.get(digest, (opened.manifest.cls, 0, 0))
-        opened.check_author(digest=digest)
-        self._sign_receipt(pseudonym, digest, cls, purpose=purpose, single=single, act=act, to=to)
+        try:
+            opened.check_author(digest=digest)
+            self._sign_receipt(pseudonym, digest, cls, purpose=purpose, single=single, act=act, to=to)
+        except BaseException:
+            opened.content.close()
+            raise
         return opened
 
     def _sign_receipt(
         self, pseudonym: str, digest: str, cls: str, *, purpose: Purpose, single: bool, act: str, to: str
     ) -> None:
         bit = SINGLE_RECORDS if single else bit_of(KeyClass.parse(cls))
-        for _ in range(_TRIES):
-            # The receipt names a time at which the chain let this reader in, which the patient checks.
-            time = self.chain.time()
-            self.check(pseudonym, bit=bit, purpose=purpose, wanted=f"record {digest[:16]}")
-            rule = Rule.SINGLE if single else self._rule(pseudonym, bit, purpose, time)
-            if self.chain.time() == time:
-                break
-        self.book.issue(pseudonym, record=digest, cls=cls, purpose=purpose, rule=rule, act=act, to=to, time=time)
 
-    def _rule(self, pseudonym: str, bit: int, purpose: Purpose, time: int) -> Rule:
+        def let_in(moment: Moment) -> tuple[Rule, int, int]:
+            refusal = self._refusal(moment, pseudonym, 1 << bit, purpose)
+            if refusal:
+                raise NotGranted(reader=self.account, wanted=f"record {digest[:16]}", rule=refusal.sentence)
+            rule = Rule.SINGLE if single else self._rule(moment, pseudonym, bit, purpose)
+            return rule, moment.once(self.chain.member_of, self.account), moment.time
+
+        # Asked again, since fetching can take minutes. The receipt names a time at which the chain let this reader in,
+        # which the patient checks.
+        rule, member, time = self.chain.at_head(let_in)
+        self.book.issue(
+            pseudonym, record=digest, cls=cls, purpose=purpose, rule=rule, act=act, to=to, time=time, member=member
+        )
+
+    def _rule(self, moment: Moment, pseudonym: str, bit: int, purpose: Purpose) -> Rule:
         """Which of the grants that stand let this reader in; what needs no parent first."""
-        era = self.chain.authority(pseudonym).era
-        member = self.chain.member_of(self.account)
+        era = moment.once(self.chain.authority, pseudonym).era
+        member = moment.once(self.chain.member_of, self.account)
         holders = ((self.account, Rule.GRANT), (member_address(member), Rule.MEMBER))
         for holder, rule in holders:
-            grant = self.chain.grant(pseudonym, holder, purpose)
-            within = grant["start"] <= time < grant["expiry"] and grant["scope"] >> bit & 1
+            grant = moment.once(self.chain.grant, pseudonym, holder, purpose)
+            within = grant["start"] <= moment.time < grant["expiry"] and grant["scope"] >> bit & 1
             if within and grant["era"] == era and not grant["by"]:
                 return rule
         return Rule.PARENT
@@ -422,11 +446,8 @@ class Reader:
 
     def _open_unfiled(self, pseudonym: str, known: _Known, digest: str, purpose: Purpose) -> records.Opened:
         """A record newer than the index: the classes that the chain allows, at the hours where rows can begin."""
-        allowed = [
-            opening
-            for opening in known.openings.values()
-            if not self._gate.explain(pseudonym, self.account, 1 << bit_of(KeyClass.parse(opening.cls)), purpose)
-        ]
+        classes = self._allowed(pseudonym, {opening.cls for opening in known.openings.values()}, purpose)
+        allowed = [opening for opening in known.openings.values() if opening.cls in classes]
         if not allowed:
             grants = self.chain.grant(pseudonym, self.account, purpose)
             lowest = grants["scope"] & -grants["scope"]
