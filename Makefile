@@ -100,6 +100,7 @@ check: $(COMPILER_READY) ## Check format, types, contracts, layers and links
 	@$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
 	@$(BIN)/python -m tools.check_imports
 	@$(BIN)/python -m tools.check_links
+	@$(BIN)/python -m tools.check_properties
 	@$(BIN)/python -m tools.check_descriptors
 	@$(NPM_BIN)/prettier --log-level warn --check 'contracts/**/*.sol'
 	@$(NPM_BIN)/solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'

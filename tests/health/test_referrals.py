@@ -88,6 +88,7 @@ def _in(world: HealthWorld, begun: Case) -> Case:
     return case
 
 
+# property G9
 def test_referral__opens_with_the_phone_off_and_nothing_more(case: Case) -> None:
     # given
     case.refer()
@@ -106,6 +107,7 @@ def test_referral__opens_with_the_phone_off_and_nothing_more(case: Case) -> None
     assert case.colleague.unconfirmed(case.pseudonym) >= {case.known.pseudonym}
 
 
+# property G9
 def test_referral__ends_by_its_keys_with_the_phone_off(case: Case) -> None:
     # given a referral to next Monday
     letter = case.refer()
@@ -138,6 +140,7 @@ def test_referral__is_taken_into_the_vault_and_follows_a_rotation(case: Case) ->
     assert case.colleague.unconfirmed(case.pseudonym) == frozenset()
 
 
+# property G9
 @pytest.mark.parametrize("how", ["revoked", "narrowed", "replaced", "the referral alone"])
 def test_referral__locked_out_with_its_parent(case: Case, how: str) -> None:
     # given a referral that the patient's client knows of
