@@ -23,6 +23,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -376,7 +377,14 @@ class Stores:
         self.meet()
 
     def meet(self) -> None:
-        """Waits until each running owner hears of all running keepers. Raises EngineError."""
+        """Waits until all nodes are connected, and each owner hears of all keepers, of those that run.
+
+        Raises EngineError.
+        """
+        for node in self.nodes:
+            if node.daemon.running:
+                with suppress(OSError):
+                    node.meet()
         for owner in self._owners:
             running = [peer for peer in self.cluster(owner) if peer.daemon.running]
             ids = {peer.id for peer in running}

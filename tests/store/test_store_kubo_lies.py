@@ -275,6 +275,7 @@ def test_put__spells_out_every_option(liar: Liar, store: KuboStore) -> None:
         "raw-leaves": "true",
         "trickle": "false",
         "inline": "false",
+        "local": "true",
         "wrap-with-directory": "false",
         "only-hash": "false",
         "nocopy": "false",
