@@ -334,6 +334,17 @@ class StoreFull(Broken):
         )
 
 
+class NodeFull(Broken):
+    """The disk or the quota of an IPFS node is used up; what the node held before is untouched."""
+
+    def __init__(self, *, address: str) -> None:
+        self.address = address
+        super().__init__(
+            f"There is no room left at the IPFS node at {address}; free some space there, 'ipfs repo gc' removes what "
+            "is not pinned, and put the file again: nothing was lost."
+        )
+
+
 class StoreUnusable(Broken):
     """The operating system refuses the store's folder. `fault` is its own word for why."""
 

@@ -21,7 +21,7 @@ from theriac.store.kubo import KuboStore
 BUILT = CLUSTER.exists() and KUBO.exists()
 MISSING = "Kubo and IPFS Cluster are not built; run `make engine-kubo engine-cluster`, which needs Go 1.26."
 PULSE = 1.0
-PATIENCE = timedelta(seconds=5)
+PATIENCE = timedelta(seconds=3)
 
 
 def put(store: KuboStore, content: bytes) -> Cid:

@@ -28,6 +28,9 @@ _PINNED = "pinned"
 _ELSEWHERE = "remote"
 _UNKNOWN = 404
 
+_ASKING_SECONDS = 60.0
+"""A peer asks all others what they have, and waits for one that just fell silent as long as it believes it alive."""
+
 
 @dataclass(frozen=True, slots=True)
 class Copies:
@@ -92,7 +95,7 @@ class ClusterStore(KuboStore):
         """Every file that the own node pins or that copies were asked for, and where it is. Raises Unavailable."""
         mine = {cid for cid in self.pinned() if _is_ours(cid)}
         own = self._name()
-        for told in self._peer.lines("pins"):
+        for told in self._peer.lines("pins", seconds=_ASKING_SECONDS):
             cid = str(told["cid"])
             if not _is_ours(cid):
                 continue
@@ -127,7 +130,7 @@ class ClusterStore(KuboStore):
             if self._name() in found.faults:
                 super().pin(cid)
             self._order(cid)
-            self._peer.ask(f"pins/{cid}/recover", "POST")
+            self._peer.ask(f"pins/{cid}/recover", "POST", seconds=_ASKING_SECONDS)
             self.lacking.pop(cid, None)
             yield found
 
@@ -182,14 +185,19 @@ class _Peer:
     def close(self) -> None:
         self._session.close()
 
-    def ask(self, path: str, method: str = "GET", *, unless: int = 0) -> Sequence[Mapping[str, Any]]:
-        return list(self.lines(path, method, unless=unless))
+    def ask(
+        self, path: str, method: str = "GET", *, unless: int = 0, seconds: float = 0
+    ) -> Sequence[Mapping[str, Any]]:
+        return list(self.lines(path, method, unless=unless, seconds=seconds))
 
-    def lines(self, path: str, method: str = "GET", *, unless: int = 0) -> Iterator[Mapping[str, Any]]:
+    def lines(
+        self, path: str, method: str = "GET", *, unless: int = 0, seconds: float = 0
+    ) -> Iterator[Mapping[str, Any]]:
         """The objects that it answers, one a line; none where it answers with the status `unless`."""
+        patience = max(self._seconds, seconds)
         try:
             with self._session.request(
-                method, self._url + path, timeout=self._seconds, stream=True, allow_redirects=False
+                method, self._url + path, timeout=patience, stream=True, allow_redirects=False
             ) as answer:
                 if answer.status_code == unless:
                     return
@@ -205,7 +213,7 @@ class _Peer:
                     raise ClusterFailed(address=self.address, answer=f"HTTP {answer.status_code}")
         except (requests.RequestException, OSError) as error:
             silent = isinstance(error, requests.Timeout)
-            fault = f"silent for {self._seconds:g} s" if silent else fault_of(error)
+            fault = f"silent for {patience:g} s" if silent else fault_of(error)
             raise ClusterUnreachable(address=self.address, fault=fault) from error
 
 

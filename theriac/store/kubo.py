@@ -5,6 +5,7 @@ what is got is verified block by block.
 """
 
 import contextlib
+import hashlib
 import json
 import re
 import time
@@ -22,6 +23,7 @@ from theriac.errors import (
     BadNodeAddress,
     CutByProxy,
     NodeFailed,
+    NodeFull,
     NodeUnreachable,
     NotStored,
     Tampered,
@@ -35,6 +37,8 @@ _PIECE_BYTES = 64 << 10
 _NOT_PINNED = ("not pinned", "not part of the pinset")
 _NOT_FOUND = "not found"
 _PROXY = "ipfs-cluster/"
+_EMPTY = Cid.raw(hashlib.sha256().digest())
+_NO_ROOM = ("no space left on device", "disk quota exceeded")
 _CORRUPT = re.compile(r"block (\w+) was corrupt(.*)")
 _HEALED = ", healed"
 
@@ -48,7 +52,6 @@ _IMPORT = {
     "fscache": "false",
     "hash": "sha2-256",
     "inline": "false",
-    "local": "true",
     "max-file-links": str(MAX_LINKS),
     "nocopy": "false",
     "only-hash": "false",
@@ -60,10 +63,10 @@ _IMPORT = {
     "trickle": "false",
     "wrap-with-directory": "false",
 }
-"""`unixfs-v1-2025`, one file, kept and pinned, and its digest told to nobody.
+"""`unixfs-v1-2025`, one file, kept and pinned, and its digest told to nobody."""
 
-`local` is for Cluster's proxy, which else may have other nodes keep a file and not its own.
-"""
+_THROUGH_PROXY = {"local": "true"}
+"""Has Cluster's proxy keep a file at its own node, which it else may leave out. A node takes the word otherwise."""
 
 _PIN = {"recursive": "true", "progress": "true", "fast-provide-root": "false", "fast-provide-dag": "false"}
 
@@ -90,7 +93,7 @@ class KuboStore(Blocks):
         self._address = address
         self._timeout = timeout
         self._closed = False
-        self._proxied = False
+        self._proxied: bool | None = None
         try:
             # Not connect(): it warns of every node younger than the client, and calls before anything was asked.
             self._client = ipfshttpclient.Client(
@@ -125,13 +128,15 @@ class KuboStore(Blocks):
     def put(self, stream: BinaryIO) -> Cid:
         """Store what is left of `stream` at the node, in constant memory, and pin it there.
 
-        Raises WrongCid where the node reports another identifier than the bytes have, NodeUnreachable, NodeFailed, and
-        whatever `stream` raises; what the node took by then is not pinned and goes with its next collection.
+        Raises WrongCid where the node reports another identifier than the bytes have, NodeUnreachable, NodeFailed,
+        NodeFull, CutByProxy, and whatever `stream` raises; what the node took by then is not pinned and goes with its
+        next collection.
         """
+        options = _IMPORT | _THROUGH_PROXY if self._is_proxy() else _IMPORT
         source = _Source(stream)
         body, headers = multipart.stream_files(source, chunk_size=CHUNK_BYTES)
         try:
-            with self._call("add", options=_IMPORT, body=body, headers=headers) as pieces:
+            with self._call("add", options=options, body=body, headers=headers) as pieces:
                 reported = [str(answer.get("Hash")) for answer in _answers(pieces)]
         except Unavailable:
             if source.error is None:
@@ -259,9 +264,15 @@ class KuboStore(Blocks):
         # The node is silent while it waits for its peers.
         return f"{self._timeout.total_seconds() / 2:g}s"
 
+    def _is_proxy(self) -> bool:
+        """Whether a Cluster's proxy answers: it says so at the commands that it does itself."""
+        if self._proxied is None:
+            with contextlib.suppress(NodeFailed):
+                self._holds_true("pin/ls", str(_EMPTY), {"type": "recursive"}, unless=_NOT_PINNED)
+        return bool(self._proxied)
+
     def _notice_proxy(self, response: Response, *_: object, **__: object) -> None:
-        if response.headers.get("Server", "").startswith(_PROXY):
-            self._proxied = True
+        self._proxied = self._proxied or response.headers.get("Server", "").startswith(_PROXY)
 
     # -- the wire ----------------------------------------------------------------------------------------------------
 
@@ -311,6 +322,8 @@ class KuboStore(Blocks):
             fault = f"silent for {self._timeout.total_seconds():g} s"
             raise NodeUnreachable(address=self._address, fault=fault) from error
         except _NodeAnswered as error:
+            if any(reason in str(error) for reason in _NO_ROOM):
+                raise NodeFull(address=self._address) from None
             answer = plain(str(error))
             if cid is not None and _NOT_FOUND in answer:
                 raise NotStored(cid=str(cid), store=self._address) from None
