@@ -1,8 +1,10 @@
 """A program that runs in the background and is found again: by the file with its number, beside what it keeps."""
 
 import ctypes
+import errno
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -150,10 +152,18 @@ def _begun(pid: int) -> str:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind((host, 0))
-        return int(listener.getsockname()[1])
+    """A TCP port that nobody listens on now, and that the system will give to no outgoing connection."""
+    while True:
+        # The system takes 32768 to 60999 for those; a port that is kept for later must not be one of them.
+        port = secrets.randbelow(22_000) + 10_000
+        with socket.socket() as listener:
+            try:
+                listener.bind((host, port))
+            except OSError as taken:
+                if taken.errno != errno.EADDRINUSE:
+                    raise
+                continue
+            return port
 
 
 def need(binary: Path, *, engine: str) -> None:

@@ -111,7 +111,8 @@ def network_options(function: Function) -> Function:
         envvar="THERIAC_STORE",
         default=None,
         show_envvar=True,
-        help="A folder, or an IPFS node such as /ip4/127.0.0.1/tcp/5001. A folder of the project unless said.",
+        help="A folder, or an IPFS node such as /ip4/127.0.0.1/tcp/5001, or NODE,PEER with its Cluster peer. "
+        "A folder of the project unless said.",
     )
     return network(store(function))
 
