@@ -51,8 +51,12 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest
 test: setup ## Run the tests; ARGS=... is given to pytest
 	@$(PYTEST) --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
+.PHONY: test-engines
+test-engines: setup ## Run the tests that need real engines (see engines), some minutes
+	@$(PYTEST) -m "engine and not heavy" $(ARGS)
+
 .PHONY: test-heavy
-test-heavy: setup ## Run the tests that need an engine (see engine-kubo) or gigabytes of data
+test-heavy: setup ## Run the tests that need engines, an hour, or gigabytes of data
 	@$(PYTEST) -m "engine or heavy" $(ARGS)
 
 .PHONY: gas

@@ -22,32 +22,48 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from engines.process import Daemon, EngineError, need
+
 BINARY = Path(__file__).resolve().parents[2] / ".build" / "engines" / "kubo" / "bin" / "ipfs"
 MISSING = "Kubo is not built; run `make engine-kubo`, which needs Go 1.26."
 
-_START_SECONDS = 60
-_STOP_SECONDS = 30
+LOOPBACK = "127.0.0.1"
 
-
-class KuboError(Exception):
-    """The node cannot be had: one sentence."""
+_START_SECONDS = 60.0
 
 
 class KuboNode:
     """A node with its repository in `folder`, made where it is missing. Port 0 lets the system choose.
 
-    `peers` are swarm addresses (`.../p2p/<id>`) of the nodes to stay connected to.
+    `peers` are swarm addresses (`.../p2p/<id>`) of the nodes to stay connected to. `host` is the IPv4 address at which
+    they reach this one; its interface for clients has no password and stays on loopback.
     """
 
     def __init__(
-        self, folder: Path, *, api_port: int = 0, swarm_port: int = 0, peers: Sequence[str] = (), binary: Path = BINARY
+        self,
+        folder: Path,
+        *,
+        api_port: int = 0,
+        swarm_port: int = 0,
+        peers: Sequence[str] = (),
+        host: str = LOOPBACK,
+        lasting: bool = False,
+        prefix: Sequence[str] = (),
+        binary: Path = BINARY,
     ) -> None:
         self.folder = folder
         self._api_port = api_port
         self._swarm_port = swarm_port
         self._peers = peers
+        self._host = host
         self._binary = binary
-        self._daemon: subprocess.Popen[bytes] | None = None
+        environment = {"IPFS_PATH": str(folder), "IPFS_TELEMETRY": "off"}
+        self.daemon = Daemon(
+            [*prefix, binary, "daemon"], name="ipfs", folder=folder, environment=environment, lasting=lasting
+        )
 
     @property
     def api(self) -> str:
@@ -67,58 +83,49 @@ class KuboNode:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
 
-    def start(self) -> None:
-        """Run the daemon and wait until it answers. Raises KuboError."""
-        if not os.access(self._binary, os.X_OK):
-            raise KuboError(MISSING)
+    @property
+    def id(self) -> str:
+        """Its name among its peers, once its repository is made."""
+        return str(json.loads((self.folder / "config").read_text())["Identity"]["PeerID"])
+
+    def found(self) -> None:
+        """Makes its repository where it is missing. Raises EngineError."""
+        need(self._binary, engine="kubo")
         if not (self.folder / "config").exists():
             self._run("init", "--empty-repo")
+
+    def start(self) -> None:
+        """Run the daemon and wait until it answers. Raises EngineError."""
+        if self.daemon.running:
+            return
+        self.found()
         self._configure()
 
         # A daemon that was killed leaves the file in which the next one says where it listens.
         (self.folder / "api").unlink(missing_ok=True)
-        with open(self.folder / "daemon.log", "wb") as log:
-            # In a session of its own: an interrupt at the terminal reaches us, and we end it in order.
-            self._daemon = subprocess.Popen(
-                [self._binary, "daemon"], env=self._environment(), stdout=log, stderr=log, start_new_session=True
-            )
+        self.daemon.start()
         try:
-            self._wait()
+            self.daemon.wait(self._answers, seconds=_START_SECONDS)
         except BaseException:
             self.stop()
             raise
 
-    def wait(self) -> None:
-        """Return when the daemon ends by itself."""
-        if self._daemon is not None:
-            self._daemon.wait()
-
     def kill(self) -> None:
         """End the daemon as a power cut would; `start` runs it again."""
-        if self._daemon is not None:
-            self._daemon.kill()
-            self._daemon.wait()
-        self._daemon = None
+        self.daemon.kill()
 
     def stop(self) -> None:
         """End the daemon, by force where it does not end by itself."""
-        if self._daemon is None:
-            return
-        self._daemon.terminate()
-        try:
-            self._daemon.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-        self._daemon = None
+        self.daemon.stop()
 
     def _configure(self) -> None:
         path = self.folder / "config"
         config: dict[str, Any] = json.loads(path.read_text())
 
         config["Addresses"] |= {
-            "API": f"/ip4/127.0.0.1/tcp/{self._api_port}",
+            "API": f"/ip4/{LOOPBACK}/tcp/{self._api_port}",
             "Gateway": [],
-            "Swarm": [f"/ip4/127.0.0.1/tcp/{self._swarm_port}"],
+            "Swarm": [f"/ip4/{self._host}/tcp/{self._swarm_port}"],
         }
         config["Peering"] = {"Peers": [_peer(address) for address in self._peers]}
         # Nothing here asks or tells anyone who was not named: no lookup, no announcement, no update, no telemetry.
@@ -142,18 +149,9 @@ class KuboNode:
 
         path.write_text(json.dumps(config, indent=2))
 
-    def _wait(self) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
-            if self._daemon is None or self._daemon.poll() is not None:
-                break
-            try:
-                self._ask("version")
-                return
-            except (OSError, urllib.error.URLError):
-                time.sleep(0.05)
-        last = (self.folder / "daemon.log").read_text(errors="replace").strip().splitlines()[-1:]
-        raise KuboError(f"Kubo did not start: {''.join(last) or 'it says nothing'}")
+    def _answers(self) -> bool:
+        self._ask("version")
+        return True
 
     def _ask(self, command: str) -> dict[str, Any]:
         _, _, host, _, port = self.api.split("/")
@@ -164,12 +162,10 @@ class KuboNode:
             return found
 
     def _run(self, *arguments: str) -> None:
-        done = subprocess.run([self._binary, *arguments], env=self._environment(), capture_output=True, text=True)
+        environment = os.environ | {"IPFS_PATH": str(self.folder), "IPFS_TELEMETRY": "off"}
+        done = subprocess.run([self._binary, *arguments], env=environment, capture_output=True, text=True)
         if done.returncode:
-            raise KuboError(f"`ipfs {' '.join(arguments)}` failed: {done.stderr.strip()}")
-
-    def _environment(self) -> dict[str, str]:
-        return os.environ | {"IPFS_PATH": str(self.folder), "IPFS_TELEMETRY": "off"}
+            raise EngineError(f"`ipfs {' '.join(arguments)}` failed: {done.stderr.strip()}")
 
 
 def _peer(address: str) -> dict[str, Any]:
@@ -189,10 +185,11 @@ def main() -> int:
     try:
         with KuboNode(asked.folder, api_port=asked.api, swarm_port=asked.swarm, peers=asked.peer) as node:
             print(f"store  {node.api}\nswarm  {node.swarm}", flush=True)
-            node.wait()
+            while node.daemon.running:
+                time.sleep(1)
     except KeyboardInterrupt:
         return 0
-    except KuboError as error:
+    except EngineError as error:
         print(error, file=sys.stderr)
     return 6
 

@@ -1,0 +1,175 @@
+"""A program that runs in the background and is found again: by the file with its number, beside what it keeps."""
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+_STOP_SECONDS = 30.0
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
+
+
+class EngineError(Exception):
+    """An engine cannot be had, or does not do what it should: one sentence."""
+
+
+class Daemon:
+    """One program with its log and its number in `folder`.
+
+    `lasting` lets it outlive whoever starts it; else the kernel ends it with the thread that did. `command` may begin
+    with a way to run it elsewhere, such as `ip netns exec NAME`.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        name: str,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        lasting: bool = False,
+    ) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self._command = [str(part) for part in command]
+        self._folder = folder
+        self._environment = os.environ | dict(environment or {})
+        self._lasting = lasting
+        self._number = folder / f"{name}.pid"
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Its number in the system, if it runs."""
+        if self._child is not None:
+            return self._child.pid if self._child.poll() is None else None
+        try:
+            noted, begun = self._number.read_text().split()
+        except (OSError, ValueError):
+            return None
+        # A number is given to another program in time; the moment it was started tells them apart.
+        return int(noted) if begun == _begun(int(noted)) else None
+
+    @property
+    def running(self) -> bool:
+        return self.pid is not None
+
+    def start(self) -> None:
+        """Starts it unless it runs."""
+        if self.running:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        parent = os.getpid()
+
+        def bound() -> None:
+            ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+            if os.getppid() != parent:
+                os._exit(1)
+
+        with open(self.log, "ab") as log:
+            # In a session of its own: an interrupt at the terminal does not reach it.
+            self._child = subprocess.Popen(
+                self._command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=None if self._lasting else bound,
+            )
+        self._number.write_text(f"{self._child.pid} {_begun(self._child.pid)}")
+
+    def wait(self, answers: Callable[[], bool], *, seconds: float) -> None:
+        """Waits until `answers` is true. Raises EngineError where it ends or does not answer in time."""
+        deadline = time.monotonic() + seconds
+        while self.running:
+            with suppress(OSError, EngineError):
+                if answers():
+                    return
+            if time.monotonic() > deadline:
+                raise EngineError(f"{self.name} does not answer after {seconds:g} s: {self.said()}")
+            time.sleep(0.05)
+        raise EngineError(f"{self.name} ended at once: {self.said()}")
+
+    def said(self) -> str:
+        """The last line of its log."""
+        with suppress(OSError):
+            lines = self.log.read_bytes()[-4000:].decode(errors="replace").strip().splitlines()
+            return lines[-1] if lines else "it says nothing"
+        return "it says nothing"
+
+    def kill(self) -> None:
+        """Ends it as a power cut would."""
+        self._signal(signal.SIGKILL)
+        self._gone(_STOP_SECONDS)
+
+    def stop(self) -> None:
+        """Ends it, by force where it does not end by itself."""
+        self._signal(signal.SIGCONT)
+        self._signal(signal.SIGTERM)
+        if not self._gone(_STOP_SECONDS):
+            self.kill()
+        self._number.unlink(missing_ok=True)
+
+    def suspend(self) -> None:
+        """Has it answer nothing, while its connections stay."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        pid = self.pid
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _gone(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self.running:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+
+def _begun(pid: int) -> str:
+    """When a program was started, in the kernel's ticks since it was; empty where it is gone or only not yet reaped."""
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if fields[0] == "Z" else fields[19]
+    return ""
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind((host, 0))
+        return int(listener.getsockname()[1])
+
+
+def need(binary: Path, *, engine: str) -> None:
+    """Raises EngineError where a program is not built."""
+    if not os.access(binary, os.X_OK):
+        raise EngineError(f"{engine} is not built; run `make engine-{engine}`, which needs Go 1.26.")
+
+
+def ask(url: str, method: str, *parameters: Any, seconds: float = 10.0) -> Any:
+    """What a chain's node answers to a JSON-RPC request. Raises EngineError where it refuses, OSError."""
+    asked = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
+    request = urllib.request.Request(url, asked, headers={"Content-Type": "application/json"})
+    # What is on this machine is asked without a proxy that the environment may name.
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(request, timeout=seconds) as answer:
+        told = json.load(answer)
+    if "error" in told:
+        raise EngineError(f"{method}: {told['error'].get('message')}")
+    return told["result"]
