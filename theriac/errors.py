@@ -378,7 +378,9 @@ class Unproven(Tampered):
     def __init__(self, *, faults: Mapping[str, str]) -> None:
         self.faults = dict(faults)
         told = "; ".join(f"the node at {endpoint}: {fault}" for endpoint, fault in self.faults.items())
-        super().__init__(f"What was said of the chain is not proven ({told}); nothing was done with it, ask other nodes.")
+        super().__init__(
+            f"What was said of the chain is not proven ({told}); nothing was done with it, ask other nodes."
+        )
 
 
 class OtherValidators(Tampered):
@@ -401,8 +403,8 @@ class StaleChain(Unavailable):
         self.block = block
         self.fault = fault
         super().__init__(
-            f"Block {block} is the newest that {endpoint} show, and {fault}: newer ones are kept back, the chain stands "
-            "still, or this machine's clock is wrong; see to the clock, try again, or ask other nodes."
+            f"Block {block} is the newest that {endpoint} show, and {fault}: newer ones are kept back, the chain "
+            "stands still, or this machine's clock is wrong; see to the clock, try again, or ask other nodes."
         )
 
 
