@@ -15,7 +15,7 @@ import click
 from web3 import HTTPProvider, Web3
 
 from scripts._accounts import ApeSigner, find
-from scripts._cli import Failure
+from scripts._cli import LIGHT, Failure, cleaned
 from theriac.errors import DamagedKeystore
 from theriac.health.chain import Chain
 from theriac.health.keystore import write_private
@@ -26,12 +26,13 @@ from theriac.ledger.sender import Sender
 from theriac.store import LocalStore, Store
 
 if TYPE_CHECKING:
+    from theriac.ledger.light.provider import LightProvider
     from theriac.store.cluster import ClusterStore
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
-_TAKEN = ("store", "outbox")
+_TAKEN = ("store", "outbox", "light")
 
 
 def home() -> Path:
@@ -65,6 +66,10 @@ class Site:
     @property
     def deployments(self) -> Path:
         return home() / "deployments"
+
+    def connection(self) -> Web3:
+        """A connection for another thread, which believes no more than this one."""
+        return self.web3 if Node(self.web3).proving else Web3(HTTPProvider(self.uri))
 
     @property
     def has_contracts(self) -> bool:
@@ -207,7 +212,7 @@ def _tell_lacking(store: "ClusterStore") -> None:
 
 @contextmanager
 def connected(network: str, store: str | None = None) -> Iterator[Site]:
-    """The network by Ape's name for it, connected.
+    """The network by Ape's name for it, connected; with `--light`, to nodes that have to prove what they say.
 
     Ape says what networks there are and checks the chain's id; what is asked of a node over HTTP goes by a connection
     of our own, which never waits for ever.
@@ -217,6 +222,10 @@ def connected(network: str, store: str | None = None) -> Iterator[Site]:
 
     if logger.level == LogLevel.INFO:
         logger.set_level(LogLevel.WARNING)
+    if LIGHT.get("light"):
+        with _proven(network, store) as site:
+            yield site
+        return
     with ExitStack() as stack:
         try:
             provider = stack.enter_context(ape.networks.parse_network_choice(network))
@@ -241,6 +250,45 @@ def connected(network: str, store: str | None = None) -> Iterator[Site]:
 
 
 @contextmanager
+def _proven(network: str, store: str | None) -> Iterator[Site]:
+    """The network as a light client sees it; says at the end which node lied."""
+    import ape
+
+    ecosystem_name, name, provider = _parts(network)
+    ecosystem = ape.networks.get_ecosystem(ecosystem_name)
+    label = name if ecosystem.name == "ethereum" else f"{ecosystem.name}-{name}"
+    light = _light(label, provider)
+    site = Site(
+        name=label,
+        web3=Web3(light),
+        ecosystem=ecosystem,
+        depth=int(ecosystem.get_network(name).required_confirmations),
+        lasting=name != "local",
+        play=name in ("local", "dev"),
+        place=store,
+        uri=light.endpoint_uri,
+    )
+    site._open.callback(light.close)
+    try:
+        with site._open:
+            yield site
+    finally:
+        for fault in light.faults:
+            click.echo(cleaned(fault), err=True)
+
+
+def _light(label: str, provider: str) -> "LightProvider":
+    """What proves the answers of the nodes that were named: by `--node`, and as Ape's provider where that is one."""
+    from theriac.ledger.light.anchor import Anchor
+    from theriac.ledger.light.provider import LightProvider
+
+    named = dict.fromkeys([*([provider] if provider.startswith("http") else []), *LIGHT.get("nodes", ())])
+    if len(named) < 2 or not all(re.match(r"https?://[^/]", each) for each in named):
+        raise Failure("A light client asks two nodes, so that one shows what another keeps back: give --node twice.")
+    return LightProvider(Anchor.load(Path(LIGHT["light"])), list(named), folder=home() / label / "light")
+
+
+@contextmanager
 def unconnected(who: str, store: str | None, *, network: str) -> Iterator[Site]:
     """The network as somebody who worked on it before knows it, without asking it; `answers` is False.
 
@@ -259,7 +307,7 @@ def unconnected(who: str, store: str | None, *, network: str) -> Iterator[Site]:
     ecosystem = ape.networks.get_ecosystem(ecosystem_name)
     site = Site(
         name=label,
-        web3=Web3(HTTPProvider(uri)),
+        web3=Web3(_light(label, provider) if LIGHT.get("light") else HTTPProvider(uri)),
         ecosystem=ecosystem,
         depth=int(ecosystem.get_network(name).required_confirmations),
         lasting=name != "local",
@@ -282,14 +330,14 @@ def _parts(network: str) -> tuple[str, str, str]:
     return ecosystem, name, parts[2]
 
 
-def is_silent(uri: str, *, seconds: float = 2.0) -> bool:
-    """Whether nothing answers at a node's address now."""
+def is_silent(site: Site, *, seconds: float = 2.0) -> bool:
+    """Whether the chain does not answer now, or shows nothing that could be acted upon."""
     from datetime import timedelta
 
     from theriac.errors import Unavailable
 
     try:
-        Node(Web3(HTTPProvider(uri)), timeout=timedelta(seconds=seconds)).chain_id()
+        Node(site.web3, timeout=timedelta(seconds=seconds)).head()
     except Unavailable:
         return True
     return False
