@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -156,10 +157,13 @@ def _begun(pid: int) -> str:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind((host, 0))
-        return int(listener.getsockname()[1])
+    """A TCP port that nobody listens on now, and that the system will give to no outgoing connection."""
+    while True:
+        # The system takes 32768 to 60999 for those; a port that is kept for later must not be one of them.
+        port = secrets.randbelow(22_000) + 10_000
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind((host, port))
+            return port
 
 
 def need(binary: Path, *, engine: str) -> None:
