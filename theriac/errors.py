@@ -361,6 +361,51 @@ class ChainLied(Tampered):
         super().__init__(f"The chain at {endpoint} contradicts itself ({fault}); ask a node that you trust.")
 
 
+class BadAnchor(BadInput):
+    """What a light client is to start from cannot be used."""
+
+    def __init__(self, *, source: str, field: str, fault: str) -> None:
+        self.source = source
+        self.field = field
+        self.fault = fault
+        where = f"{source}, {field}" if field else source
+        super().__init__(f"This is no anchor for a light client ({where}: {fault}); ask the board for an invitation.")
+
+
+class Unproven(Tampered):
+    """What nodes said of the chain is not proven by what they gave for it. `faults` by the node's address."""
+
+    def __init__(self, *, faults: Mapping[str, str]) -> None:
+        self.faults = dict(faults)
+        told = "; ".join(f"the node at {endpoint}: {fault}" for endpoint, fault in self.faults.items())
+        super().__init__(f"What was said of the chain is not proven ({told}); nothing was done with it, ask other nodes.")
+
+
+class OtherValidators(Tampered):
+    """Blocks are sealed by others than a light client's anchor names. `faults` by the node's address."""
+
+    def __init__(self, *, faults: Mapping[str, str]) -> None:
+        self.faults = dict(faults)
+        told = "; ".join(f"the node at {endpoint}: {fault}" for endpoint, fault in self.faults.items())
+        super().__init__(
+            f"The chain's validators are not those of your invitation ({told}); get a new invitation from the board, "
+            "and if it says that no validator joined or left, ask other nodes."
+        )
+
+
+class StaleChain(Unavailable):
+    """The newest block that nodes show is too old to act upon, or older than one that was seen before."""
+
+    def __init__(self, *, endpoint: str, block: int, fault: str) -> None:
+        self.endpoint = endpoint
+        self.block = block
+        self.fault = fault
+        super().__init__(
+            f"Block {block} is the newest that {endpoint} show, and {fault}: newer ones are kept back, the chain stands "
+            "still, or this machine's clock is wrong; see to the clock, try again, or ask other nodes."
+        )
+
+
 class WrongChain(BadInput):
     """A file of this project belongs to another chain than the one that answers."""
 
