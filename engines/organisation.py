@@ -32,11 +32,14 @@ from engines.cluster.peer import ClusterPeer
 from engines.kaia.network import CHAIN_ID, LOOPBACK, PUBLIC_APIS, KaiaNode, Place
 from engines.kubo.node import KuboNode
 from engines.process import Daemon, EngineError, free_port
+from theriac.consortium.peers import Card
 
 NETWORK = "consortium"
 
 # The kernel takes the name of a socket up to 107 bytes.
 _LONGEST_SOCKET = 100
+
+_SECRET = "cluster-secret.json"
 
 # What a lost peer kept is kept elsewhere some pulses later, in seconds.
 _PULSE = 5.0
@@ -60,22 +63,6 @@ class Ports:
     def near(cls, base: int, host: str = LOOPBACK) -> "Ports":
         """Those from a number on; where somebody listens already, any free one."""
         return cls(**{each.name: _free(base + place, host) for place, each in enumerate(fields(cls))})
-
-
-@dataclass(frozen=True)
-class Card:
-    """What others need to reach an organisation's nodes; nothing in it is secret.
-
-    `chain` is its node's address as Kaia writes it; `store`, `guests` and `cluster` are multiaddresses with the peer's
-    name, empty where it has none. `validates` says that its node seals blocks.
-    """
-
-    name: str
-    validates: bool
-    chain: str
-    store: str = ""
-    guests: str = ""
-    cluster: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,6 +133,17 @@ class Organisation:
             write(path, facts | {"ports": asdict(ports or Ports())})
         return cls(folder, lasting=lasting)
 
+    def settle(self, **facts: Any) -> "Organisation":
+        """The same with other facts in its file: `validates`, `copies`."""
+        path = self.folder / "organisation.json"
+        write(path, {**_read(path), **facts})
+        return Organisation(self.folder, lasting=self._lasting)
+
+    def share(self, secret: str) -> "Organisation":
+        """The same with this as the secret of its own Cluster, in hex."""
+        write(self.folder / _SECRET, secret)
+        return Organisation(self.folder, lasting=self._lasting)
+
     # -- founding ----------------------------------------------------------------------------------------------------
 
     @property
@@ -181,7 +179,7 @@ class Organisation:
     @property
     def secret(self) -> str:
         """The secret of its own Cluster in hex, made where it is missing: with it one may keep copies, and no more."""
-        path = self.folder / "cluster-secret.json"
+        path = self.folder / _SECRET
         if not path.exists():
             write(path, secrets.token_hex(32))
         return str(_read(path))
@@ -248,13 +246,17 @@ class Organisation:
         side_by_side([peer.start for peer in (self.cluster, *keepers)])
 
     def configure_store(self) -> None:
-        """Tells its nodes and peers of the others, for their next start."""
+        """Tells its nodes and peers of the others, for their next start. Raises EngineError."""
         if self.store is None or self.cluster is None or self.guests is None:
             return
         others = [address for card in self.peers() for address in (card.store, card.guests) if address]
         self.store.peer_with([*others, _swarm(self.guests)])
         self.guests.peer_with([*others, _swarm(self.store)])
         self.cluster.knows([], owners=[self.cluster.id])
+        for each in (self.store, self.guests, self.cluster, *self.keepers()):
+            each.found()
+            if not each.daemon.running:
+                each.configure()
 
     def keepers(self) -> list[ClusterPeer]:
         """Its peers in the Clusters of those for whom it keeps copies."""

@@ -41,7 +41,7 @@ class Daemon:
     ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
-        self._command = [str(part) for part in command]
+        self.command = [str(part) for part in command]
         self._folder = folder
         self._environment = _without_secrets(os.environ) | dict(environment or {})
         self._lasting = lasting
@@ -79,7 +79,7 @@ class Daemon:
         with open(self.log, "ab") as log:
             # In a session of its own: an interrupt at the terminal does not reach it.
             self._child = subprocess.Popen(
-                self._command,
+                self.command,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

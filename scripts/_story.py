@@ -16,7 +16,9 @@ from scripts._world import MEMBERS, Place, World, shown
 _RESULT = {
     "resourceType": "Observation",
     "status": "final",
-    "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}]}],
+    "category": [
+        {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}]}
+    ],
     "code": {"coding": [{"system": "http://loinc.org", "code": "4548-4", "display": "Hemoglobin A1c"}]},
     "valueQuantity": {"value": 6.1, "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"},
 }
@@ -104,7 +106,9 @@ def tell(world: World | None = None) -> dict[str, Any]:
     story.told(patients, "patient", "revoke", okafor, "--as", ann, "--yes")
     second = _seal(story, clinic, ann, papers / f"{ann}-2.json", 5.9)
     story.told(patients, "patient", "watch", "--as", ann)
-    refusal = story.refused(doctor, "clinic", "open", pseudonym, second, "-o", str(read.with_name(f"{ann}-refused.json")))
+    refusal = story.refused(
+        doctor, "clinic", "open", pseudonym, second, "-o", str(read.with_name(f"{ann}-refused.json"))
+    )
     return {
         "patient": ann,
         "home": made["home"],

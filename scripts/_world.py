@@ -21,8 +21,8 @@ from typing import Any
 
 from engines.consortium import Consortium
 from engines.organisation import NETWORK, Organisation
-from engines.process import EngineError
 from scripts._cli import Failure
+from scripts._inviting import in_sentences
 from scripts._site import PROJECT, Site, connected, home
 from theriac.health.keystore import write_private
 from theriac.ledger.deployment import Deployment
@@ -94,6 +94,7 @@ class Place:
     account: str
     network: str
     store: str
+    nodes: Path
 
     @property
     def home(self) -> Path:
@@ -118,6 +119,7 @@ class Place:
             "THERIAC_ACCOUNT": str(self.keystore),
             "THERIAC_PAYER": str(self.keystore),
             "THERIAC_AS": self.who,
+            "THERIAC_NODES": str(self.nodes),
             "THERIAC_PASSPHRASE": passphrase,
             f"APE_ACCOUNTS_{self.account}_PASSPHRASE": passphrase,
         }
@@ -180,6 +182,7 @@ class World:
             account,
             organisations[network].network,
             str(organisations[store].place),
+            organisations[network].folder,
         )
 
     @property
@@ -285,7 +288,9 @@ class World:
             ]
             expiry = int(moment(UNTIL).timestamp())
             calls = [
-                Intent(functions.admit(accounts[each], int(Role.parse(each.roles)), 1, expiry), name=f"admit {each.name}")
+                Intent(
+                    functions.admit(accounts[each], int(Role.parse(each.roles)), 1, expiry), name=f"admit {each.name}"
+                )
                 for each in missing
             ]
             for outcome in site.sender(str(self.board.keystore)).send_all(calls):
@@ -352,12 +357,3 @@ def shown(path: Path) -> str:
         return str(path.relative_to(PROJECT))
     except ValueError:
         return str(path)
-
-
-@contextmanager
-def in_sentences() -> Iterator[None]:
-    """An engine's fault is a sentence already; a person is told it."""
-    try:
-        yield
-    except EngineError as fault:
-        raise Failure(str(fault), 6) from None
