@@ -6,6 +6,7 @@
 import errno
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,10 +66,18 @@ def _writing(trouble: OSError) -> bool:
     return trouble.errno in (errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 
 
+def _reach_engines() -> None:
+    """`ape run` takes the project off Python's path once the scripts are read; what they import later is there too."""
+    project = str(Path(__file__).resolve().parent.parent)
+    if project not in sys.path:
+        sys.path.append(project)
+
+
 class _InSentences:
     """Turns whatever is raised inside into a Failure, so that no traceback reaches a user."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        _reach_engines()
         try:
             return super().invoke(ctx)  # type: ignore[misc]
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):

@@ -526,6 +526,71 @@ class NotDeployed(BadInput):
         super().__init__(f"{contract} is not deployed on {network}; run `ape run deploy` for this network first.")
 
 
+class BadPeer(BadInput):
+    """What somebody says of its nodes cannot be, or stands in another's place."""
+
+    def __init__(self, *, name: str, fault: str) -> None:
+        self.name = name
+        self.fault = fault
+        super().__init__(f"The nodes of {name} cannot be taken in: {fault}; have it mend that and ask again.")
+
+
+class BadInvitation(BadInput):
+    """A request or an invitation to a consortium is not what it must be. `what` says which of them."""
+
+    def __init__(self, *, what: str, fault: str) -> None:
+        self.what = what
+        self.fault = fault
+        super().__init__(f"This {what} cannot be used: {fault}; ask whoever wrote it for another.")
+
+
+class InvitationForAnother(Refused):
+    """An invitation answers another request than the one that was made here."""
+
+    def __init__(self, *, invited: str, here: str) -> None:
+        self.invited = invited
+        self.here = here
+        super().__init__(
+            f"This invitation is for a request of {invited}, and the one that was made here, by {here}, is another; "
+            "send the board the newest request, and use the invitation that answers it."
+        )
+
+
+class InvitationOver(Refused):
+    """An invitation counts no more, or not yet. Times are Unix seconds."""
+
+    def __init__(self, *, expires: int, now: int) -> None:
+        self.expires = expires
+        self.now = now
+        super().__init__(
+            f"This invitation does not count at this time (it ends at second {expires}, it is now {now}); "
+            "check this machine's clock, or ask the board for another."
+        )
+
+
+class InvitationForged(Tampered):
+    """A request or an invitation is not signed by whom it names, or was changed since."""
+
+    def __init__(self, *, what: str, signer: str) -> None:
+        self.what = what
+        self.signer = signer
+        super().__init__(
+            f"This {what} was not signed as it stands by {signer}, whom it names; use nothing of it, and ask for it anew "
+            "by another way."
+        )
+
+
+class NotTheBoardsInvitation(Tampered):
+    """Who signed an invitation is not the board: not whom one was told, or not whom the chain names."""
+
+    def __init__(self, *, signer: str, board: str) -> None:
+        self.signer = signer
+        self.board = board
+        super().__init__(
+            f"This invitation was signed by {signer}, and the board is {board}; use nothing of it, and ask the board."
+        )
+
+
 class NoAbi(BadInput):
     """The package knows no contract, function or event of that name."""
 

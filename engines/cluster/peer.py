@@ -180,6 +180,10 @@ class ClusterPeer:
         self.ask("version")
         return True
 
+    def configure(self) -> None:
+        """Writes what it reads when it starts, for whoever else starts it."""
+        self._configure()
+
     def _configure(self) -> None:
         path = self.folder / "service.json"
         config: dict[str, Any] = json.loads(path.read_text())

@@ -133,6 +133,10 @@ class KuboNode:
         """End the daemon, by force where it does not end by itself."""
         self.daemon.stop()
 
+    def configure(self) -> None:
+        """Writes what it reads when it starts, for whoever else starts it."""
+        self._configure()
+
     def _configure(self) -> None:
         path = self.folder / "config"
         config: dict[str, Any] = json.loads(path.read_text())
