@@ -59,6 +59,10 @@ class _Unanswered(Exception):
         super().__init__(reason)
 
 
+class _TooLong(Exception):
+    """An answer is longer than was asked for."""
+
+
 @dataclass(frozen=True)
 class Header:
     """A block as far as the ledger looks at it. Fees in wei a unit of gas; None where the chain has no base fee."""
@@ -240,8 +244,11 @@ class Node:
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
-    def request(self, method: str, parameters: Sequence[Any]) -> Any:
-        """The result of a JSON-RPC request. Raises ChainSilent, ChainRefused, CallFailed."""
+    def request(self, method: str, parameters: Sequence[Any], *, longest: int | None = None) -> Any:
+        """The result of a JSON-RPC request. Raises ChainSilent, ChainRefused, CallFailed.
+
+        An answer over HTTP of more than `longest` bytes is read no further, and counts as a refusal.
+        """
         if self.embedded:
             return self._ask_embedded(method, parameters)
 
@@ -249,7 +256,8 @@ class Node:
         pause = 0.05
         while True:
             try:
-                answer = self._ask(method, parameters, within=deadline - time.monotonic())
+                within = deadline - time.monotonic()
+                answer = self._ask(method, parameters, within=within, longest=longest or _LONGEST)
                 break
             except _Unanswered as trouble:
                 # A node that was never reached is more likely misspelt than restarting.
@@ -261,11 +269,11 @@ class Node:
         self._answered = True
         return self._result(method, answer)
 
-    def _ask(self, method: str, parameters: Sequence[Any], *, within: float) -> Any:
+    def _ask(self, method: str, parameters: Sequence[Any], *, within: float, longest: int) -> Any:
         """One attempt."""
         try:
             if self._http is not None:
-                return self._http.ask(method, parameters, within=within)
+                return self._http.ask(method, parameters, within=within, longest=longest)
             make_request = self._web3.provider.make_request
             return _in_time(lambda: make_request(RPCEndpoint(method), parameters), within)
         except requests.HTTPError as trouble:
@@ -277,6 +285,9 @@ class Node:
             raise _Unanswered("no answer") from None
         except (requests.RequestException, OSError, Web3Exception):
             raise _Unanswered("no connection", reached=False) from None
+        except _TooLong:
+            reason = f"its answer has more than {longest >> 20} MiB"
+            raise ChainRefused(endpoint=self.endpoint, method=method, reason=reason) from None
         except ValueError:
             raise ChainRefused(endpoint=self.endpoint, method=method, reason="its answer is not JSON-RPC") from None
 
@@ -445,7 +456,7 @@ class _Http:
         )
         self._numbers = itertools.count(1)
 
-    def ask(self, method: str, parameters: Sequence[Any], *, within: float) -> Any:
+    def ask(self, method: str, parameters: Sequence[Any], *, within: float, longest: int = _LONGEST) -> Any:
         deadline = time.monotonic() + within
         asked = {"jsonrpc": "2.0", "id": next(self._numbers), "method": method, "params": list(parameters)}
         request = self._session.prepare_request(
@@ -455,12 +466,12 @@ class _Http:
             received = bytearray()
             while part := response.raw.read1(_PART, decode_content=True):
                 received += part
-                if len(received) > _LONGEST:
-                    raise ValueError("an answer without end")
+                if len(received) > longest:
+                    raise _TooLong
                 if time.monotonic() > deadline:
                     raise TimeoutError
         try:
-            answer = parse_json(bytes(received))
+            answer = parse_json(received)
         except ValueError:
             response.raise_for_status()
             raise
