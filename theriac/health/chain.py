@@ -16,6 +16,7 @@ from web3 import Web3
 from theriac.errors import BadDocument, NoBundle, NoProfile, NotStored, TheriacError
 from theriac.health import documents
 from theriac.health.bundle import Bundle, Profile
+from theriac.health.days import DayRow
 from theriac.health.hours import hour_at
 from theriac.health.scope import Purpose
 from theriac.ledger.codec import checksummed
@@ -78,20 +79,6 @@ class Anchoring:
     pseudonym: str
     author: int
     digest: bytes
-    block: int
-
-
-@dataclass(frozen=True)
-class DayRow:
-    """A row that counts of a day's root: the member that anchored it, the bundle's version, the digest of the sealed
-    proofs, and the block.
-    """
-
-    pseudonym: str
-    author: int
-    version: int
-    root: bytes
-    proofs: bytes
     block: int
 
 
