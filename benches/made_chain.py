@@ -127,7 +127,11 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        try:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        except ValueError:
+            # Whoever asked died over it.
+            return
         try:
             told = f'"result":{self.chain.answer(asked["method"], asked["params"])}'
         except ValueError as refused:
