@@ -72,6 +72,10 @@ screenshots: setup ## Make the pictures in docs/img anew
 bench: setup ## Measure how long things take, each beside something measured in the same run
 	@$(BIN)/python -m benches
 
+.PHONY: scale
+scale: setup ## Measure a consortium of its size: gigabytes, and most of an hour; ARGS="--digests 100000" for less
+	@$(BIN)/python -m benches.consortium $(ARGS)
+
 .PHONY: linkage
 linkage: setup ## Play the adversary who links pseudonyms, and write what it finds into docs/unlinkability.md
 	@$(BIN)/python -m benches.linkage --write

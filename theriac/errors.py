@@ -1161,6 +1161,39 @@ class SpoolFull(Broken):
         super().__init__(f"The spool {path} cannot be written ({fault}); free some room and run it again.")
 
 
+class DamagedSpool(Broken):
+    """A plan in the spool cannot be read."""
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} is damaged; remove the folder it is in: its records are in the spool, and are written anew."
+        )
+
+
+class DayNotDeep(Unavailable):
+    """A day's root is on the chain, and not yet as deep as the network demands."""
+
+    def __init__(self, *, root: str) -> None:
+        self.root = root
+        super().__init__(
+            f"The day's root {root[:16]} is anchored, but not deep enough yet; resume in some minutes, nothing is lost."
+        )
+
+
+class NotOnThatDay(Tampered):
+    """Proofs are not of the row of a day's root that names them."""
+
+    def __init__(self, *, root: str, member: int, fault: str) -> None:
+        self.root = root
+        self.member = member
+        self.fault = fault
+        super().__init__(
+            f"These proofs do not hold under the day's root {root[:16]} of member {member}: {fault}; ask that member "
+            "to anchor the records again."
+        )
+
+
 class NotIntroduced(Refused):
     """A writer does not know this patient."""
 

@@ -25,6 +25,7 @@ from theriac.health import records
 from theriac.health.accesslog import Book
 from theriac.health.bundle import profile
 from theriac.health.chain import Chain, SenderRelay
+from theriac.health.daywriter import DayWriter
 from theriac.health.intake import Piece
 from theriac.health.keystore import Keystore, Lock
 from theriac.health.patient import Patient
@@ -149,8 +150,8 @@ class HealthWorld:
             classes=[KeyClass.parse(name) for name in patient._classes],
         )
 
-    def writer(self, person: Person, name: str = "clinic") -> Writer:
-        return Writer(
+    def writer(self, person: Person, name: str = "clinic") -> DayWriter:
+        return DayWriter(
             member=person.member,
             identity=person.identity,
             author=person.signer,

@@ -1,7 +1,7 @@
 """What a health client asks of the chain, and how what a patient signed gets there."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -17,10 +17,12 @@ from web3 import Web3
 from theriac.errors import BadDocument, ChainRefused, NoBundle, NoProfile, NotStored, TheriacError
 from theriac.health import documents
 from theriac.health.bundle import Bundle, Profile
+from theriac.health.days import DayRow
 from theriac.health.hours import hour_at
 from theriac.health.scope import Purpose
+from theriac.ledger.codec import checksummed
 from theriac.ledger.contracts import Contracts, Event, Receipt
-from theriac.ledger.index import Handler, Index
+from theriac.ledger.index import Handler, Index, Table, Value
 from theriac.ledger.node import Header, Node
 from theriac.ledger.sender import Sender
 from theriac.ledger.signer import Signer
@@ -45,7 +47,7 @@ _ERC_1271_ACCEPTED = bytes.fromhex("1626ba7e")
 
 FOLLOWED = {
     "Keys": ("Published", "PublisherSet", "EraRaised", "HandedOver"),
-    "Records": ("Anchored", "AnchoredMany", "Resealed", "RowAnchored", "Amended"),
+    "Records": ("Anchored", "AnchoredMany", "Resealed", "RowAnchored", "RowRefused", "Amended"),
     "Grants": ("Granted", "Referred", "Narrowed", "Revoked", "ParentSet"),
     "Letters": ("Sent",),
     "AccessLog": ("Logged",),
@@ -54,6 +56,55 @@ FOLLOWED = {
     "Recovery": ("GuardiansSet", "Started", "Objected", "Ended", "Finished"),
 }
 """The events that health clients follow. Everyone follows all of them: a question about one pseudonym would tell it."""
+
+
+_ANCHORS = Table(
+    "anchors",
+    {"pseudonym": "BLOB NOT NULL", "author": "INTEGER NOT NULL", "digest": "BLOB NOT NULL"},
+    (("digest",), ("pseudonym",)),
+)
+_ROWS = Table(
+    "day_rows",
+    {
+        "pseudonym": "BLOB NOT NULL",
+        "author": "INTEGER NOT NULL",
+        "version": "INTEGER NOT NULL",
+        "root": "BLOB NOT NULL",
+        "proofs": "BLOB NOT NULL",
+    },
+    (("pseudonym",), ("root",)),
+)
+
+
+@dataclass(frozen=True)
+class Anchoring:
+    """A digest that was anchored by itself or with others of one pseudonym: by which member (0 for the patient), and
+    in which block.
+    """
+
+    pseudonym: str
+    author: int
+    digest: bytes
+    block: int
+
+
+def _anchor_rows(event: Event) -> Iterable[Mapping[str, Value]]:
+    told = event.arguments
+    pseudonym = bytes.fromhex(told["pseudonym"][2:])
+    for digest in digests_of(told):
+        yield {"pseudonym": pseudonym, "author": told["author"], "digest": digest}
+
+
+def _day_rows(event: Event) -> Iterable[Mapping[str, Value]]:
+    yield {**event.arguments, "pseudonym": bytes.fromhex(event.arguments["pseudonym"][2:])}
+
+
+_TABLES = {
+    "Anchored": (_ANCHORS, _anchor_rows),
+    "AnchoredMany": (_ANCHORS, _anchor_rows),
+    "RowAnchored": (_ROWS, _day_rows),
+}
+"""What is asked for by pseudonym and by digest: among millions, only an index finds it."""
 
 
 class Refusal(IntEnum):
@@ -367,14 +418,22 @@ class Chain:
     @property
     def index(self) -> Index:
         """The events of the health contracts, followed up to the chain's head."""
+        index = self.unsynced_index
+        index.sync()
+        return index
+
+    @property
+    def unsynced_index(self) -> Index:
+        """The same as far as it was followed; asks no chain."""
         if self._index is None:
             deployment = self.contracts.deployment
             # A network that was deployed before there were emergencies has none to follow.
             handlers = [
-                Handler.of(self.contracts, contract, event)
+                Handler.of(self.contracts, contract, event, table=table, rows=rows)
                 for contract, events in FOLLOWED.items()
                 if contract in deployment.contracts
                 for event in events
+                for table, rows in [_TABLES.get(event, (None, None))]
             ]
             self._index_path.parent.mkdir(parents=True, exist_ok=True)
             self._index = Index(
@@ -384,13 +443,73 @@ class Chain:
                 start_block=deployment.first_block,
                 depth=deployment.depth,
             )
-        self._index.sync()
         return self._index
+
+    def anchored(self, digest: bytes, *, asking: bool = True) -> list[Anchoring]:
+        """Where a record was anchored, other than under a day's root; the latest first.
+
+        Without `asking`, as far as the chain was followed before.
+        """
+        index = self.index if asking else self.unsynced_index
+        rows = index.query(f"{_SELECT_ANCHORS} WHERE digest = ? {_LATEST}", (digest,))
+        return [_anchoring(row) for row in rows]
+
+    def anchored_under(
+        self, pseudonyms: Iterable[str], *, since: int = 0, settled: bool = False, asking: bool = True
+    ) -> list[Anchoring]:
+        """What was anchored under pseudonyms from a block on, other than under a day's root; in the chain's order.
+
+        Without `asking`, as far as the chain was followed before.
+        """
+        rows = self._under(_SELECT_ANCHORS, pseudonyms, since, settled, asking)
+        return [_anchoring(row) for row in rows]
+
+    def day_rows(self, pseudonyms: Iterable[str], *, since: int = 0, settled: bool = False) -> list[DayRow]:
+        """The rows of days' roots that count for pseudonyms, from a block on; in the chain's order."""
+        return [_day_row(row) for row in self._under(_SELECT_ROWS, pseudonyms, since, settled, True)]
+
+    def rows_of_day(self, author: int, root: bytes, *, settled: bool = False) -> list[DayRow]:
+        """The rows that count of one day's root of a member."""
+        index = self.index
+        last = index.progress().settled if settled else 2**62
+        rows = index.query(f"{_SELECT_ROWS} WHERE root = ? AND author = ? AND block <= ?", (root, author, last))
+        return [_day_row(row) for row in rows]
+
+    def day(self, author: int, root: bytes) -> int:
+        """The second at which a member anchored a day's root; zero for never."""
+        return int(self._call("Records", "dayOf", author, root))
+
+    def _under(
+        self, select: str, pseudonyms: Iterable[str], since: int, settled: bool, asking: bool
+    ) -> list[dict[str, Value]]:
+        index = self.index if asking else self.unsynced_index
+        last = index.progress().settled if settled else 2**62
+        statement = f"{select} WHERE pseudonym = ? AND block BETWEEN ? AND ?"
+        found = [
+            row
+            for pseudonym in pseudonyms
+            for row in index.query(statement, (bytes.fromhex(pseudonym[2:]), since, last))
+        ]
+        return sorted(found, key=lambda row: (row["block"], row["log_index"], row["place"]))
 
     def close(self) -> None:
         if self._index is not None:
             self._index.close()
             self._index = None
+
+
+_SELECT_ANCHORS = "SELECT block, log_index, rowid AS place, pseudonym, author, digest FROM anchors"
+_SELECT_ROWS = "SELECT block, log_index, rowid AS place, pseudonym, author, version, root, proofs FROM day_rows"
+_LATEST = "ORDER BY block DESC, log_index DESC"
+
+
+def _anchoring(row: Mapping[str, Any]) -> Anchoring:
+    return Anchoring(checksummed(row["pseudonym"]), row["author"], row["digest"], row["block"])
+
+
+def _day_row(row: Mapping[str, Any]) -> DayRow:
+    pseudonym = checksummed(row["pseudonym"])
+    return DayRow(pseudonym, row["author"], row["version"], row["root"], row["proofs"], row["block"])
 
 
 # -- carrying --------------------------------------------------------------------------------------------------------

@@ -16,18 +16,21 @@ from theriac.crypto.recipients import FileKey, Identity, Recipient
 from theriac.errors import (
     AuthorNotProven,
     BadDocument,
+    BadInput,
     NoBundle,
     NoMatchingIdentity,
     NotGranted,
     NotOpened,
     NotStored,
+    Tampered,
     TheriacError,
     UnknownRecord,
 )
 from theriac.health import documents, records
 from theriac.health.accesslog import Book
 from theriac.health.bundle import Bundle, Capsule, IndexFile, Opening, RecordKey, read_index
-from theriac.health.chain import Chain, Moment, Refusal, digests_of
+from theriac.health.chain import Chain, Moment, Refusal
+from theriac.health.days import MOST, DayRow, Proofs
 from theriac.health.hours import HOURS, Nodes, hour_of_seconds, time_of
 from theriac.health.keystore import write_private
 from theriac.health.messages import member_address
@@ -141,6 +144,7 @@ class Reader:
         self._folder = folder
         self._gate: Gate = gate if gate is not None else chain
         self._read: dict[tuple[str, int], list[Entry]] = {}
+        self._proven: dict[tuple[DayRow, int], Proofs | None] = {}
 
     # -- grants ------------------------------------------------------------------------------------------------------
 
@@ -320,15 +324,67 @@ class Reader:
         filed = {entry.digest for file in known.indexes.values() for entry in self._entries(known, file)}
         sources = {opening.source for opening in known.openings.values()}
         found = []
-        for name in ("Anchored", "AnchoredMany"):
-            for event in self.chain.index.events("Records", name):
-                source, author = event.arguments["pseudonym"], event.arguments["author"]
-                if source not in sources:
-                    continue
-                for raw in digests_of(event.arguments):
-                    if raw.hex() not in filed:
-                        anchor = self.chain.anchor(source, author, raw)
-                        found.append(Listed(source, raw.hex(), author, anchor.time, filed=False))
+        for each in self.chain.anchored_under(sources):
+            if each.digest.hex() not in filed:
+                anchor = self.chain.anchor(each.pseudonym, each.author, each.digest)
+                found.append(Listed(each.pseudonym, each.digest.hex(), each.author, anchor.time, filed=False))
+        listed = {entry.proofs for file in known.indexes.values() for entry in self._entries(known, file)}
+        for row in self.chain.day_rows(sources):
+            proofs = self._proofs(known, row) if row.proofs.hex() not in listed else None
+            for digest in proofs.records if proofs is not None else ():
+                if digest not in filed:
+                    time = self.chain.day(row.author, row.root)
+                    found.append(Listed(row.pseudonym, digest, row.author, time, filed=False))
+        self._save(pseudonym, known)
+        return found
+
+    def proofs(self, pseudonym: str, digest: str) -> tuple[DayRow, Proofs]:
+        """What proves that a record was anchored below a day's root, checked against the chain, to show to others.
+
+        :raises UnknownRecord: it was not anchored so, or its proofs are not for this reader.
+        """
+        known = self._load(pseudonym)
+        found = self._on_a_day(known, digest)
+        if found is None:
+            raise UnknownRecord(digest=digest)
+        return found
+
+    def _on_a_day(self, known: _Known, digest: str) -> tuple[DayRow, Proofs] | None:
+        """The row of a day and the proofs that a record stands in, of the pseudonyms that this reader knows."""
+        sources = {opening.source for opening in known.openings.values()}
+        named = {entry.proofs for entry in [self._entry(known, digest)] if entry is not None}
+        rows = self.chain.day_rows(sources)
+        for row in sorted(rows, key=lambda row: (row.proofs.hex() in named, row.block), reverse=True):
+            proofs = self._proofs(known, row)
+            if proofs is not None and digest in proofs.records:
+                return row, proofs
+        return None
+
+    def _proofs(self, known: _Known, row: DayRow) -> Proofs | None:
+        """The proofs of a row, checked; None where they are not there, not for this reader, or do not hold."""
+        place = (row, known.size())
+        if place in self._proven:
+            return self._proven[place]
+        openings = [each for each in known.openings.values() if each.source == row.pseudonym]
+        hour = hour_of_seconds(self.chain.day(row.author, row.root))
+        self._proven[place] = None
+        try:
+            with self._fetch(row.proofs.hex()) as stream:
+                cls, generation, first, key = _opened_by(stream.read(_HEAD), openings, hours_back(hour))
+            with self._fetch(row.proofs.hex()) as stream:
+                sealed = documents.read_at_most(stream, MOST)
+            found = Proofs.decode(documents.open_with_key(sealed, file_key=key))
+            found.check(row)
+        except NotStored:
+            # They may come yet.
+            del self._proven[place]
+            return None
+        except (NoMatchingIdentity, Tampered, BadInput):
+            return None
+        for digest in found.records:
+            # They were sealed to the same row of the bundle as their proofs.
+            known.places[digest] = (cls, generation, first)
+        self._proven[place] = found
         return found
 
     def _entries(self, known: _Known, file: IndexFile) -> Iterable[Entry]:
@@ -461,40 +517,33 @@ class Reader:
 
     def _search(self, known: _Known, digest: str, openings: Iterable[Opening]) -> records.Opened:
         """Midnights first, then every hour, back as far as rows reach; what was found is remembered."""
+        source, _, seconds = ("", 0, 0) if digest in known.places else self._anchored(known, digest)
         if digest in known.places:
             cls, generation, first = known.places[digest]
             openings = [each for each in openings if (each.cls, each.generation) == (cls, generation)]
             hours: Sequence[int] = (first,)
         else:
-            source, _, seconds = self._anchored(known, digest)
             hours = hours_back(hour_of_seconds(seconds))
             openings = [each for each in openings if each.source == source]
         with self._fetch(digest) as stream:
-            head = io.BytesIO(stream.read(_HEAD))
-        for first in hours:
-            for opening in openings:
-                # No row of a generation begins before the generation does.
-                identity = opening.nodes.identity(first) if first >= opening.first else None
-                if identity is None:
-                    continue
-                head.seek(0)
-                try:
-                    key = age.file_key_of(head, identities=[identity])
-                except NoMatchingIdentity:
-                    continue
-                known.places[digest] = (opening.cls, opening.generation, first)
-                return records.open_(self._fetch(digest), file_key=key)
-        raise NotOpened(digest=digest)
+            head = stream.read(_HEAD)
+        try:
+            cls, generation, first, key = _opened_by(head, list(openings), hours)
+        except NoMatchingIdentity:
+            raise NotOpened(digest=digest) from None
+        known.places[digest] = (cls, generation, first)
+        return records.open_(self._fetch(digest), file_key=key)
 
     def _anchored(self, known: _Known, digest: str) -> tuple[str, int, int]:
         """Under which of the pseudonyms that this reader knows a record was anchored, by whom, and when."""
         sources = {opening.source for opening in known.openings.values()}
-        for name in ("Anchored", "AnchoredMany"):
-            for event in self.chain.index.events("Records", name, newest_first=True):
-                source, author = event.arguments["pseudonym"], event.arguments["author"]
-                for raw in digests_of(event.arguments):
-                    if raw.hex() == digest and source in sources:
-                        return source, author, self.chain.anchor(source, author, raw).time
+        for each in self.chain.anchored(bytes.fromhex(digest)):
+            if each.pseudonym in sources:
+                return each.pseudonym, each.author, self.chain.anchor(each.pseudonym, each.author, each.digest).time
+        on_a_day = self._on_a_day(known, digest)
+        if on_a_day is not None:
+            row, _ = on_a_day
+            return row.pseudonym, row.author, self.chain.day(row.author, row.root)
         raise UnknownRecord(digest=digest)
 
     def _fetch(self, digest: str) -> Any:
@@ -561,6 +610,28 @@ def _check_origin(opened: records.Opened, *, source: str, author: int, digest: s
     """The manifest must say the same as the chain of whose record it is and which member wrote it."""
     if (opened.manifest.pseudonym, opened.manifest.member) != (source, author):
         raise AuthorNotProven(digest=digest, author=f"member {opened.manifest.member}")
+
+
+def _opened_by(beginning: bytes, openings: Sequence[Opening], hours: Iterable[int]) -> tuple[str, int, int, FileKey]:
+    """By which opening and hour a file opens, from its beginning: class, generation, first hour, the file's key.
+
+    :raises NoMatchingIdentity: by none.
+    """
+    head, tried = io.BytesIO(beginning), 0
+    for first in hours:
+        for opening in openings:
+            # No row of a generation begins before the generation does.
+            identity = opening.nodes.identity(first) if first >= opening.first else None
+            if identity is None:
+                continue
+            head.seek(0)
+            tried += 1
+            try:
+                key = age.file_key_of(head, identities=[identity])
+            except NoMatchingIdentity:
+                continue
+            return opening.cls, opening.generation, first, key
+    raise NoMatchingIdentity(tried=tried)
 
 
 def _begun(opening: Opening) -> datetime | None:
