@@ -42,6 +42,7 @@ class Followed:
 
     events: int = 0
     seconds: float = 0.0
+    cpu: float = 0.0
     made: float = 0.0
     at_rest: float = 0.0
     peak: float = 0.0
@@ -89,6 +90,7 @@ def follow(url: str, folder: Path, *, blocks: int, each: int, lookups: int = LOO
 
     # (1) all of it, the rate of each tenth kept
     begun = last = time.perf_counter()
+    worked = time.process_time()
     reached = [0]
 
     def report(progress: Progress) -> None:
@@ -102,6 +104,7 @@ def follow(url: str, folder: Path, *, blocks: int, each: int, lookups: int = LOO
     index = chain.unsynced_index
     progress = index.sync(report=report)
     found.seconds, found.events = time.perf_counter() - begun, progress.events
+    found.cpu = time.process_time() - worked
     found.peak = _mebibytes()
     [held] = index.query("SELECT COUNT(*) AS held FROM anchors")
     assert (progress.events, held["held"]) == (blocks * each, blocks * each), (progress, held)
@@ -193,6 +196,7 @@ def table(found: Followed) -> Table:
     shown = Table("an index over anchored digests", "", title=f"{found.events:,} digests, {EACH} a block")
     for what, figure in (
         ("followed", f"{found.seconds:,.0f} s, {found.events / found.seconds:,.0f} events/s"),
+        ("of that worked", f"{found.cpu:,.0f} s, {found.events / found.cpu:,.0f} events a second of one core"),
         ("making the events alone", f"{found.made:,.0f} s, {found.events / found.made:,.0f} events/s"),
         ("rate of the first and the last tenth", f"{found.rates[0]:,.0f} and {found.rates[-1]:,.0f} events/s"),
         ("memory at rest and at most", f"{found.at_rest:.0f} and {found.peak:.0f} MiB"),

@@ -21,7 +21,7 @@ from theriac.errors import (
     NotStored,
     UnknownRecord,
 )
-from theriac.health import days, daywriter
+from theriac.health import daywriter
 from theriac.health.days import DayRow, Proofs, Row, prove
 from theriac.health.daywriter import DayWriter
 from theriac.health.patient import Patient
@@ -364,10 +364,8 @@ def test_write_day__more_patients_than_a_root_takes__has_several_roots(
 def test_anchor_day__the_same_root_again__is_refused_by_the_chain_and_stored_once(world: HealthWorld) -> None:
     # given a day that was anchored by a process whose memory of it is gone, before it stored anything
     desk = Desk(world, 2)
-    lost = desk.clinic._carry_out
     desk.clinic._carry_out = lambda folder, plan: iter(desk.clinic._anchor_day(plan) and ())  # type: ignore[method-assign]
     assert desk.write([b"a"], [b"b"]) == []
-    assert callable(lost)
     for patient in desk.patients:
         found = patient.watch()
         assert (len(found.filed), len(found.waiting)) == (0, 1)
@@ -431,6 +429,27 @@ def test_write_day__the_process_ends_around_any_step__nothing_is_lost_and_nothin
     assert receipts_of(world, "DayAnchored") <= 1
     for patient in desk.patients:
         assert patient.watch().waiting == ()
+
+
+def test_resume__of_a_day_that_was_not_planned_yet__anchors_by_a_root(
+    world: HealthWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a desk that died before it had planned, with three records of two patients in the spool
+    desk = Desk(world, 2)
+
+    def deadly(self: DayWriter, part: Any) -> Any:
+        raise Dies
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DayWriter, "_lay_down", deadly)
+        with pytest.raises(Dies):
+            desk.write([b"a", b"b"], [b"c"])
+
+    resumed = list(desk.again().resume())
+
+    assert len(resumed) == 3
+    assert (receipts_of(world, "DayAnchored"), len(desk.clinic.receipts)) == (1, 1)
+    assert [contents_of(each) for each in desk.patients] == [[b"a", b"b"], [b"c"]]
 
 
 def test_resume__the_chain_is_silent__keeps_all_for_later(world: HealthWorld, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -656,7 +675,8 @@ def test_restore__with_a_row_that_waits__files_it_later(world: HealthWorld, tmp_
         def put(self, stream: Any) -> Any:
             data = stream.read()
             kept.append(data)
-            return put(io.BytesIO(data)) if len(kept) == 1 else days
+            # The proofs come first, and arrive; the record does not.
+            return put(io.BytesIO(data)) if len(kept) == 1 else None
 
         def __getattr__(self, name: str) -> Any:
             return getattr(world.store, name)

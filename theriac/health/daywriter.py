@@ -284,11 +284,13 @@ class DayWriter(Writer):
 
     def resume(self) -> Iterator[Written]:
         """Writes what an earlier run left unfinished, days first."""
+        unplanned = False
         for folder in sorted(self._spool.glob("*.day")):
             path = folder / _PLAN
             if not path.exists():
-                # It was never anchored: the records are in the spool.
+                # It was never anchored: the records are in the spool, and are a day's still.
                 shutil.rmtree(folder)
+                unplanned = True
                 continue
             plan = self._read_plan(path)
             try:
@@ -296,25 +298,33 @@ class DayWriter(Writer):
             except StaleBundle:
                 jobs = [each.job for row in plan.rows for each in row.records]
                 yield from self._once_more(folder, jobs, _TRIES - 1)
+        if unplanned:
+            yield from self._seal_anew(sorted(self._spool.glob("*.spooled")), _TRIES)
         yield from super().resume()
 
     def _once_more(self, folder: Path, jobs: Iterable[str], tries: int) -> Iterator[Written]:
         """Drops what was sealed for a root that was not anchored, and seals the same records anew."""
         shutil.rmtree(folder)
-        part = self._begin_part() if tries else None
-        for path in (self._spool / job for job in jobs):
-            if not path.exists():
-                continue
-            if part is None:
+        yield from self._seal_anew([path for job in jobs if (path := self._spool / job).exists()], tries)
+
+    def _seal_anew(self, jobs: Iterable[Path], tries: int) -> Iterator[Written]:
+        """Seals records from the spool for roots again; after too many tries each is written by itself."""
+        part: _Part | None = None
+        for path in jobs:
+            if not tries:
                 with path.open("rb") as file:
                     pseudonym = records.open_(file, identities=[self._identity]).manifest.pseudonym
                 yield from self._write_again(self.patient(pseudonym), path)
                 continue
+            part = part if part is not None else self._begin_part()
             with path.open("rb") as file, tempfile.SpooledTemporaryFile(max_size=8 << 20) as plain:
                 opened = records.open_(cast(BinaryIO, file), identities=[self._identity])
                 opened.copy_to(cast(BinaryIO, plain))
                 draft = records.Draft(opened.manifest, cast(BinaryIO, plain))
                 yield from self._take(part, self.patient(opened.manifest.pseudonym), draft, path)
+            if part.full:
+                yield from self._finish(part, tries)
+                part = None
         if part is not None:
             yield from self._finish(part, tries)
 
