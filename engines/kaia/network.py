@@ -66,7 +66,8 @@ def genesis(validators: Sequence[bytes], *, chain_id: int, begun: int, epoch: in
             "deriveShaImpl": 0,
             "governance": {
                 "governingNode": _NOBODY,
-                "governanceMode": "none",
+                # More than half of the validators decide, and no single one: whom they let in seals blocks with them.
+                "governanceMode": "ballot",
                 "govParamContract": _NOBODY,
                 "reward": {
                     "mintingAmount": 0,
