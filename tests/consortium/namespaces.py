@@ -13,6 +13,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,7 +23,9 @@ ROOT = Path(__file__).resolve().parents[2]
 MISSING = "needs root and `ip netns` (iproute2), to give each organisation a network of its own"
 
 # 198.18.0.0/15 is for tests of networks (RFC 2544): nobody's machine is there.
-_NET = "198.18.77"
+_NET = "198.18"
+
+_MADE = count()
 
 
 def can_make() -> bool:
@@ -95,12 +98,14 @@ class Namespaces:
     """Namespaces named after a test's process, each with its address at one bridge. Always taken away again."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._mark = f"th{os.getpid() % 100_000}"
+        # The kernel takes names of links up to 15 letters.
+        self._mark = f"th{os.getpid() % 100_000}{chr(ord('a') + next(_MADE) % 26)}"
         self.names = list(names)
+        self._net = f"{_NET}.{os.getpid() % 200 + 20}"
         self._inside: list[Inside] = []
 
     def host(self, name: str) -> str:
-        return f"{_NET}.{self.names.index(name) + 10}"
+        return f"{self._net}.{self.names.index(name) + 10}"
 
     def namespace(self, name: str) -> str:
         return f"{self._mark}-{name}"
@@ -110,7 +115,7 @@ class Namespaces:
             _ip("link", "add", self._bridge, "type", "bridge")
             _ip("link", "set", self._bridge, "up")
             for place, name in enumerate(self.names):
-                space, near, far = self.namespace(name), f"{self._mark}a{place}", f"{self._mark}b{place}"
+                space, near, far = self.namespace(name), f"{self._mark}n{place}", f"{self._mark}f{place}"
                 _ip("netns", "add", space)
                 _ip("link", "add", near, "type", "veth", "peer", "name", far)
                 _ip("link", "set", near, "master", self._bridge, "up")
@@ -136,10 +141,10 @@ class Namespaces:
 
     def cut(self, name: str) -> None:
         """Takes a machine off the net, as if its cable were drawn."""
-        _ip("link", "set", f"{self._mark}a{self.names.index(name)}", "down")
+        _ip("link", "set", f"{self._mark}n{self.names.index(name)}", "down")
 
     def mend(self, name: str) -> None:
-        _ip("link", "set", f"{self._mark}a{self.names.index(name)}", "up")
+        _ip("link", "set", f"{self._mark}n{self.names.index(name)}", "up")
 
     @property
     def _bridge(self) -> str:
@@ -154,7 +159,7 @@ class Namespaces:
                     os.kill(int(pid), 9)
             subprocess.run(["ip", "netns", "del", self.namespace(name)], capture_output=True)
         for place in range(len(self.names)):
-            subprocess.run(["ip", "link", "del", f"{self._mark}a{place}"], capture_output=True)
+            subprocess.run(["ip", "link", "del", f"{self._mark}n{place}"], capture_output=True)
         subprocess.run(["ip", "link", "del", self._bridge], capture_output=True)
 
 

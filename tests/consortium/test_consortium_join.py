@@ -86,8 +86,8 @@ def settings(folder: Path, name: str, account: str, *, who: str) -> dict[str, st
         "THERIAC_NODES": str(home),
         "THERIAC_PASSPHRASE": PASSPHRASE,
     }
-    passphrase = home / "keys" / "passphrase"
-    opener = passphrase.read_text().strip() if passphrase.exists() else PASSPHRASE
+    # Whoever asks to enter has locked its account by a passphrase of its own.
+    opener = PASSPHRASE if account == "lakeside" else (home / "keys" / "passphrase").read_text().strip()
     return found | {f"APE_ACCOUNTS_{account}_PASSPHRASE": opener}
 
 
@@ -230,6 +230,21 @@ def test_join__by_an_invitation_to_another__is_refused(asked: Land) -> None:
     assert (said.code, ours.account in said.err) == (3, True), said.err
 
 
+def test_join__of_a_genesis_that_is_not_the_contracts__is_refused(asked: Land) -> None:
+    # given a first block that is a second later
+    genesis = dict(asked.invited().genesis)
+    altered(asked, "genesis.invitation", genesis=genesis | {"timestamp": hex(int(genesis["timestamp"], 16) + 1)})
+
+    # when
+    said = join(asked, "genesis.invitation")
+
+    # then it is told so, and nothing of that chain is left to stand in the right one's way
+    assert (said.code, len(said.err.splitlines())) == (2, 2), said.err
+    assert "first block" in said.err
+    assert not (asked.folder / "lakeside" / "genesis.json").exists()
+    assert not any(each.running for each in asked.organisation("lakeside").daemons().values())
+
+
 # -- joining ---------------------------------------------------------------------------------------------------------
 
 
@@ -270,6 +285,23 @@ def test_join__again__changes_nothing(joined: Land) -> None:
     # then
     assert (said.code, said.json["member"]) == (0, 3)
     assert {path: path.read_bytes() for path in keys} == keys
+
+
+def test_join__where_a_contract_has_other_code__is_refused_and_keeps_nothing_of_it(joined: Land) -> None:
+    # given an invitation that calls another code the right one
+    deployment = joined.invited().deployment
+    other = replace(deployment["Grants"], code_hash="0x" + "11" * 32)
+    changed = replace(deployment, contracts={**deployment.contracts, "Grants": other})
+    altered(joined, "code.invitation", deployment=changed)
+    kept = joined.folder / "lakeside" / "home" / "deployments" / "consortium.json"
+    before = kept.read_bytes()
+
+    # when
+    said = join(joined, "code.invitation")
+
+    # then
+    assert (said.code, "Grants" in said.err) == (5, True), said.err
+    assert kept.read_bytes() == before
 
 
 def test_join__a_doctor_there_reads_what_the_patient_grants(joined: Land) -> None:
@@ -381,7 +413,6 @@ def test_units__are_what_systemd_takes(joined: Land) -> None:
 
 def test_vote__two_of_four_do_not_suffice_and_three_do__and_then_one_may_fail(joined: Land) -> None:
     # given
-    joined.corner.settings |= settings(joined.folder, "corner", "none", who="clinic")
     corner = joined.organisation("corner")
     corner.knows([joined.organisation("lakeside").card])
 
