@@ -298,8 +298,10 @@ class Organisation:
 
     @property
     def place(self) -> str | None:
-        """Its store as `--store` takes it: what is put there is kept by others too."""
-        return None if self.cluster is None else f"/ip4/{LOOPBACK}/tcp/{self.ports.proxy}"
+        """Its store as `--store` takes it, the node and its Cluster peer: what is put there is kept by others too."""
+        if self.cluster is None:
+            return None
+        return f"/ip4/{LOOPBACK}/tcp/{self.ports.store_api},/ip4/{LOOPBACK}/tcp/{self.ports.cluster_api}"
 
     # -- inside ------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """A program that runs in the background and is found again: by the file with its number, beside what it keeps."""
 
 import ctypes
+import errno
 import json
 import os
 import secrets
@@ -161,8 +162,13 @@ def free_port(host: str = "127.0.0.1") -> int:
     while True:
         # The system takes 32768 to 60999 for those; a port that is kept for later must not be one of them.
         port = secrets.randbelow(22_000) + 10_000
-        with socket.socket() as listener, suppress(OSError):
-            listener.bind((host, port))
+        with socket.socket() as listener:
+            try:
+                listener.bind((host, port))
+            except OSError as taken:
+                if taken.errno != errno.EADDRINUSE:
+                    raise
+                continue
             return port
 
 

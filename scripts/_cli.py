@@ -104,9 +104,38 @@ def example(*lines: str) -> str:
 
 # -- options ---------------------------------------------------------------------------------------------------------
 
+LIGHT: dict[str, Any] = {}
+"""What `--light` and `--node` said, for whatever connects: also in threads, which must not fall back to believing."""
+
+
+def _remembered(_: click.Context, option: click.Parameter, value: Any) -> Any:
+    LIGHT[str(option.name)] = value
+    return value
+
 
 def network_options(function: Function) -> Function:
-    """`--network` and `--store`."""
+    """`--network` and `--store`; `--light` and `--node`, of which only the connection is told."""
+    light = click.option(
+        "--light",
+        envvar="THERIAC_LIGHT",
+        type=click.Path(dir_okay=False),
+        default=None,
+        show_envvar=True,
+        expose_value=False,
+        callback=_remembered,
+        help="An invitation, or its anchor: believe no node, and have everything proven.",
+    )
+    node = click.option(
+        "--node",
+        "nodes",
+        envvar="THERIAC_NODES",
+        multiple=True,
+        show_envvar=True,
+        expose_value=False,
+        callback=_remembered,
+        help="With --light: the http address of a node to ask. Give two, of different members.",
+    )
+    function = light(node(function))
     network = click.option(
         "--network",
         envvar="THERIAC_NETWORK",
@@ -120,7 +149,8 @@ def network_options(function: Function) -> Function:
         envvar="THERIAC_STORE",
         default=None,
         show_envvar=True,
-        help="A folder, or an IPFS node such as /ip4/127.0.0.1/tcp/5001. A folder of the project unless said.",
+        help="A folder, or an IPFS node such as /ip4/127.0.0.1/tcp/5001, or NODE,PEER with its Cluster peer. "
+        "A folder of the project unless said.",
     )
     return network(store(function))
 

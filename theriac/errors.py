@@ -253,7 +253,8 @@ class WrongBytes(Tampered):
         self.cid = cid
         self.store = store
         super().__init__(
-            f"{store} holds other bytes under {cid} than were put there; put the file again, or ask another store."
+            f"{store} holds other bytes under {cid} than were put there; ask another store, or mend this one: "
+            "put the file again in a folder, run 'ape run store repair --verify' on an IPFS node."
         )
 
 
@@ -278,6 +279,51 @@ class WrongCid(Tampered):
         )
 
 
+class CutByProxy(BadInput):
+    """The proxy of a Cluster peer cuts a file of `size` bytes otherwise than a node does, so it has another name."""
+
+    def __init__(self, *, address: str, size: int) -> None:
+        self.address = address
+        self.size = size
+        super().__init__(
+            f"The Cluster proxy at {address} cannot take a file of {size:,} bytes under its own identifier; "
+            "name the node and its peer instead of the proxy: --store NODE,PEER."
+        )
+
+
+class ClusterUnreachable(Unavailable):
+    """No IPFS Cluster peer answers at the address, or it fell silent."""
+
+    def __init__(self, *, address: str, fault: str) -> None:
+        self.address = address
+        self.fault = fault
+        super().__init__(
+            f"The IPFS Cluster peer at {address} does not answer ({fault}); check that it runs there, then try again."
+        )
+
+
+class ClusterFailed(Unavailable):
+    """The IPFS Cluster peer answered that it cannot do what was asked. `answer` is its own text."""
+
+    def __init__(self, *, address: str, answer: str) -> None:
+        self.address = address
+        self.answer = answer
+        super().__init__(
+            f"The IPFS Cluster peer at {address} answered {answer!r}; see that enough other peers run, then try again."
+        )
+
+
+class OtherNode(BadInput):
+    """A Cluster peer and a node were named as one store, and the peer is at another node."""
+
+    def __init__(self, *, node: str, peer: str) -> None:
+        self.node = node
+        self.peer = peer
+        super().__init__(
+            f"The Cluster peer at {peer} is not the peer of the IPFS node at {node}; name a node with its own peer."
+        )
+
+
 class StoreFull(Broken):
     """The disk, the quota or the largest file size is used up; what the store held before is untouched."""
 
@@ -285,6 +331,17 @@ class StoreFull(Broken):
         self.folder = folder
         super().__init__(
             f"There is no room left for {folder}; free some space and put the file again, nothing was lost."
+        )
+
+
+class NodeFull(Broken):
+    """The disk or the quota of an IPFS node is used up; what the node held before is untouched."""
+
+    def __init__(self, *, address: str) -> None:
+        self.address = address
+        super().__init__(
+            f"There is no room left at the IPFS node at {address}; free some space there, 'ipfs repo gc' removes what "
+            "is not pinned, and put the file again: nothing was lost."
         )
 
 
@@ -403,8 +460,8 @@ class StaleChain(Unavailable):
         self.block = block
         self.fault = fault
         super().__init__(
-            f"Block {block} is the newest that {endpoint} show, and {fault}: newer ones are kept back, the chain stands "
-            "still, or this machine's clock is wrong; see to the clock, try again, or ask other nodes."
+            f"Block {block} is the newest that {endpoint} show, and {fault}: newer ones are kept back, the chain "
+            "stands still, or this machine's clock is wrong; see to the clock, try again, or ask other nodes."
         )
 
 
@@ -1102,6 +1159,39 @@ class SpoolFull(Broken):
         self.path = path
         self.fault = fault
         super().__init__(f"The spool {path} cannot be written ({fault}); free some room and run it again.")
+
+
+class DamagedSpool(Broken):
+    """A plan in the spool cannot be read."""
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} is damaged; remove the folder it is in: its records are in the spool, and are written anew."
+        )
+
+
+class DayNotDeep(Unavailable):
+    """A day's root is on the chain, and not yet as deep as the network demands."""
+
+    def __init__(self, *, root: str) -> None:
+        self.root = root
+        super().__init__(
+            f"The day's root {root[:16]} is anchored, but not deep enough yet; resume in some minutes, nothing is lost."
+        )
+
+
+class NotOnThatDay(Tampered):
+    """Proofs are not of the row of a day's root that names them."""
+
+    def __init__(self, *, root: str, member: int, fault: str) -> None:
+        self.root = root
+        self.member = member
+        self.fault = fault
+        super().__init__(
+            f"These proofs do not hold under the day's root {root[:16]} of member {member}: {fault}; ask that member "
+            "to anchor the records again."
+        )
 
 
 class NotIntroduced(Refused):

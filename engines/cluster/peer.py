@@ -23,6 +23,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -125,7 +126,8 @@ class ClusterPeer:
         if not (self.folder / "identity.json").exists():
             self._run("init", "--consensus", "crdt", "--force")
         if not (self.folder / "ports.json").exists():
-            ports = {"swarm": free_port(self._host), "api": free_port(), "proxy": free_port()}
+            # The host's address may be one of another network namespace, where nothing else listens.
+            ports = {"swarm": free_port(), "api": free_port(), "proxy": free_port()}
             (self.folder / "ports.json").write_text(json.dumps(ports))
 
     def knows(self, peers: Sequence[str], *, owners: Sequence[str] = ()) -> None:
@@ -216,7 +218,10 @@ class ClusterPeer:
             # Whatever a browser on this machine has open must not speak to it.
             | {"http_listen_multiaddress": f"/ip4/{LOOPBACK}/tcp/{ports['api']}", "cors_allowed_origins": []},
         }
-        config["ipfs_connector"]["ipfshttp"] |= {"node_multiaddress": self._node}
+        config["ipfs_connector"]["ipfshttp"] |= {
+            "node_multiaddress": self._node,
+            "pin_timeout": f"{8 * self._pulse:g}s",
+        }
         config["monitor"]["pubsubmon"]["check_interval"] = pulse
         for informer in config["informer"].values():
             informer["metric_ttl"] = two_pulses
@@ -299,7 +304,7 @@ class Stores:
 
         def kubo(number: int, name: str) -> KuboNode:
             place = folder / f"member-{number}" / name
-            ports = _ports(place / "ports.json", hosts[number] if hosts else LOOPBACK)
+            ports = _ports(place / "ports.json")
             return KuboNode(
                 place,
                 api_port=ports["api"],
@@ -310,7 +315,7 @@ class Stores:
             )
 
         def peer(number: int, owner: int, node: KuboNode) -> ClusterPeer:
-            ports = _ports(node.folder / "ports.json", LOOPBACK)
+            ports = _ports(node.folder / "ports.json")
             return ClusterPeer(
                 folder / f"member-{number}" / ("peer" if number == owner else f"keeper-{owner}"),
                 node=f"/ip4/{LOOPBACK}/tcp/{ports['api']}",
@@ -380,7 +385,14 @@ class Stores:
         self.meet()
 
     def meet(self) -> None:
-        """Waits until each running owner hears of all running keepers. Raises EngineError."""
+        """Waits until all nodes are connected, and each owner hears of all keepers, of those that run.
+
+        Raises EngineError.
+        """
+        for node in self.nodes:
+            if node.daemon.running:
+                with suppress(OSError):
+                    node.meet()
         for owner in self._owners:
             running = [peer for peer in self.cluster(owner) if peer.daemon.running]
             ids = {peer.id for peer in running}
@@ -404,10 +416,10 @@ class Stores:
         return str(kept[str(owner)])
 
 
-def _ports(path: Path, host: str) -> dict[str, int]:
+def _ports(path: Path) -> dict[str, int]:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"api": free_port(), "swarm": free_port(host)}))
+        path.write_text(json.dumps({"api": free_port(), "swarm": free_port()}))
     ports: dict[str, int] = json.loads(path.read_text())
     return ports
 

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -118,6 +119,11 @@ class KuboNode:
         except BaseException:
             self.stop()
             raise
+
+    def meet(self) -> None:
+        """Connect to its peers now: by itself it tries again after five seconds, then less often. Raises OSError."""
+        for address in self._peers:
+            self._ask(f"swarm/connect?arg={quote(address)}")
 
     def kill(self) -> None:
         """End the daemon as a power cut would; `start` runs it again."""

@@ -79,7 +79,7 @@ def settings(folder: Path, name: str, account: str, *, who: str) -> dict[str, st
     found = {
         "THERIAC_HOME": str(home / "home"),
         "THERIAC_NETWORK": "ethereum:consortium:http://127.0.0.1:8551",
-        "THERIAC_STORE": "/ip4/127.0.0.1/tcp/9095",
+        "THERIAC_STORE": "/ip4/127.0.0.1/tcp/5001,/ip4/127.0.0.1/tcp/9094",
         "THERIAC_ACCOUNT": str(home / "keys" / f"{account}.json"),
         "THERIAC_PAYER": str(home / "keys" / f"{account}.json"),
         "THERIAC_AS": who,

@@ -59,6 +59,10 @@ class _Unanswered(Exception):
         super().__init__(reason)
 
 
+class _TooLong(ValueError):
+    """An answer is longer than was asked for."""
+
+
 @dataclass(frozen=True)
 class Header:
     """A block as far as the ledger looks at it. Fees in wei a unit of gas; None where the chain has no base fee."""
@@ -242,8 +246,11 @@ class Node:
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
-    def request(self, method: str, parameters: Sequence[Any]) -> Any:
-        """The result of a JSON-RPC request. Raises ChainSilent, ChainRefused, CallFailed."""
+    def request(self, method: str, parameters: Sequence[Any], *, longest: int | None = None) -> Any:
+        """The result of a JSON-RPC request. Raises ChainSilent, ChainRefused, CallFailed.
+
+        An answer over HTTP of more than `longest` bytes is read no further, and counts as a refusal.
+        """
         if self.embedded:
             return self._ask_embedded(method, parameters)
 
@@ -251,7 +258,8 @@ class Node:
         pause = 0.05
         while True:
             try:
-                answer = self._ask(method, parameters, within=deadline - time.monotonic())
+                within = deadline - time.monotonic()
+                answer = self._ask(method, parameters, within=within, longest=longest or _LONGEST)
                 break
             except _Unanswered as trouble:
                 # A node that was never reached is more likely misspelt than restarting.
@@ -263,11 +271,11 @@ class Node:
         self._answered = True
         return self._result(method, answer)
 
-    def _ask(self, method: str, parameters: Sequence[Any], *, within: float) -> Any:
+    def _ask(self, method: str, parameters: Sequence[Any], *, within: float, longest: int) -> Any:
         """One attempt."""
         try:
             if self._http is not None:
-                return self._http.ask(method, parameters, within=within)
+                return self._http.ask(method, parameters, within=within, longest=longest)
             if self.proving:
                 return self._web3.provider.make_request_within(  # type: ignore[attr-defined]
                     RPCEndpoint(method), parameters, within=within
@@ -283,6 +291,9 @@ class Node:
             raise _Unanswered("no answer") from None
         except (requests.RequestException, OSError, Web3Exception):
             raise _Unanswered("no connection", reached=False) from None
+        except _TooLong:
+            reason = f"its answer has more than {longest >> 20} MiB"
+            raise ChainRefused(endpoint=self.endpoint, method=method, reason=reason) from None
         except ValueError:
             raise ChainRefused(endpoint=self.endpoint, method=method, reason="its answer is not JSON-RPC") from None
 
@@ -454,13 +465,13 @@ class Http:
         self._numbers = itertools.count(1)
         self.requests = self.bytes = 0
 
-    def ask(self, method: str, parameters: Sequence[Any], *, within: float) -> Any:
-        return self._exchange(self._question(method, parameters), within=within)
+    def ask(self, method: str, parameters: Sequence[Any], *, within: float, longest: int | None = None) -> Any:
+        return self._exchange(self._question(method, parameters), within=within, longest=longest or self._longest)
 
     def ask_many(self, questions: Sequence[tuple[str, Sequence[Any]]], *, within: float) -> list[Any]:
         """The answers to several requests that go as one (a batch of JSON-RPC), in their order. Raises ValueError."""
         asked = [self._question(*question) for question in questions]
-        answers = self._exchange(asked, within=within)
+        answers = self._exchange(asked, within=within, longest=self._longest)
         found = [each for each in answers if isinstance(each, dict)] if isinstance(answers, list) else []
         told = {each["id"]: each for each in found if isinstance(each.get("id"), int)}
         if set(told) != {each["id"] for each in asked}:
@@ -470,7 +481,7 @@ class Http:
     def _question(self, method: str, parameters: Sequence[Any]) -> dict[str, Any]:
         return {"jsonrpc": "2.0", "id": next(self._numbers), "method": method, "params": list(parameters)}
 
-    def _exchange(self, asked: Any, *, within: float) -> Any:
+    def _exchange(self, asked: Any, *, within: float, longest: int) -> Any:
         deadline = time.monotonic() + within
         body = json.dumps(asked)
         request = self._session.prepare_request(requests.Request("POST", self._uri, data=body, **self._how))
@@ -478,13 +489,13 @@ class Http:
             received = bytearray()
             while part := response.raw.read1(_PART, decode_content=True):
                 received += part
-                if len(received) > self._longest:
-                    raise ValueError("an answer without end")
+                if len(received) > longest:
+                    raise _TooLong
                 if time.monotonic() > deadline:
                     raise TimeoutError
         self.requests, self.bytes = self.requests + 1, self.bytes + len(body) + len(received)
         try:
-            answer = parse_json(bytes(received))
+            answer = parse_json(received)
         except ValueError:
             response.raise_for_status()
             raise

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from theriac.errors import StaleChain, Unproven
@@ -30,8 +30,12 @@ _REMEMBERED = 2048
 class Headers:
     """The chain of headers as far as it is proven. For one thread at a time."""
 
-    def __init__(self, anchor: Anchor, peers: Peers, *, mark: Path | None) -> None:
-        """`mark` is a small file that keeps the newest block ever seen, so that none older counts as newest again."""
+    def __init__(self, anchor: Anchor, peers: Peers, *, mark: Path | None, clock: Callable[[], float]) -> None:
+        """`mark` is a small file that keeps the newest block ever seen, so that none older counts as newest again.
+
+        `clock` tells the seconds since 1970.
+        """
+        self._clock = clock
         self._anchor = anchor
         self._peers = peers
         self._validators = anchor.addresses
@@ -110,7 +114,7 @@ class Headers:
                 raise Unproven(faults={peer.endpoint: fault})
 
     def _check_fresh(self, header: Header) -> None:
-        age = time.time() - header.time
+        age = self._clock() - header.time
         if age > OLDEST:
             raise self._stale(
                 header, f"it is {age / 60:.0f} minutes old" if age < 36_000 else f"it is {age / 3600:.0f} hours old"

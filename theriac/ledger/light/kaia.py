@@ -52,7 +52,7 @@ def quorum(validators: int) -> int:
 def number_of(value: Any, what: str, *, bits: int = 256) -> int:
     """A number in hex with 0x. Raises Lie."""
     try:
-        if not isinstance(value, str) or not value.startswith("0x"):
+        if not isinstance(value, str) or not value.startswith("0x") or len(value) > 66:
             raise ValueError
         number = int(value[2:], 16)
     except ValueError:

@@ -5,7 +5,6 @@ no outcome here may depend on how much is left; in what the block's opcodes say,
 its own precompiled contracts below 0x400, which are not run here.
 """
 
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ import rlp
 from eth.abc import AccountDatabaseAPI, ComputationAPI, MetaWitnessAPI
 from eth.constants import CREATE_CONTRACT_ADDRESS
 from eth.db.atomic import AtomicDB
+from eth.db.journal import get_next_checkpoint
 from eth.exceptions import OutOfGas, Revert, VMError
 from eth.vm.execution_context import ExecutionContext
 from eth.vm.forks.cancun.state import CancunState
@@ -36,7 +36,6 @@ _LAST_SHARED, _LAST_KEPT = 0x09, 0x3FF
 _BASE_GAS, _DATA_GAS, _CREATION_GAS = 21_000, 100, 32_000
 
 _NEVER = object()
-_checkpoints = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -109,6 +108,9 @@ class _Accounts(AccountDatabaseAPI):
         account = self._account(address)
         if account is not None:
             return account.balance
+        if ("nonce", address) in self._changed:
+            # Made by this very call.
+            return 0
         if address == self._sender:
             # Kaia's nodes prove nothing of an account without code. If it cannot pay, the chain says so.
             return 2**255
@@ -200,7 +202,8 @@ class _Accounts(AccountDatabaseAPI):
     # -- undoing -----------------------------------------------------------------------------------------------------
 
     def record(self) -> Any:
-        mark = next(_checkpoints)
+        # By py-evm's own counter, since transient storage records the same mark beside marks of its own.
+        mark = get_next_checkpoint()
         self._marks.append((mark, len(self._undo)))
         return mark
 

@@ -5,6 +5,7 @@ is said at each place and in docs/light-client.md.
 """
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +58,17 @@ class LightProvider(JSONBaseProvider):
 
     proves = True
 
-    def __init__(self, anchor: Anchor, nodes: Sequence[str], *, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        anchor: Anchor,
+        nodes: Sequence[str],
+        *,
+        folder: Path | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """`nodes` are the addresses of two nodes or more; `folder` keeps the newest block seen, and code by its hash.
+
+        `clock` tells the seconds since 1970, by which a block is too old to act upon.
 
         Nothing is asked yet.
         """
@@ -68,7 +78,7 @@ class LightProvider(JSONBaseProvider):
         self._anchor = anchor
         self._peers = Peers(nodes)
         mark = folder / f"newest-{anchor.genesis[2:10]}.json" if folder is not None else None
-        self._headers = Headers(anchor, self._peers, mark=mark)
+        self._headers = Headers(anchor, self._peers, mark=mark, clock=clock)
         self._state = State(self._peers, codes=folder / "code" if folder is not None else None)
         self._blocks = Blocks(self._headers, self._peers)
         self._used: Kept[bytes, tuple[int, int]] = Kept(4096)
@@ -274,7 +284,7 @@ class LightProvider(JSONBaseProvider):
             "blockHash": "0x" + block.header.hash.hex(),
             "blockNumber": hex(block.header.number),
             "transactionIndex": hex(place),
-            "type": hex(transaction.kind),
+            "type": hex(transaction.kind if transaction.kind < 3 else 0),
             "from": checksummed(transaction.sender),
             "to": None if transaction.to is None else checksummed(transaction.to),
             "nonce": hex(transaction.nonce),
@@ -315,6 +325,8 @@ class LightProvider(JSONBaseProvider):
         return transaction.price if header.base_fee is None else header.base_fee
 
     def _logs(self, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if not isinstance(asked, Mapping):
+            raise TypeError("a filter is an object")
         if asked.get("blockHash") is not None:
             raise Unable("a light client gives logs of blocks by their numbers")
         start = self._present(asked.get("fromBlock", "latest")).number
@@ -426,6 +438,8 @@ class LightProvider(JSONBaseProvider):
         return "0x" + output.hex()
 
     def _ran(self, call: Mapping[str, Any], header: Header) -> tuple[Any, Any]:
+        if not isinstance(call, Mapping):
+            raise TypeError("a call is an object")
         # The machine takes longer to load than many a command to run.
         from theriac.ledger.light import machine
 

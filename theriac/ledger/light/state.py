@@ -111,6 +111,7 @@ class State:
         """Fetches at once what a node says a call will touch. It is a hint: what it leaves out is fetched later."""
 
         def ask(peer: Peer, within: float) -> list[Wanted]:
+            # Nobody acts upon a hint: nonsense is no lie, and is as good as none.
             try:
                 told = object_of(peer.ask("eth_createAccessList", call, hex(header.number), within=within), "list")
                 return [
@@ -120,7 +121,7 @@ class State:
                     )
                     for each in list_of(told.get("accessList"), "access list")[:_MOST_ACCOUNTS]
                 ]
-            except (Unable, KeyError, TypeError):
+            except (Unable, Lie, KeyError, TypeError):
                 return []
 
         hint = self._peers.first(ask)
