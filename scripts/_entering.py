@@ -117,6 +117,11 @@ def request(
     with in_sentences():
         card = organisation.card
     asked = Request(title, str(account.address), roles, str(identity.recipient), card, int(time.time()))
+    if (folder / "request.json").exists():
+        before = Request.read(read_file(folder / "request.json"))
+        if replace(before, made=asked.made) == asked:
+            # The board may have answered it already, and its answer is for that one alone.
+            return before
     write_private(folder / "request.json", asked.signed(KeySigner(account)))
     write_private(folder / "entrance.json", json.dumps({"actor": actor}).encode())
     return asked
@@ -270,7 +275,11 @@ def _sync(site: Site, organisation: Organisation, *, seconds: float) -> None:
             "then run this again.",
             4,
         )
-    raise Failure(f"The chain is at block {head.number:,}, which is old; run this again to go on syncing.", 4)
+    raise Failure(
+        f"The chain is at block {head.number:,}, of {head.time:%Y-%m-%d %H:%M:%S} UTC; run this again to go on syncing, "
+        "or set this machine's clock right.",
+        4,
+    )
 
 
 def _standing(site: Site, asked: Request, *, seconds: float, tell: Callable[[str], None]) -> int:

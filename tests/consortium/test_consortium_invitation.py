@@ -254,6 +254,12 @@ def test_invitation__of_any_other_bytes__is_refused(file: bytes, fault: str) -> 
     assert fault in refused.value.fault
 
 
+def test_invitation__of_more_organisations_than_can_be__is_refused_in_time() -> None:
+    crowd = tuple(replace(NORTH, name=f"north-{number}") for number in range(501))
+    with pytest.raises(BadInvitation):
+        Invitation.read(invited(peers=crowd).signed(board))
+
+
 # -- nodes that stand in another's place -----------------------------------------------------------------------------
 
 

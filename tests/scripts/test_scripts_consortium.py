@@ -4,19 +4,29 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from eth_account import Account
 from eth_account.messages import encode_defunct
+from scripts_town import Town
 
 from engines.organisation import Kept, Organisation
 from engines.process import Daemon, EngineError
 from engines.units import services, unit
 from scripts._accounts import ApeSigner, address_of, find
 from scripts._cli import Failure
+from scripts._deploying import compiled
+from scripts._inviting import check_board
+from scripts._site import connected
+from theriac.consortium.invitation import Invitation, Request
 from theriac.consortium.peers import Card
+from theriac.crypto.recipients import HybridIdentity
+from theriac.errors import InvitationOver, NotTheBoardsInvitation
+from theriac.ledger.deployment import Deployment
+from theriac.ledger.signer import KeySigner
 
 KEY = "0x" + "42" * 32
 
@@ -158,6 +168,50 @@ def test_daemon__is_not_handed_what_opens_its_owners_keys(tmp_path: Path) -> Non
     seen = json.loads(told.read_text())
     assert (seen["THERIAC_HOME"], set(settings) & set(seen)) == ("kept", set())
     assert Daemon([], name="told", folder=tmp_path).log.exists()
+
+
+# -- a board that is a contract --------------------------------------------------------------------------------------
+
+
+def test_board__that_is_a_contract__has_invited_whom_its_code_accepts(town: Town, tmp_path: Path) -> None:
+    # given a consortium whose board is a wallet that a key owns
+    owner, stranger = (KeySigner(bytes([number]) * 32) for number in (7, 8))
+    home = {"THERIAC_HOME": str(tmp_path)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("THERIAC_HOME", str(tmp_path))
+        with connected(town.settings["THERIAC_NETWORK"]) as site:
+            kind = compiled("Wallet1271")
+            made = site.web3.eth.contract(abi=kind["abi"], bytecode=kind["code"]).constructor(owner.address)
+            wallet = site.sender("TEST::0").send(made).contract
+        town.done("deploy", "--account", "TEST::0", "--board", str(wallet), **home)
+        deployment = Deployment.load(tmp_path / "deployments" / "dev.json")
+        card = Card("lakeside", False, "kni://" + "ab" * 64 + "@192.0.2.7:32323?discport=0&ntype=cn")
+        recipient = HybridIdentity.generate().recipient
+        request = Request("Lakeside", stranger.address, "clinician", str(recipient), card, town.chain.now())
+
+        def signed(signer: KeySigner) -> Invitation:
+            invitation = Invitation.of(
+                request,
+                genesis={"config": {"chainId": deployment.chain_id}},
+                deployment=deployment,
+                anchor=None,
+                peers=[],
+                keepers=[],
+                secret="5e" * 32,
+                signer=signer.address,
+                now=town.chain.now(),
+            )
+            return Invitation.read(invitation.signed(signer))
+
+        # then
+        with connected(town.settings["THERIAC_NETWORK"]) as site:
+            check_board(site, signed(owner))
+            with pytest.raises(NotTheBoardsInvitation) as refused:
+                check_board(site, signed(stranger))
+            over = replace(signed(owner), expires=town.chain.now() - 1)
+            with pytest.raises(InvitationOver):
+                check_board(site, Invitation.read(over.signed(owner)))
+    assert (refused.value.signer, refused.value.board) == (stranger.address, wallet)
 
 
 # -- commands --------------------------------------------------------------------------------------------------------
