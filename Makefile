@@ -40,6 +40,19 @@ chain: $(NODE_READY) ## Start the development chain on 127.0.0.1:8545; it keeps 
 	@$(NPM_BIN)/anvil --host 127.0.0.1 --port 8545 --chain-id $(CHAIN_ID) \
 		--block-time $(BLOCK_TIME) --mixed-mining --prune-history 256 --state $(CHAIN_FOLDER)/state.json --state-interval 30
 
+.PHONY: consortium consortium-status consortium-story consortium-down
+consortium: setup engine-kaia engine-kubo engine-cluster ## Bring a small consortium up on this machine: four validators, three stores, four members
+	@$(BIN)/ape run consortium up
+
+consortium-status: ## Show what of it runs, and how to talk to each organisation
+	@$(BIN)/ape run consortium status
+
+consortium-story: ## Tell a grant between two organisations' nodes, command by command
+	@$(BIN)/ape run consortium story
+
+consortium-down: ## End all of it; what the nodes hold stays in .theriac/consortium
+	@$(BIN)/ape run consortium down
+
 ##@ Test
 
 # How many processes run the tests. A variable that forbids Python to keep what it compiled, as containers set it, would
@@ -133,7 +146,7 @@ clean: ## Remove what was compiled and cached; accounts, the chain, .venv and no
 help:
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+		/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 # Set-up in four steps, each done again only when what it is made from has changed.
 

@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import secrets
+import shutil
 import socket
 import sys
 import tempfile
@@ -47,7 +48,7 @@ _PULSE = 5.0
 
 @dataclass(frozen=True)
 class Ports:
-    """Where an organisation's nodes listen: `chain`, `store`, `guests` and `cluster` for peers, the rest on loopback."""
+    """Where its nodes listen: `chain`, `store`, `guests` and `cluster` for peers, the rest on loopback for clients."""
 
     chain: int = 32323
     store: int = 4001
@@ -215,6 +216,16 @@ class Organisation:
             write(self.genesis, genesis)
         self.kaia.found(self.genesis)
 
+    def unfound(self) -> None:
+        """Leaves the chain that was begun, so that another can be; its node's key stays."""
+        self.genesis.unlink(missing_ok=True)
+        for name in ("chaindata", "static-nodes.json", "transactions.rlp"):
+            path = self.kaia.folder / "klay" / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
     # -- running -----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -287,8 +298,10 @@ class Organisation:
 
     @property
     def place(self) -> str | None:
-        """Its store as `--store` takes it: what is put there is kept by others too."""
-        return None if self.cluster is None else f"/ip4/{LOOPBACK}/tcp/{self.ports.proxy}"
+        """Its store as `--store` takes it, the node and its Cluster peer: what is put there is kept by others too."""
+        if self.cluster is None:
+            return None
+        return f"/ip4/{LOOPBACK}/tcp/{self.ports.store_api},/ip4/{LOOPBACK}/tcp/{self.ports.cluster_api}"
 
     # -- inside ------------------------------------------------------------------------------------------------------
 

@@ -117,6 +117,11 @@ def request(
     with in_sentences():
         card = organisation.card
     asked = Request(title, str(account.address), roles, str(identity.recipient), card, int(time.time()))
+    if (folder / "request.json").exists():
+        before = Request.read(read_file(folder / "request.json"))
+        if replace(before, made=asked.made) == asked:
+            # The board may have answered it already, and its answer is for that one alone.
+            return before
     write_private(folder / "request.json", asked.signed(KeySigner(account)))
     write_private(folder / "entrance.json", json.dumps({"actor": actor}).encode())
     return asked
@@ -187,22 +192,22 @@ def join(
 
     with in_sentences():
         organisation = Organisation(folder).share(secret).settle(copies=invitation.copies)
+        # (5) its own node begins with the very first block that the contracts' file names
+        tell("Starting the nodes")
+        _begin(organisation, invitation)
         organisation.knows(invitation.peers)
-        organisation.found(dict(invitation.genesis))
+        organisation.stop()
         units = _units(organisation)
         entrance.write(organisation)
-        tell("Starting the nodes")
         organisation.start()
     deployment = replace(invitation.deployment, network=NETWORK)
-    deployment.save(entrance.home / "deployments")
     with entrance.at(opener), connected(organisation.network, organisation.place) as site:
-        # (5) its own node begins with the very first block that the contracts' file names
-        _check_genesis(site, deployment)
         # (6) it has followed the chain to now, by its own rules
         tell("Syncing")
         _sync(site, organisation, seconds=seconds)
         # (7) the contracts stand on it, with the code that the invitation says
         deployment.verify(site.web3)
+        _keep(deployment, entrance.home / "deployments")
         # (8) the chain itself calls the signer the board
         check_board(site, invitation)
         # (9) the consortium has it as a member
@@ -227,10 +232,32 @@ def _units(organisation: Organisation) -> tuple[Path, ...]:
     return write_units(organisation)
 
 
-def _check_genesis(site: Site, deployment: Deployment) -> None:
-    found = Node(site.web3).genesis()
-    if found != deployment.genesis:
-        raise WrongChain(source="The invitation", what="first block", written=deployment.genesis, found=found)
+def _begin(organisation: Organisation, invitation: Invitation) -> None:
+    """Begins the chain of the invitation, and leaves nothing of it where it is not the one of the contracts."""
+    fresh = not organisation.genesis.exists()
+    organisation.found(invitation.genesis)
+    if json.loads(organisation.genesis.read_bytes()) != invitation.genesis:
+        raise Failure(
+            f"{organisation.folder} has begun another chain than that of the invitation; name another folder.", 3
+        )
+    organisation.start_chain()
+    found = organisation.kaia.ask("eth_getBlockByNumber", "0x0", False)["hash"]
+    if found != invitation.deployment.genesis:
+        organisation.stop()
+        if fresh:
+            organisation.unfound()
+        written = invitation.deployment.genesis
+        raise WrongChain(
+            source="The contracts' file in the invitation", what="first block", written=written, found=found
+        )
+
+
+def _keep(deployment: Deployment, folder: Path) -> None:
+    """Keeps what is deployed where; what was joined once is never replaced by another invitation."""
+    path = Deployment.path(folder, deployment.network)
+    if path.exists() and Deployment.load(path) != deployment:
+        raise Failure(f"{path} names other contracts than the invitation; ask the board which count.", 3)
+    deployment.save(folder)
 
 
 def _sync(site: Site, organisation: Organisation, *, seconds: float) -> None:
@@ -248,7 +275,11 @@ def _sync(site: Site, organisation: Organisation, *, seconds: float) -> None:
             "then run this again.",
             4,
         )
-    raise Failure(f"The chain is at block {head.number:,}, which is old; run this again to go on syncing.", 4)
+    raise Failure(
+        f"The chain is at block {head.number:,}, of {head.time:%Y-%m-%d %H:%M:%S} UTC; run this again to go on syncing, "
+        "or set this machine's clock right.",
+        4,
+    )
 
 
 def _standing(site: Site, asked: Request, *, seconds: float, tell: Callable[[str], None]) -> int:

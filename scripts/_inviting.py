@@ -1,8 +1,8 @@
 """What members do for one that enters: the board invites it, others take its nodes in, validators vote for its node."""
 
-import io
 import json
 import secrets
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -116,15 +116,20 @@ def _recipient(site: Site, number: int) -> HybridRecipient:
 
 
 def check_board(site: Site, invitation: Invitation) -> None:
-    """Whether the chain calls the invitation's signer the board, or the board's code takes its signature.
+    """Whether the chain calls the invitation's signer the board, or the board's code accepts its signature (ERC-1271).
 
     Raises NotTheBoardsInvitation, InvitationOver by the chain's own time.
     """
     contracts = site.contracts
     board = contracts.call(contracts.Consortium.functions.board())
-    if board != invitation.signer:
+    if board != invitation.signer and not _accepted(site, board, invitation):
         raise NotTheBoardsInvitation(signer=invitation.signer, board=board)
     invitation.check_time(int(Node(site.web3).head().time.timestamp()))
+
+
+def _accepted(site: Site, board: str, invitation: Invitation) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        return site.chain(Path(folder)).accepts(board, invitation.message, invitation.signature)
 
 
 @dataclass(frozen=True)

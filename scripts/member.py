@@ -179,6 +179,31 @@ def welcome(invitation: str, no_start: bool, nodes: str, who: str, network: str,
         click.echo(f"Install {Path(nodes) / 'units'} anew, and have systemd start what is new.")
 
 
+@cli.command(epilog=example("member forget lakeside"))
+@click.argument("name")
+@_NODES
+@yes_option
+def forget(name: str, nodes: str, yes: bool) -> None:
+    """Forget the nodes of an organisation that left; copies are kept for it no longer."""
+    from pathlib import Path
+
+    from engines.organisation import Organisation
+    from engines.units import write_units
+    from scripts._inviting import in_sentences
+
+    with in_sentences():
+        organisation = Organisation(Path(nodes))
+        if name not in {each.name for each in organisation.peers()}:
+            raise Failure(f"{organisation.name} knows no organisation called {name}.")
+        confirmed(f"Forget {name}, and what is kept for it?", yes=yes)
+        for what, daemon in organisation.daemons().items():
+            if what == f"keeper of {name}":
+                daemon.stop()
+        organisation.forgets(name)
+        write_units(organisation)
+    click.echo(f"{name} is forgotten; the other nodes leave it alone from their next start on.")
+
+
 @cli.command(epilog=example("member start"))
 @_NODES
 def start(nodes: str) -> None:

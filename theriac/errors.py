@@ -575,8 +575,8 @@ class InvitationForged(Tampered):
         self.what = what
         self.signer = signer
         super().__init__(
-            f"This {what} was not signed as it stands by {signer}, whom it names; use nothing of it, and ask for it anew "
-            "by another way."
+            f"This {what} was not signed as it stands by {signer}, whom it names; use nothing of it, and ask for it "
+            "anew by another way."
         )
 
 

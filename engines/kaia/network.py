@@ -36,7 +36,7 @@ from engines.process import Daemon, EngineError, ask, ask_socket, free_port, nee
 
 BINARY = Path(__file__).resolve().parents[2] / ".build" / "engines" / "kaia" / "bin" / "kcn"
 FOLLOWER = BINARY.with_name("kpn")
-"""Validators let nobody else in as a validator. Who only follows comes as a proxy node, to which they bring each block."""
+"""Validators refuse others that nobody voted for. Who only follows is a proxy node: each block is brought to it."""
 
 CHAIN_ID = 8437423
 LOOPBACK = "127.0.0.1"
@@ -51,7 +51,7 @@ _START, _PEERS = 60.0, 90.0
 
 APIS = "eth,net,web3,txpool,istanbul,klay,kaia,debug,admin"
 PUBLIC_APIS = "eth,net,web3,kaia"
-"""What anyone may ask: reads, and transactions that are signed already. Nothing that steers the node or wears it out."""
+"""What anyone may ask: reads, and transactions that are signed already; nothing that steers a node or wears it out."""
 
 
 def genesis(validators: Sequence[bytes], *, chain_id: int, begun: int, epoch: int = 3600) -> dict[str, Any]:
@@ -66,7 +66,8 @@ def genesis(validators: Sequence[bytes], *, chain_id: int, begun: int, epoch: in
             "deriveShaImpl": 0,
             "governance": {
                 "governingNode": _NOBODY,
-                "governanceMode": "none",
+                # More than half of the validators decide, and no single one: whom they let in seals blocks with them.
+                "governanceMode": "ballot",
                 "govParamContract": _NOBODY,
                 "reward": {
                     "mintingAmount": 0,

@@ -11,7 +11,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import rfc8785
@@ -44,6 +44,7 @@ SECONDS = 14 * 24 * 3600
 """How long an invitation counts unless the board says otherwise."""
 
 _SECRET_DIGITS = 64
+_MOST_PEERS = 500
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,9 @@ class Invitation:
     """The board's answer to one request: everything with which a member joins.
 
     `genesis` is the chain's first block as its nodes read it, `deployment` what is deployed on it, `peers` the nodes of
-    the others, `anchor` what a light client trusts, where the chain has one. `signer` is the board's account, `made`
-    and `expires` are in Unix seconds. `sealed` is an age file to the member and to its keepers.
+    the others, `anchor` what a light client trusts, where the chain has one. `signer` is the board's account, or an
+    account whose signature the board's contract accepts (ERC-1271); `made` and `expires` are in Unix seconds. `sealed`
+    is an age file to the member and to its keepers. `signature` is the signer's, once it is read from a file.
     """
 
     KIND: ClassVar[str] = "membership-invitation"
@@ -135,6 +137,7 @@ class Invitation:
     made: int
     expires: int
     sealed: bytes
+    signature: bytes = field(default=b"", compare=False)
 
     @classmethod
     def of(
@@ -218,6 +221,8 @@ class Invitation:
         read = _Fields("invitation", values, names)
         if not isinstance(values["peers"], list) or not isinstance(values["genesis"], dict):
             raise BadInvitation(what="invitation", fault="its peers or its genesis are no list or object")
+        if len(values["peers"]) > _MOST_PEERS:
+            raise BadInvitation(what="invitation", fault=f"it names more than {_MOST_PEERS} organisations")
         deployment = Deployment.read(rfc8785.dumps(values["deployment"]), source="the invitation")
         anchor = None if values["anchor"] is None else Anchor.from_json(values["anchor"], source="the invitation")
         invitation = cls(
@@ -238,6 +243,8 @@ class Invitation:
         # (2) the signer's word for all of it
         if _signer(invitation.message, signature) != invitation.signer:
             raise InvitationForged(what="invitation", signer=invitation.signer)
+
+        invitation = replace(invitation, signature=signature)
 
         # (3) one chain, whichever part names it
         config = invitation.genesis.get("config")

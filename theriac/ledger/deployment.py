@@ -156,7 +156,7 @@ class Deployment:
 
     @classmethod
     def read(cls, text: bytes, *, source: str) -> "Deployment":
-        """Reads what `to_json` wrote, from elsewhere than a file of the project. Raises BadDeployment, DevelopmentChain."""
+        """Reads what `to_json` wrote and somebody sent. Raises BadDeployment, DevelopmentChain."""
         return _Reader(source).deployment(text)
 
     def save(self, folder: Path) -> Path:
