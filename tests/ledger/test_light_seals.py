@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -237,6 +238,39 @@ def test_two_blocks_of_one_number__both_sealed__are_told() -> None:
         pytest.raises(Unproven, match="two blocks of number 3"),
     ):
         looking(light)
+
+
+def test_stretch__that_was_proven_once__is_not_fetched_again(tmp_path: Path) -> None:
+    paper = Paper.of((600, FOUR))
+    every = {"fromBlock": "0x0", "toBlock": "latest"}
+    with between(paper, paper) as proxies:
+        for _ in range(2):
+            # A client of its own each time, as two commands are.
+            anchor, uris = paper.anchor(FOUR), [each.uri for each in proxies]
+            light = LightProvider(anchor, uris, folder=tmp_path, clock=lambda: paper.now)
+            proxies[0].seen = proxies[1].seen = []
+            answer: Any = light.make_request("eth_getLogs", [every])
+            assert answer["result"] == []
+            light.close()
+
+    # Of 600 blocks the last 88 make no whole window of 256; and the newest and the first are asked of both nodes.
+    assert 88 <= proxies[0].seen.count("kaia_getHeaderByNumber") <= 88 + 4
+
+
+@pytest.mark.parametrize("damage", [b"", b"no database at all, and longer than one page of it" * 100])
+def test_stretch__remembered_in_a_broken_file__is_fetched_again(tmp_path: Path, damage: bytes) -> None:
+    paper = Paper.of((300, FOUR))
+    file = tmp_path / f"passed-{paper.blocks[0]['hash'][2:10]}.sqlite"
+    file.write_bytes(damage)
+
+    with between(paper, paper) as proxies:
+        light = LightProvider(
+            paper.anchor(FOUR), [each.uri for each in proxies], folder=tmp_path, clock=lambda: paper.now
+        )
+        answer: Any = light.make_request("eth_getLogs", [{"fromBlock": "0x0", "toBlock": "latest"}])
+        light.close()
+
+    assert answer["result"] == []
 
 
 def test_chain_that_stands_still__is_not_acted_upon() -> None:
