@@ -4,16 +4,20 @@ The nodes' answers are those of real ones, recorded; `test_light_kaia.py` asks r
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from light_between import HEADER, LIES, PROOF, RAW, RECEIPTS, Lie, flipped, instead, nothing_granted, rewriting
 from light_recording import Nodes, recorded, replaying, result
+from web3 import Web3
 
 from theriac.errors import ChainSilent, OtherValidators, StaleChain, Unproven
 from theriac.ledger.light.provider import LightProvider
+from theriac.ledger.node import Node
 
 FULL = recorded()["full"]
 
@@ -361,6 +365,24 @@ def test_other_requests__are_refused_unasked(nodes: Nodes, method: str) -> None:
 
     assert answer["error"]["message"] == f"a light client does not answer {method}, which it could not prove"
     assert [each.seen for each in nodes.proxies] == [[], []]
+
+
+def test_code__that_runs_for_ever__is_stopped_in_time(nodes: Nodes) -> None:
+    endless = bytes.fromhex("5b5f56")
+    light = nodes.light()
+
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        light.make_request_within("eth_call", [{"data": "0x" + endless.hex()}, "latest"], within=0.5)
+
+    assert time.monotonic() - began < 2
+
+
+def test_code__that_runs_for_ever__fails_for_the_ledger_as_silence_does(nodes: Nodes) -> None:
+    node = Node(Web3(nodes.light()), timeout=timedelta(seconds=0.5))
+
+    with pytest.raises(ChainSilent):
+        node.call({"data": "0x5b5f56"})
 
 
 def test_pending__is_known_to_nobody(nodes: Nodes) -> None:

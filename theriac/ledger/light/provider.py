@@ -463,6 +463,7 @@ class LightProvider(JSONBaseProvider):
             nonce=nonce,
             block_hash=lambda number: self._headers.at(number).hash,
             hint=lambda: self._state.hinted(header, hint),
+            within=self._peers.left,
         )
         if ran.failure:
             code = _REVERTED if ran.reverted else _REFUSED
