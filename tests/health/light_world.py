@@ -125,6 +125,12 @@ class Kaia:
     def uris(self) -> list[str]:
         return [node.url for node in self.network.nodes]
 
+    def nodes_at_rest(self) -> int:
+        """A block that every node has."""
+        head = max(node.height() for node in self.network.nodes)
+        self.network.wait(head)
+        return head
+
     @property
     def keys(self) -> list[Any]:
         """The validators' keys, with which a test can seal what it wants."""
@@ -238,6 +244,8 @@ def questions(contracts: Contracts, happened: Happened, head: int) -> list[tuple
     block = hex(head)
     asked: list[tuple[str, list[Any]]] = [("eth_chainId", [])]
     asked += [("eth_call", [{"to": call.address, "data": call_data(call)}, block]) for call in calls]
+    refused = {"from": key_of("stranger").address, "to": happened.contracts["Consortium"], "data": "0x" + _ADMIT.hex()}
+    asked += [("eth_call", [refused, block])]
     asked += [("eth_call", [{"data": "0x" + PROBE.hex()}, block])]
     asked += [("eth_getCode", [address, block]) for address in list(happened.contracts.values())[:4]]
     asked += [("eth_getCode", [happened.doctor, block]), ("eth_getCode", [key_of("never seen").address, block])]

@@ -87,10 +87,10 @@ class Blocks:
         asked = [[bloom_bits(each) for each in addresses]]
         asked += [[bloom_bits(each) for each in choice] for choice in topics if choice is not None]
         wanted = [choice for choice in asked if choice]
-        for part in self._headers.stretch(start, end):
-            may = [header for header in part if header.receipts_root != EMPTY_ROOT and _may_hold(header, wanted)]
+        for part in self._headers.busy(start, end):
+            may = [number for number, bloom in part if _may_hold(bloom, wanted)]
             for begin in range(0, len(may), _AT_A_TIME):
-                for block in self.of(may[begin : begin + _AT_A_TIME]):
+                for block in self.of(self._headers.several(may[begin : begin + _AT_A_TIME])):
                     yield from _matching(block, addresses, topics)
 
     def _ask(self, peer: Peer, headers: Sequence[Header], within: float) -> list[Block]:
@@ -129,8 +129,7 @@ class Blocks:
         return blocks
 
 
-def _may_hold(header: Header, wanted: Sequence[Sequence[int]]) -> bool:
-    bloom = int.from_bytes(header.bloom, "big")
+def _may_hold(bloom: int, wanted: Sequence[Sequence[int]]) -> bool:
     return all(any(bloom & bits == bits for bits in choice) for choice in wanted)
 
 

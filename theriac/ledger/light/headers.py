@@ -9,8 +9,9 @@ from pathlib import Path
 from theriac.errors import StaleChain, Unproven
 from theriac.ledger.light.anchor import Anchor
 from theriac.ledger.light.faults import Lie, Strangers, Unable
-from theriac.ledger.light.kaia import Header, number_of
+from theriac.ledger.light.kaia import EMPTY_ROOT, Header, number_of
 from theriac.ledger.light.kept import Kept
+from theriac.ledger.light.passed import WINDOW, Passed
 from theriac.ledger.light.peers import Peer, Peers
 
 # How old the newest block may be by this machine's clock, and how far ahead of it, in seconds. Clocks disagree by a
@@ -22,20 +23,21 @@ _FRESH = 0.2
 _PATIENCE = 3.0
 _GRACE = 0.05
 
-# Headers of a stretch are asked for so many at a time.
-WINDOW = 256
 _REMEMBERED = 2048
 
 
 class Headers:
     """The chain of headers as far as it is proven. For one thread at a time."""
 
-    def __init__(self, anchor: Anchor, peers: Peers, *, mark: Path | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, anchor: Anchor, peers: Peers, *, passed: Passed, mark: Path | None, clock: Callable[[], float]
+    ) -> None:
         """`mark` is a small file that keeps the newest block ever seen, so that none older counts as newest again.
 
         `clock` tells the seconds since 1970.
         """
         self._clock = clock
+        self._passed = passed
         self._anchor = anchor
         self._peers = peers
         self._validators = anchor.addresses
@@ -189,26 +191,48 @@ class Headers:
 
     # -- stretches ---------------------------------------------------------------------------------------------------
 
-    def stretch(self, start: int, end: int) -> Iterator[list[Header]]:
-        """All blocks from `start` to `end`, both with, in parts that each lead to a block that is proven."""
-        for first in range(start, end + 1, WINDOW):
-            last = min(first + WINDOW - 1, end)
-            yield self._part(first, last)
+    def busy(self, start: int, end: int) -> Iterator[list[tuple[int, int]]]:
+        """Those blocks from `start` to `end`, both with, that have receipts: their numbers and blooms, in parts.
+
+        Each part is linked by its parents' hashes to a block that is proven, so that none is left out.
+        """
+        first = start
+        while first <= end:
+            window = first // WINDOW
+            last = min((window + 1) * WINDOW - 1, end)
+            whole = first == window * WINDOW and last == first + WINDOW - 1
+            if self._passed.has(window):
+                yield self._passed.busy(first, last)
+            else:
+                part = self._part(first, last)
+                busy = [(each.number, each.bloom) for each in part if each.receipts_root != EMPTY_ROOT]
+                if whole:
+                    self._passed.add(window, busy)
+                yield [(number, int.from_bytes(bloom, "big")) for number, bloom in busy]
+            first = last + 1
+
+    def several(self, numbers: Sequence[int]) -> list[Header]:
+        """The blocks of some numbers."""
+        return [self.at(number) for number in numbers]
 
     def _part(self, first: int, last: int) -> list[Header]:
-        kept = [self._kept.get(number) for number in range(first, last + 1)]
-        if all(kept):
-            return [each for each in kept if each is not None]
-
-        def ask(peer: Peer, within: float) -> list[Header]:
-            part = self._ask_stretch(peer, first, last, within)
-            self._check_past(peer, part[-1], within)
+        part: list[Header] = []
+        while first + len(part) <= last and (kept := self._kept.get(first + len(part))) is not None:
+            part.append(kept)
+        if first + len(part) > last:
             return part
 
-        part = self._peers.first(ask)
-        for header in part:
+        def ask(peer: Peer, within: float) -> list[Header]:
+            more = self._ask_stretch(peer, first + len(part), last, within)
+            if part and more[0].parent != part[-1].hash:
+                raise Lie(f"its block {more[0].number} does not stand on its block {part[-1].number}")
+            self._check_past(peer, more[-1], within)
+            return more
+
+        more = self._peers.first(ask)
+        for header in more:
             self._kept.put(header.number, header)
-        return part
+        return part + more
 
     def _ask_stretch(self, peer: Peer, first: int, last: int, within: float) -> list[Header]:
         asked = [("kaia_getHeaderByNumber", [hex(number)]) for number in range(first, last + 1)]

@@ -276,7 +276,8 @@ class Account:
         kind, parts = leaf[:1], decoded(leaf[1:], "account")
         if kind == bytes([_CONTRACT]) and isinstance(parts, list) and len(parts) == 4:
             common, storage_root, code_hash, _ = parts
-            if isinstance(common, list) and len(storage_root) == len(code_hash) == 32:
+            words = all(isinstance(each, bytes) and len(each) == 32 for each in (storage_root, code_hash))
+            if isinstance(common, list) and words:
                 empty = storage_root == bytes(32)
                 return cls(*_nonce_and_balance(common), EMPTY_ROOT if empty else storage_root, code_hash)
         if kind == bytes([_ORDINARY]) and isinstance(parts, list):

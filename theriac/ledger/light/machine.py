@@ -5,6 +5,7 @@ no outcome here may depend on how much is left; in what the block's opcodes say,
 its own precompiled contracts below 0x400, which are not run here.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,10 @@ from eth.db.atomic import AtomicDB
 from eth.db.journal import get_next_checkpoint
 from eth.exceptions import OutOfGas, Revert, VMError
 from eth.vm.execution_context import ExecutionContext
+from eth.vm.forks.cancun.computation import CancunComputation
 from eth.vm.forks.cancun.state import CancunState
 from eth.vm.forks.cancun.transaction_context import CancunTransactionContext
+from eth.vm.gas_meter import GasMeter, allow_negative_refund_strategy
 from eth.vm.message import Message
 from eth_typing import Address, BlockNumber, Hash32
 from eth_utils.crypto import keccak
@@ -34,6 +37,9 @@ _LAST_SHARED, _LAST_KEPT = 0x09, 0x3FF
 
 # Kaia's price of a transaction before any of it runs (params/protocol_params.go).
 _BASE_GAS, _DATA_GAS, _CREATION_GAS = 21_000, 100, 32_000
+
+# How many steps are taken between two looks at the clock.
+_LOOKS = 1024
 
 _NEVER = object()
 
@@ -231,7 +237,8 @@ class _Accounts(AccountDatabaseAPI):
 
     @state_root.setter
     def state_root(self, value: Hash32) -> None:
-        raise NotImplementedError
+        """A call that is undone goes back to the root that it began with: there is no other."""
+        assert value == self._header.state_root
 
     def has_root(self, state_root: bytes) -> bool:
         return state_root == self._header.state_root
@@ -246,10 +253,36 @@ class _Accounts(AccountDatabaseAPI):
         raise NotImplementedError
 
 
-class _State(CancunState):
-    """A block of Kaia's to run on: nothing of it is ever written."""
+class _Meter(GasMeter):
+    """Looks at the clock now and then: code of a stranger can take minutes here of what a node runs in a second."""
 
-    def __init__(self, accounts: _Accounts, context: ExecutionContext, block_hash: Callable[[int], bytes]) -> None:
+    def __init__(self, gas: int, deadline: float) -> None:
+        super().__init__(gas, allow_negative_refund_strategy)
+        self._deadline = deadline
+        self._steps = 0
+
+    def consume_gas(self, amount: int, reason: str) -> None:
+        self._steps += 1
+        if self._steps % _LOOKS == 0 and time.monotonic() > self._deadline:
+            raise TimeoutError
+        super().consume_gas(amount, reason)
+
+
+class _Computation(CancunComputation):
+    def _configure_gas_meter(self) -> GasMeter:
+        assert isinstance(self.state, _State)
+        return _Meter(self.msg.gas, self.state.deadline)
+
+
+class _State(CancunState):
+    """A block of Kaia's to run on until `deadline`, a monotonic clock's: nothing of it is ever written."""
+
+    computation_class = _Computation
+
+    def __init__(
+        self, accounts: _Accounts, context: ExecutionContext, block_hash: Callable[[int], bytes], deadline: float
+    ) -> None:
+        self.deadline = deadline
         # The database of py-evm's own state is not made: everything comes from what is proven.
         self._db = AtomicDB()
         self.execution_context = context
@@ -274,10 +307,11 @@ def run(
     nonce: int,
     block_hash: Callable[[int], bytes],
     hint: Callable[[], None],
+    within: float,
 ) -> Ran:
     """Runs a call on the state after a block. `nonce` is the sender's, of which the address of a new contract is made.
 
-    Raises Unable where it asks for what cannot be proven, and what asking can raise.
+    Raises TimeoutError after `within` seconds, Unable where it asks for what cannot be proven, and as asking does.
     """
     accounts = _Accounts(state, header, question, hint)
     context = ExecutionContext(
@@ -292,7 +326,7 @@ def run(
         base_fee_per_gas=header.base_fee or 0,
         excess_blob_gas=0,
     )
-    machine = _State(accounts, context, block_hash)
+    machine = _State(accounts, context, block_hash, time.monotonic() + within)
     for address in (question.sender, question.to or b"", *(number.to_bytes(20, "big") for number in range(1, 10))):
         accounts.mark_address_warm(Address(address))
     transaction = CancunTransactionContext(gas_price=0, origin=Address(question.sender))

@@ -84,7 +84,7 @@ class Peer:
             return answer.get("result")
         said = str(error.get("message", "") if isinstance(error, dict) else error)[:300]
         if "does not exist/is not available" in said:
-            said += "; a node answers light clients when it is started with --rpcapi eth,kaia,net"
+            said += "; a node answers light clients when it is started with --rpcapi eth,kaia"
         raise Unable(f"{method}: {said or 'an error without a message'}")
 
 

@@ -22,6 +22,7 @@ from theriac.ledger.light.faults import Lie, Unable
 from theriac.ledger.light.headers import Headers
 from theriac.ledger.light.kaia import GAS_LIMIT, Header, Transaction, number_of, object_of
 from theriac.ledger.light.kept import Kept
+from theriac.ledger.light.passed import Passed
 from theriac.ledger.light.peers import Peer, Peers
 from theriac.ledger.light.state import State
 
@@ -66,7 +67,8 @@ class LightProvider(JSONBaseProvider):
         folder: Path | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`nodes` are the addresses of two nodes or more; `folder` keeps the newest block seen, and code by its hash.
+        """`nodes` are the addresses of two nodes or more; `folder` keeps the newest block seen, code by
+        its hash, and which blocks were looked through.
 
         `clock` tells the seconds since 1970, by which a block is too old to act upon.
 
@@ -78,7 +80,8 @@ class LightProvider(JSONBaseProvider):
         self._anchor = anchor
         self._peers = Peers(nodes)
         mark = folder / f"newest-{anchor.genesis[2:10]}.json" if folder is not None else None
-        self._headers = Headers(anchor, self._peers, mark=mark, clock=clock)
+        self._passed = Passed(folder / f"passed-{anchor.genesis[2:10]}.sqlite" if folder is not None else None)
+        self._headers = Headers(anchor, self._peers, passed=self._passed, mark=mark, clock=clock)
         self._state = State(self._peers, codes=folder / "code" if folder is not None else None)
         self._blocks = Blocks(self._headers, self._peers)
         self._used: Kept[bytes, tuple[int, int]] = Kept(4096)
@@ -152,6 +155,7 @@ class LightProvider(JSONBaseProvider):
 
     def close(self) -> None:
         self._peers.close()
+        self._passed.close()
 
     def _answer(self, method: str, params: Any) -> RPCResponse:
         answer = self._answers.get(method)
@@ -459,6 +463,7 @@ class LightProvider(JSONBaseProvider):
             nonce=nonce,
             block_hash=lambda number: self._headers.at(number).hash,
             hint=lambda: self._state.hinted(header, hint),
+            within=self._peers.left,
         )
         if ran.failure:
             code = _REVERTED if ran.reverted else _REFUSED
