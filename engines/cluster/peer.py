@@ -47,10 +47,11 @@ _TABLE_BYTES = 4 << 20
 
 
 class ClusterPeer:
-    """A peer with its identity and its pins in `folder`, at the Kubo node whose interface is at `node`.
+    """A peer with its identity and its pins in `folder`, which commands the Kubo node whose interface is at `node`.
 
     `host` is the IPv4 address at which other peers reach this one; its interfaces for clients have no password and
-    stay on loopback. `copies` is on how many nodes a file is pinned. `pulse` in seconds is how often a peer says that
+    stay on loopback. `copies` is on how many nodes a file is pinned unless the order says it; with `elsewhere` on none
+    of an owner's. `pulse` in seconds is how often a peer says that
     it lives: what a lost one kept is pinned elsewhere two to four pulses later.
     """
 
@@ -63,6 +64,7 @@ class ClusterPeer:
         cluster: str = "theriac",
         secret: str = "",
         copies: int = 2,
+        elsewhere: bool = False,
         pulse: float = 15.0,
         host: str = LOOPBACK,
         lasting: bool = False,
@@ -75,6 +77,7 @@ class ClusterPeer:
         self._cluster = cluster
         self._secret = secret
         self._copies = copies
+        self._elsewhere = elsewhere
         self._pulse = pulse
         self._host = host
         self._binary = binary
@@ -180,6 +183,10 @@ class ClusterPeer:
         self.ask("version")
         return True
 
+    def configure(self) -> None:
+        """Writes what it reads when it starts, for whoever else starts it."""
+        self._configure()
+
     def _configure(self) -> None:
         path = self.folder / "service.json"
         config: dict[str, Any] = json.loads(path.read_text())
@@ -193,6 +200,7 @@ class ClusterPeer:
             "mdns_interval": "0s",
             "replication_factor_min": self._copies,
             "replication_factor_max": self._copies,
+            "pin_only_on_untrusted_peers": self._elsewhere,
             "disable_repinning": False,
             "monitor_ping_interval": pulse,
             "pin_recover_interval": f"{20 * self._pulse:g}s",
@@ -239,9 +247,10 @@ class ClusterPeer:
 
 @dataclass(frozen=True)
 class MemberStore:
-    """What one member runs: the `node` of its own records with its `peer`, and `guests`, where others' copies are.
+    """What one member runs: the `node` of its own records, and `guests`, the node for copies of others'.
 
-    `keepers` are the peers by which others, named by number, have it keep copies; they command `guests` alone.
+    No peer commands `node`. `peer` orders the copies of its records; `keepers` are the peers by which others, named by
+    number, have it keep theirs.
     """
 
     node: KuboNode
@@ -319,6 +328,7 @@ class Stores:
                 cluster=f"member-{owner}",
                 secret=self._secret(owner),
                 copies=copies,
+                elsewhere=True,
                 pulse=pulse,
                 host=hosts[number] if hosts else LOOPBACK,
                 prefix=prefixes[number] if prefixes else (),
@@ -329,7 +339,7 @@ class Stores:
             node, guests = kubo(number, "node"), kubo(number, "guests")
             kept = [owner for owner in self._owners if owner != number and (number - owner) % members <= keeping]
             keep = {owner: peer(number, owner, guests) for owner in kept}
-            self.members.append(MemberStore(node, peer(number, number, node), guests, keep))
+            self.members.append(MemberStore(node, peer(number, number, guests), guests, keep))
 
     def __enter__(self) -> "Stores":
         self.start()
@@ -345,8 +355,8 @@ class Stores:
 
     @property
     def nodes(self) -> list[KuboNode]:
-        """All nodes in use: of own records, and of guests where there are any."""
-        return [node for each in self.members for node in (each.kubos if each.keepers else (each.node,))]
+        """All nodes."""
+        return [node for each in self.members for node in each.kubos]
 
     @property
     def peers(self) -> list[ClusterPeer]:
