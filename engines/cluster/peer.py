@@ -42,8 +42,6 @@ LOOPBACK = "127.0.0.1"
 
 _START_SECONDS = 60.0
 _MEET_SECONDS = 60.0
-_CACHE_BYTES = 16 << 20
-_TABLE_BYTES = 4 << 20
 
 
 class ClusterPeer:
@@ -127,7 +125,8 @@ class ClusterPeer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         if not (self.folder / "identity.json").exists():
-            self._run("init", "--consensus", "crdt", "--force")
+            # The default, pebble, loses what it wrote last when its process is killed; LevelDB waits for the disk.
+            self._run("init", "--consensus", "crdt", "--datastore", "leveldb", "--force")
         if not (self.folder / "ports.json").exists():
             # The host's address may be one of another network namespace, where nothing else listens.
             ports = {"swarm": free_port(), "api": free_port(), "proxy": free_port()}
@@ -229,10 +228,6 @@ class ClusterPeer:
         config["monitor"]["pubsubmon"]["check_interval"] = pulse
         for informer in config["informer"].values():
             informer["metric_ttl"] = two_pulses
-        # A pinset is small; the defaults are made for tens of millions of pins.
-        pebble = config["datastore"]["pebble"]["pebble_options"]
-        pebble |= {"cache_size_bytes": _CACHE_BYTES, "mem_table_size": _TABLE_BYTES}
-
         path.write_text(json.dumps(config, indent=2))
         path.chmod(0o600)
 

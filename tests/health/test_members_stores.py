@@ -73,10 +73,9 @@ def test_record__of_one_member__read_at_anothers_and_erased_everywhere(
     patient.watch()
     patient.grant(hospital_side.doctor.address, classes=[LAB, MENTAL], purpose=TREAT, end=hospital_side.in_days(30))
     doctor = hospital_side.reader(hospital_side.doctor, "doctor")
-    doctor.learn(desk.pseudonym)
-    doctor.learn(patient.vault.account_for(doctor.account).pseudonym)  # type: ignore[union-attr]
-    granted = patient.vault.account_for(doctor.account)
+    granted = patient.vault.account_for(f"reader:{hospital_side.doctor.address}")
     assert granted is not None
+    doctor.learn(granted.pseudonym)
     opened = doctor.open(granted.pseudonym, kept, purpose=TREAT)
 
     # then

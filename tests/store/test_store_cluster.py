@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from store_streams import keystream, sample
 from engines.cluster.peer import Stores
 from theriac.errors import (
     BadNodeAddress,
+    ClusterFailed,
     ClusterUnreachable,
     CutByProxy,
     NodeUnreachable,
@@ -190,6 +192,57 @@ def test_put__own_peer_killed__kept_and_said_and_copied_later(stores: Stores, st
     put(store, b"the next one")
     assert store.lacking == {}
     eventually(lambda: len(at_peers(store, alone)) == 2)
+
+
+def test_peer__killed_right_after_a_put__still_knows_what_to_unpin(stores: Stores, store: ClusterStore) -> None:
+    # given
+    peer = stores.members[0].peer
+    cid = put(store, LARGE + b"the last before the kill")
+    peer.kill()
+
+    # when
+    peer.start()
+    stores.meet()
+    eventually(lambda: len(at_peers(store, cid)) == 2)
+    store.unpin(cid)
+
+    # then
+    eventually(lambda: holders(stores, cid) == set())
+
+
+def test_peer__that_lost_its_folder__claims_no_unpin_and_learns_from_a_keeper(
+    stores: Stores, store: ClusterStore
+) -> None:
+    # given
+    peer, keepers = stores.members[0].peer, stores.cluster(0)[1:]
+    cid = put(store, LARGE + b"forgotten by the peer that ordered it")
+    eventually(lambda: len(at_peers(store, cid)) == 2)
+    peer.kill()
+    shutil.rmtree(peer.folder / "leveldb")
+    peer.start()
+    stores.meet()
+
+    # when
+    with pytest.raises(ClusterFailed) as refused:
+        store.unpin(cid)
+    at_first = holders(stores, cid)
+    peer.stop()
+    others = [each.swarm for each in keepers]
+    peer.knows(others, owners=[peer.id, *(each.id for each in keepers)])
+    peer.start()
+    stores.meet()
+    took = eventually(lambda: command(peer, f"allocations/{cid}", "GET")[0] == 200)
+    peer.stop()
+    peer.knows(others, owners=[peer.id])
+    peer.start()
+    stores.meet()
+    store.unpin(cid)
+
+    # then
+    print(f"its pins are back after {took:.1f} s")
+    assert "no pin known, but own node, member-" in str(refused.value)
+    assert len(at_first) == 2
+    eventually(lambda: holders(stores, cid) == set())
 
 
 def test_put__no_keeper_runs__kept_and_repaired_later(stores: Stores, store: ClusterStore) -> None:

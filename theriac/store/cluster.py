@@ -85,9 +85,16 @@ class ClusterStore(KuboStore):
 
         Raises ClusterUnreachable, ClusterFailed, and nothing is unpinned then: nobody shall believe that all are.
         """
-        self._peer.ask(f"pins/ipfs/{cid}", "DELETE", unless=_UNKNOWN)
+        if not self._peer.ask(f"pins/ipfs/{cid}", "DELETE", unless=_UNKNOWN):
+            self._check_nobody_keeps(cid)
         self.lacking.pop(cid, None)
         super().unpin(cid)
+
+    def _check_nobody_keeps(self, cid: Cid) -> None:
+        """A peer that lost its folder knows nothing of what others keep for it, and would seem to have unpinned it."""
+        for found in self.copies():
+            if found.cid == str(cid) and set(found.at) - {OWN}:
+                raise ClusterFailed(address=self.peer, answer=f"no pin known, but {', '.join(found.at)} keep a copy")
 
     # -- copies ------------------------------------------------------------------------------------------------------
 
