@@ -135,7 +135,8 @@ class ClusterPeer:
     def knows(self, peers: Sequence[str], *, owners: Sequence[str] = ()) -> None:
         """From its next start on: where the other peers are (`swarm` of each), and the ids of who may change pins.
 
-        With no owner named only this peer itself may. Peers that do not own keep copies, and change nothing.
+        With no owner named only this peer itself may. Peers that do not own keep copies, and change nothing. An owner
+        that may start at the same time as its keepers is told of none: they call it.
         """
         self._peers = peers
         self._owners = owners
@@ -221,6 +222,9 @@ class ClusterPeer:
             # Whatever a browser on this machine has open must not speak to it.
             | {"http_listen_multiaddress": f"/ip4/{LOOPBACK}/tcp/{ports['api']}", "cors_allowed_origins": []},
         }
+        if not self._peers:
+            # What it remembers of an earlier run it would call.
+            (self.folder / "peerstore").unlink(missing_ok=True)
         config["ipfs_connector"]["ipfshttp"] |= {
             "node_multiaddress": self._node,
             "pin_timeout": f"{8 * self._pulse:g}s",
@@ -364,10 +368,13 @@ class Stores:
         addresses = {node.folder: _swarm(node) for node in self.nodes}
         for node in self.nodes:
             node.peer_with([where for folder, where in addresses.items() if folder != node.folder])
+        for peer in self.peers:
+            peer.found()
+        self._introduce()
+
+    def _introduce(self) -> None:
         for owner in self._owners:
             peers = self.cluster(owner)
-            for peer in peers:
-                peer.found()
             for peer in peers:
                 others = [each.swarm for each in peers if each is not peer]
                 peer.knows(others, owners=[self.members[owner].peer.id])
@@ -379,10 +386,16 @@ class Stores:
             node.start(wait=False)
         for node in self.nodes:
             node.wait()
-        for peer in self.peers:
-            peer.start(wait=False)
-        for peer in self.peers:
-            peer.wait()
+        # A peer that is called before it is ready never asks the caller for pins: so keepers call, and owners wait.
+        owning = [self.members[owner].peer for owner in self._owners]
+        for peer in owning:
+            peer.knows([], owners=[peer.id])
+        for peers in (owning, [peer for peer in self.peers if peer not in owning]):
+            for peer in peers:
+                peer.start(wait=False)
+            for peer in peers:
+                peer.wait()
+        self._introduce()
         self.meet()
 
     def meet(self) -> None:
