@@ -157,11 +157,16 @@ def _begun(pid: int) -> str:
     return ""
 
 
+_given: set[int] = set()
+
+
 def free_port(host: str = "127.0.0.1") -> int:
     """A TCP port that nobody listens on now, and that the system will give to no outgoing connection."""
     while True:
         # The system takes 32768 to 60999 for those; a port that is kept for later must not be one of them.
         port = secrets.randbelow(22_000) + 10_000
+        if port in _given:
+            continue
         with socket.socket() as listener:
             try:
                 listener.bind((host, port))
@@ -169,7 +174,8 @@ def free_port(host: str = "127.0.0.1") -> int:
                 if taken.errno != errno.EADDRINUSE:
                     raise
                 continue
-            return port
+        _given.add(port)
+        return port
 
 
 def need(binary: Path, *, engine: str) -> None:

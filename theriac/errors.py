@@ -313,14 +313,15 @@ class ClusterFailed(Unavailable):
         )
 
 
-class OtherNode(BadInput):
-    """A Cluster peer and a node were named as one store, and the peer is at another node."""
+class SameNode(BadInput):
+    """A Cluster peer commands the very node that keeps the own records, and could unpin them."""
 
     def __init__(self, *, node: str, peer: str) -> None:
         self.node = node
         self.peer = peer
         super().__init__(
-            f"The Cluster peer at {peer} is not the peer of the IPFS node at {node}; name a node with its own peer."
+            f"The Cluster peer at {peer} commands the IPFS node at {node} itself and could unpin your own records "
+            "there; give the peer another node, for copies only."
         )
 
 

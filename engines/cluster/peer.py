@@ -42,15 +42,14 @@ LOOPBACK = "127.0.0.1"
 
 _START_SECONDS = 60.0
 _MEET_SECONDS = 60.0
-_CACHE_BYTES = 16 << 20
-_TABLE_BYTES = 4 << 20
 
 
 class ClusterPeer:
-    """A peer with its identity and its pins in `folder`, at the Kubo node whose interface is at `node`.
+    """A peer with its identity and its pins in `folder`, which commands the Kubo node whose interface is at `node`.
 
     `host` is the IPv4 address at which other peers reach this one; its interfaces for clients have no password and
-    stay on loopback. `copies` is on how many nodes a file is pinned. `pulse` in seconds is how often a peer says that
+    stay on loopback. `copies` is on how many nodes a file is pinned unless the order says it; with `elsewhere` on none
+    of an owner's. `pulse` in seconds is how often a peer says that
     it lives: what a lost one kept is pinned elsewhere two to four pulses later.
     """
 
@@ -63,6 +62,7 @@ class ClusterPeer:
         cluster: str = "theriac",
         secret: str = "",
         copies: int = 2,
+        elsewhere: bool = False,
         pulse: float = 15.0,
         host: str = LOOPBACK,
         lasting: bool = False,
@@ -75,6 +75,7 @@ class ClusterPeer:
         self._cluster = cluster
         self._secret = secret
         self._copies = copies
+        self._elsewhere = elsewhere
         self._pulse = pulse
         self._host = host
         self._binary = binary
@@ -124,7 +125,8 @@ class ClusterPeer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         if not (self.folder / "identity.json").exists():
-            self._run("init", "--consensus", "crdt", "--force")
+            # The default, pebble, loses what it wrote last when its process is killed; LevelDB waits for the disk.
+            self._run("init", "--consensus", "crdt", "--datastore", "leveldb", "--force")
         if not (self.folder / "ports.json").exists():
             # The host's address may be one of another network namespace, where nothing else listens.
             ports = {"swarm": free_port(), "api": free_port(), "proxy": free_port()}
@@ -133,7 +135,8 @@ class ClusterPeer:
     def knows(self, peers: Sequence[str], *, owners: Sequence[str] = ()) -> None:
         """From its next start on: where the other peers are (`swarm` of each), and the ids of who may change pins.
 
-        With no owner named only this peer itself may. Peers that do not own keep copies, and change nothing.
+        With no owner named only this peer itself may. Peers that do not own keep copies, and change nothing. An owner
+        that may start at the same time as its keepers is told of none: they call it.
         """
         self._peers = peers
         self._owners = owners
@@ -197,6 +200,7 @@ class ClusterPeer:
             "mdns_interval": "0s",
             "replication_factor_min": self._copies,
             "replication_factor_max": self._copies,
+            "pin_only_on_untrusted_peers": self._elsewhere,
             "disable_repinning": False,
             "monitor_ping_interval": pulse,
             "pin_recover_interval": f"{20 * self._pulse:g}s",
@@ -218,6 +222,9 @@ class ClusterPeer:
             # Whatever a browser on this machine has open must not speak to it.
             | {"http_listen_multiaddress": f"/ip4/{LOOPBACK}/tcp/{ports['api']}", "cors_allowed_origins": []},
         }
+        if not self._peers:
+            # What it remembers of an earlier run it would call.
+            (self.folder / "peerstore").unlink(missing_ok=True)
         config["ipfs_connector"]["ipfshttp"] |= {
             "node_multiaddress": self._node,
             "pin_timeout": f"{8 * self._pulse:g}s",
@@ -225,10 +232,6 @@ class ClusterPeer:
         config["monitor"]["pubsubmon"]["check_interval"] = pulse
         for informer in config["informer"].values():
             informer["metric_ttl"] = two_pulses
-        # A pinset is small; the defaults are made for tens of millions of pins.
-        pebble = config["datastore"]["pebble"]["pebble_options"]
-        pebble |= {"cache_size_bytes": _CACHE_BYTES, "mem_table_size": _TABLE_BYTES}
-
         path.write_text(json.dumps(config, indent=2))
         path.chmod(0o600)
 
@@ -243,9 +246,10 @@ class ClusterPeer:
 
 @dataclass(frozen=True)
 class MemberStore:
-    """What one member runs: the `node` of its own records with its `peer`, and `guests`, where others' copies are.
+    """What one member runs: the `node` of its own records, and `guests`, the node for copies of others'.
 
-    `keepers` are the peers by which others, named by number, have it keep copies; they command `guests` alone.
+    No peer commands `node`. `peer` orders the copies of its records; `keepers` are the peers by which others, named by
+    number, have it keep theirs.
     """
 
     node: KuboNode
@@ -323,6 +327,7 @@ class Stores:
                 cluster=f"member-{owner}",
                 secret=self._secret(owner),
                 copies=copies,
+                elsewhere=True,
                 pulse=pulse,
                 host=hosts[number] if hosts else LOOPBACK,
                 prefix=prefixes[number] if prefixes else (),
@@ -333,7 +338,7 @@ class Stores:
             node, guests = kubo(number, "node"), kubo(number, "guests")
             kept = [owner for owner in self._owners if owner != number and (number - owner) % members <= keeping]
             keep = {owner: peer(number, owner, guests) for owner in kept}
-            self.members.append(MemberStore(node, peer(number, number, node), guests, keep))
+            self.members.append(MemberStore(node, peer(number, number, guests), guests, keep))
 
     def __enter__(self) -> "Stores":
         self.start()
@@ -349,8 +354,8 @@ class Stores:
 
     @property
     def nodes(self) -> list[KuboNode]:
-        """All nodes in use: of own records, and of guests where there are any."""
-        return [node for each in self.members for node in (each.kubos if each.keepers else (each.node,))]
+        """All nodes."""
+        return [node for each in self.members for node in each.kubos]
 
     @property
     def peers(self) -> list[ClusterPeer]:
@@ -363,10 +368,13 @@ class Stores:
         addresses = {node.folder: _swarm(node) for node in self.nodes}
         for node in self.nodes:
             node.peer_with([where for folder, where in addresses.items() if folder != node.folder])
+        for peer in self.peers:
+            peer.found()
+        self._introduce()
+
+    def _introduce(self) -> None:
         for owner in self._owners:
             peers = self.cluster(owner)
-            for peer in peers:
-                peer.found()
             for peer in peers:
                 others = [each.swarm for each in peers if each is not peer]
                 peer.knows(others, owners=[self.members[owner].peer.id])
@@ -378,10 +386,16 @@ class Stores:
             node.start(wait=False)
         for node in self.nodes:
             node.wait()
-        for peer in self.peers:
-            peer.start(wait=False)
-        for peer in self.peers:
-            peer.wait()
+        # A peer that is called before it is ready never asks the caller for pins: so keepers call, and owners wait.
+        owning = [self.members[owner].peer for owner in self._owners]
+        for peer in owning:
+            peer.knows([], owners=[peer.id])
+        for peers in (owning, [peer for peer in self.peers if peer not in owning]):
+            for peer in peers:
+                peer.start(wait=False)
+            for peer in peers:
+                peer.wait()
+        self._introduce()
         self.meet()
 
     def meet(self) -> None:

@@ -15,6 +15,7 @@ from engines.kubo.node import BINARY, KuboNode
 from engines.kubo.node import MISSING as NO_KUBO
 from theriac.errors import NodeFull, StoreFull
 from theriac.store import LocalStore
+from theriac.store.cluster import OWN
 from theriac.store.kubo import KuboStore
 
 MIB = 1 << 20
@@ -114,10 +115,10 @@ def test_copy__full_disk_at_the_keeper__seen_and_copied_once_there_is_room(small
 
         # then
         print(found.faults)
-        assert alone == ("member-0",)
+        assert alone == (OWN,)
         assert store.has(cid)
         make_room(small)
         collect(stores.members[1].guests)
         assert str(cid) in [each.cid for each in store.repair()]
-        took = eventually(lambda: at_peers(store, cid) == ("member-0", "member-1"))
+        took = eventually(lambda: at_peers(store, cid) == (OWN, "member-1"))
         print(f"copied {took:.1f} s after there was room")

@@ -1,29 +1,29 @@
-"""A store that is a member's own Kubo node, with copies at other members that its own IPFS Cluster peer has made.
+"""A store that is a member's own Kubo node, with copies at other members that its own IPFS Cluster peer orders.
 
 What is put is on the own node when `put` returns; the copies follow. Whether they came is told by `lacking` and by
-`copies`, and `repair` asks again. A node that is put to through Cluster's proxy would keep copies too, but the proxy
-cuts large files in a way of its own, and may choose other nodes than the own.
+`copies`, and `repair` asks again. The peer must not command the own node: a peer unpins from its node whatever its
+Cluster pins elsewhere, and it pins elsewhere what comes while its node has only just started.
 
 Source: the HTTP interface of IPFS Cluster 1.1, and what its allocator and pin tracker do with a pin.
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, BinaryIO
-from urllib.parse import urlencode
 
 import requests
 
-from theriac.errors import BadCid, BadNodeAddress, ClusterFailed, ClusterUnreachable, OtherNode, Unavailable
+from theriac.errors import BadCid, BadNodeAddress, ClusterFailed, ClusterUnreachable, SameNode, Unavailable
 from theriac.store.cid import Cid
 from theriac.store.kubo import KuboStore, fault_of, plain
 
 _ADDRESS = re.compile(r"/(?:ip4|ip6|dns|dns4|dns6)/([0-9A-Za-z.:-]+)/tcp/([0-9]{1,5})(/https?)?")
 _LINE_BYTES = 256 << 10
 _PIECE_BYTES = 64 << 10
+OWN = "own node"
 _PINNED = "pinned"
 _ELSEWHERE = "remote"
 _UNKNOWN = 404
@@ -34,7 +34,7 @@ _ASKING_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """Where a file is. `at` are the names of peers whose nodes have it whole; `faults` says why others have it not."""
+    """Where a file is: `at` the own node or other members' by name; `faults` says why others that should have not."""
 
     cid: str
     at: tuple[str, ...]
@@ -57,7 +57,7 @@ class ClusterStore(KuboStore):
         self.lacking: dict[Cid, Unavailable] = {}
         self._copies = copies
         self._peer = _Peer(peer, seconds=timeout.total_seconds())
-        self._own = ""
+        self._checked = False
 
     @property
     def peer(self) -> str:
@@ -85,38 +85,45 @@ class ClusterStore(KuboStore):
 
         Raises ClusterUnreachable, ClusterFailed, and nothing is unpinned then: nobody shall believe that all are.
         """
-        self._peer.ask(f"pins/ipfs/{cid}", "DELETE", unless=_UNKNOWN)
+        if not self._peer.ask(f"pins/ipfs/{cid}", "DELETE", unless=_UNKNOWN):
+            self._check_nobody_keeps(cid)
         self.lacking.pop(cid, None)
         super().unpin(cid)
+
+    def _check_nobody_keeps(self, cid: Cid) -> None:
+        """A peer that lost its folder knows nothing of what others keep for it, and would seem to have unpinned it."""
+        for found in self.copies():
+            if found.cid == str(cid) and set(found.at) - {OWN}:
+                raise ClusterFailed(address=self.peer, answer=f"no pin known, but {', '.join(found.at)} keep a copy")
 
     # -- copies ------------------------------------------------------------------------------------------------------
 
     def copies(self) -> Iterator[Copies]:
         """Every file that the own node pins or that copies were asked for, and where it is. Raises Unavailable."""
         mine = {cid for cid in self.pinned() if _is_ours(cid)}
-        own = self._name()
         for told in self._peer.lines("pins", seconds=_ASKING_SECONDS):
             cid = str(told["cid"])
             if not _is_ours(cid):
                 continue
-            yield self._found(cid, told["peer_map"].values(), own=own, pinned=cid in mine)
+            yield self._found(cid, told["peer_map"].values(), pinned=cid in mine)
             mine.discard(cid)
         # Nobody was ever asked to copy these.
         for cid in sorted(mine):
-            yield self._found(cid, (), own=own, pinned=True)
+            yield self._found(cid, (), pinned=True)
 
-    def _found(self, cid: str, told: Any, *, own: str, pinned: bool) -> Copies:
-        at = {own} if pinned else set()
-        faults = {} if pinned else {own: "not pinned"}
+    def _found(self, cid: str, told: Iterable[Mapping[str, Any]], *, pinned: bool) -> Copies:
+        at, faults = [], {}
         for each in told:
             name, status = plain(str(each["peername"])), str(each["status"])
-            if name == own or status == _ELSEWHERE:
-                continue
             if status == _PINNED:
-                at.add(name)
-            else:
+                at.append(name)
+            elif status != _ELSEWHERE:
                 faults[name] = plain(f"{status} {each['error']}").strip()
-        return Copies(cid, tuple(sorted(at)), faults, self._copies)
+        if pinned:
+            at.insert(0, OWN)
+        else:
+            faults[OWN] = "not pinned"
+        return Copies(cid, tuple(sorted(at, key=lambda name: (name != OWN, name))), faults, self._copies)
 
     def repair(self) -> Iterator[Copies]:
         """Asks for what is missing, and has the own node fetch what it lost; every file that lacked a copy, as it was.
@@ -127,7 +134,7 @@ class ClusterStore(KuboStore):
             if found.enough and not found.faults:
                 continue
             cid = Cid.parse(found.cid)
-            if self._name() in found.faults:
+            if OWN in found.faults:
                 super().pin(cid)
             self._order(cid)
             self._peer.ask(f"pins/{cid}/recover", "POST", seconds=_ASKING_SECONDS)
@@ -135,10 +142,11 @@ class ClusterStore(KuboStore):
             yield found
 
     def check_peer(self) -> None:
-        """Raises OtherNode where the peer is another node's: it would pin and unpin there."""
+        """Raises SameNode where the peer commands the own node, Unavailable."""
         [told] = self._peer.ask("id")
-        if told["ipfs"]["id"] != self.identity():
-            raise OtherNode(node=self.place, peer=self.peer)
+        if told["ipfs"]["id"] == self.identity():
+            raise SameNode(node=self.place, peer=self.peer)
+        self._checked = True
 
     def _ask_for(self, cid: Cid) -> None:
         self.lacking[cid] = ClusterFailed(address=self.peer, answer="not asked yet")
@@ -154,18 +162,11 @@ class ClusterStore(KuboStore):
                     return
 
     def _order(self, cid: Cid) -> None:
-        wanted = {"replication-min": self._copies, "replication-max": self._copies, "user-allocations": self._id()}
-        self._peer.ask(f"pins/ipfs/{cid}?{urlencode(wanted)}", "POST")
-
-    def _id(self) -> str:
-        if not self._own:
-            [told] = self._peer.ask("id")
-            self._own = str(told["id"])
-        return self._own
-
-    def _name(self) -> str:
-        [told] = self._peer.ask("id")
-        return plain(str(told["peername"]))
+        if not self._checked:
+            self.check_peer()
+        wanted = self._copies - 1
+        if wanted:
+            self._peer.ask(f"pins/ipfs/{cid}?replication-min={wanted}&replication-max={wanted}", "POST")
 
 
 class _Peer:

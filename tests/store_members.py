@@ -56,7 +56,7 @@ def holders(stores: Stores, cid: Cid) -> set[str]:
     found = set()
     for number, member in enumerate(stores.members):
         for node in member.kubos:
-            if node not in stores.nodes or not node.daemon.running:
+            if not node.daemon.running:
                 continue
             collect(node)
             with KuboStore(node.api, timeout=PATIENCE) as store:
