@@ -137,6 +137,14 @@ abi: $(COMPILER_READY) ## Write the contracts' ABIs into theriac/abi
 lock: $(PYTHON_READY) ## Resolve the Python dependencies of pyproject.toml anew and lock them
 	@tools/lock $(ARGS)
 
+.PHONY: licences
+licences: $(PYTHON_READY) ## List every locked package with its licence in docs/dependencies.md
+	@$(BIN)/python -m tools.licences
+
+.PHONY: audit
+audit: $(PYTHON_READY) ## Ask the registries for known vulnerabilities of the locked packages, where they answer
+	@$(BIN)/python -m tools.audit
+
 .PHONY: clean
 clean: ## Remove what was compiled and cached; accounts, the chain, .venv and node_modules stay
 	@rm -rf .build .cache contracts/.cache theriac.egg-info

@@ -74,10 +74,15 @@ def _reach_engines() -> None:
 
 
 class _InSentences:
-    """Turns whatever is raised inside into a Failure, so that no traceback reaches a user."""
+    """Turns whatever is raised inside into a Failure, so that no traceback reaches a user.
+
+    Whatever is written inside, by whichever library, is for the user alone: the folders that hold keystores, spools
+    and exports, and what SQLite lays beside its files.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         _reach_engines()
+        before = os.umask(0o077)
         try:
             return super().invoke(ctx)  # type: ignore[misc]
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
@@ -87,6 +92,8 @@ class _InSentences:
             raise Failure("Stopped before it was done; run the same command again to go on.", 1) from None
         except Exception as trouble:
             raise failure_of(trouble) from None
+        finally:
+            os.umask(before)
 
 
 class Act(_InSentences, click.Command):

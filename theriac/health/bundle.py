@@ -9,7 +9,7 @@ import base64
 import hashlib
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
 from typing import Any
 
@@ -146,7 +146,7 @@ class RecordKey:
 
     source: str
     digest: str
-    key: str
+    key: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class InboxKey:
     """The seed of an inbox of level N: what lies there may be opened in an emergency before it is filed."""
 
     source: str
-    seed: str
+    seed: str = field(repr=False)
 
 
 @dataclass(frozen=True)

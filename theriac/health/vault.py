@@ -40,7 +40,7 @@ class Generation:
     """One tree of a class: its seed of 32 bytes, and the hour from which writers seal to it."""
 
     number: int
-    seed: bytes
+    seed: bytes = field(repr=False)
     first: int
 
 
@@ -49,7 +49,7 @@ class Tree:
     """The generations of a class, oldest first, and the next one's seed; those numbered below `erased` are gone."""
 
     generations: list[Generation]
-    following: bytes = field(default_factory=lambda: os.urandom(32))
+    following: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     erased: int = 0
 
     @property
@@ -128,12 +128,12 @@ class Account:
     home: bool = False
     own: bool = False
     writers: list[Writer] = field(default_factory=list)
-    inboxes: dict[str, bytes] = field(default_factory=dict)
+    inboxes: dict[str, bytes] = field(default_factory=dict, repr=False)
     inbox_serial: int = 0
-    former_inboxes: list[bytes] = field(default_factory=list)
+    former_inboxes: list[bytes] = field(default_factory=list, repr=False)
     certificate: str = ""
     publisher_serial: int = 0
-    publisher_seed: bytes = b""
+    publisher_seed: bytes = field(default=b"", repr=False)
     guarding: list[Guarding] = field(default_factory=list)
     trees: dict[str, Tree] = field(default_factory=dict)
     publications: list[Publication] = field(default_factory=list)
@@ -220,7 +220,7 @@ class Mandate:
     end: int
     ages: int = 0
     threshold: int = 0
-    salt: str = ""
+    salt: str = field(default="", repr=False)
     members: tuple[str, ...] = ()
     recipient: str = ""
 
@@ -234,7 +234,7 @@ class Enrolment:
     reader: str
     purpose: str
     document: str
-    salt: str
+    salt: str = field(repr=False)
     start: int
     end: int
 
@@ -249,7 +249,7 @@ class SingleShare:
     recipient: str
     source: str
     digest: str
-    key: str
+    key: str = field(repr=False)
     end: int
 
 
@@ -273,7 +273,7 @@ class Entry:
     first: int
     anchored: int
     summary: Mapping[str, Any]
-    key: str = ""
+    key: str = field(default="", repr=False)
     resealed_from: str = ""
     proofs: str = ""
 
@@ -380,7 +380,7 @@ class Vault:
     :param strays: digests of bundles that were stored and never published, until they are unpinned.
     """
 
-    secret: bytes = field(default_factory=lambda: os.urandom(32))
+    secret: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     serial: int = 0
     accounts: dict[str, Account] = field(default_factory=dict)
     sharings: list[Sharing] = field(default_factory=list)
@@ -392,7 +392,7 @@ class Vault:
     unread: list[tuple[str, int, str]] = field(default_factory=list)
     unread_days: list[DayRow] = field(default_factory=list)
     cursor: int = 0
-    purse: dict[str, list[Any]] = field(default_factory=dict)
+    purse: dict[str, list[Any]] = field(default_factory=dict, repr=False)
     due: dict[str, int] = field(default_factory=dict)
     turning: list[str] = field(default_factory=list)
     erasures: list[Erasure] = field(default_factory=list)

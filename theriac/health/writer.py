@@ -6,6 +6,7 @@ itself, until the patient's vault says that it has filed it.
 """
 
 import io
+import os
 import secrets
 import tempfile
 import time
@@ -310,7 +311,8 @@ class Writer:
         path = self._spool_folder() / f"{secrets.token_hex(16)}.spooled"
         temporary = path.with_suffix(".part")
         try:
-            with temporary.open("wb") as file:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "wb") as file:
                 age.seal(draft.framed(), file, to=[self._identity.recipient])
             temporary.rename(path)
         except OSError as fault:
