@@ -79,7 +79,6 @@ def _restore_or_fail(manager: IsolationManager, scope: Scope) -> None:
     provider = manager.chain_manager.provider
     if isinstance(provider, LocalProvider) and provider.snapshot() == snapshot:
         # Nothing happened: the name of a snapshot is the hash of the last block.
-        manager.chain_manager._snapshots[provider.chain_id].remove(snapshot)
         return
     if snapshot in manager.chain_snapshots[manager.chain_manager.chain_id]:
         manager._restore(snapshot)
