@@ -1,6 +1,7 @@
 """What all tests share: where they may write, and the marks of tests that need more than a set-up machine."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,11 @@ MARKS = {
 
 # Where the tests' temporary folders go: into the repository, as everything does.
 TEMPORARY = Path(__file__).resolve().parent.parent / ".cache" / "tmp"
+
+# Containers often forbid Python to keep what it compiled. Each process of the tests, and each one that a test starts,
+# would compile thousands of files anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # On a busy machine a slow example is no fault of what it tests. Tests choose how many examples they try, some hundreds;
 # THERIAC_EXAMPLES=20 has them try twenty times as many.

@@ -144,7 +144,7 @@ def test_listed__asks_once_for_each_class(ward: Ward) -> None:
     assert (first["eth_call"], second["eth_call"]) == (2, 0)
 
 
-# -- a node that lags ---------------------------------------------------------------------------------------------------
+# -- a node that lags --------------------------------------------------------------------------------------------------
 
 
 class Behind(HTTPProvider):

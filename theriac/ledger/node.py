@@ -464,6 +464,18 @@ class Http:
         )
         self._numbers = itertools.count(1)
         self.requests = self.bytes = 0
+        self._blank: requests.PreparedRequest | None = None
+
+    def _request(self, body: str) -> requests.PreparedRequest:
+        """A request with this body. All else of it is the same each time, and takes a third of what asking takes."""
+        if self._how["auth"] or self._session.auth or self._session.cookies:
+            # A signature can be over the body, and a cookie may have come with the last answer.
+            return self._session.prepare_request(requests.Request("POST", self._uri, data=body, **self._how))
+        if self._blank is None:
+            self._blank = self._session.prepare_request(requests.Request("POST", self._uri, **self._how))
+        request = self._blank.copy()
+        request.prepare_body(body, None)
+        return request
 
     def ask(self, method: str, parameters: Sequence[Any], *, within: float, longest: int | None = None) -> Any:
         return self._exchange(self._question(method, parameters), within=within, longest=longest or self._longest)
@@ -484,8 +496,7 @@ class Http:
     def _exchange(self, asked: Any, *, within: float, longest: int) -> Any:
         deadline = time.monotonic() + within
         body = json.dumps(asked)
-        request = self._session.prepare_request(requests.Request("POST", self._uri, data=body, **self._how))
-        with self._session.send(request, timeout=max(within, 0.001), **self._settings) as response:
+        with self._session.send(self._request(body), timeout=max(within, 0.001), **self._settings) as response:
             received = bytearray()
             while part := response.raw.read1(_PART, decode_content=True):
                 received += part
