@@ -138,7 +138,7 @@ class Story:
         return int(Node(self.web3).head().time.timestamp())
 
     def travel(self, seconds: int) -> None:
-        self.net.at(self.now() + seconds)
+        self.net.travel(seconds)
 
     def send_all(self, *sent: tuple[Person, ContractFunction]) -> None:
         """Sends calls that do not wait for each other: where a block takes its time, they share one."""
