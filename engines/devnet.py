@@ -162,8 +162,10 @@ class Geth(Devnet):
         return self.web3.eth.block_number
 
     def back(self, mark: Any) -> None:
-        # It never makes a block that is earlier than one it made. The empty one shows everyone what time it is.
+        if self.web3.eth.block_number == mark:
+            return
         self.ask("debug_setHead", hex(mark))
+        # It never makes a block that is earlier than one it made. The empty one shows everyone what time it is.
         self._block(mark)
 
     def _block(self, height: int) -> None:
@@ -204,7 +206,9 @@ def _until(done: Any, otherwise: str, *, seconds: float = 30.0) -> None:
 
 
 @contextmanager
-def devnet(engine: str, folder: Path, *, chain_id: int = CHAIN_ID, begun: int | None = None) -> Iterator[Devnet]:
+def devnet(
+    engine: str, folder: Path, *, chain_id: int = CHAIN_ID, begun: int | None = None, hardfork: str = "cancun"
+) -> Iterator[Devnet]:
     """Runs an engine with all it keeps in `folder`, for as long as the block lasts. `begun` is the time at which its
     blocks begin, in Unix seconds; now, if it is left out.
 
@@ -224,14 +228,16 @@ def devnet(engine: str, folder: Path, *, chain_id: int = CHAIN_ID, begun: int | 
     elif engine == "anvil":
         from engines.anvil.node import AnvilNode
 
-        with AnvilNode(folder, chain_id=chain_id, begun=moment, accounts=ACCOUNTS) as node:
+        with AnvilNode(folder, chain_id=chain_id, begun=moment, accounts=ACCOUNTS, hardfork=hardfork) as node:
             yield Anvil(_connection(node.url), node.url)
     elif engine == "geth":
         from engines.geth.node import GethNode
 
         clock = _clock(folder / "clock", begun)
-        with GethNode(folder, chain_id=chain_id, rich=addresses(), clock=clock) as geth:
+        with GethNode(folder, chain_id=chain_id, rich=addresses(), clock=clock, hardfork=hardfork) as geth:
             net = Geth(_connection(geth.url), geth.url, clock)
+            # Its options allow no less than one wei; from here on an account without ether can send, as elsewhere.
+            net.ask("miner_setGasPrice", "0x0")
             net.at(moment)
             yield net
     else:

@@ -1,4 +1,5 @@
-"""What the health tests stand on: a consortium on Ape's embedded chain, and clients with folders of their own."""
+"""What the health tests stand on: a consortium on a chain, Ape's embedded one unless told otherwise, and clients with
+folders of their own."""
 
 import io
 import shutil
@@ -7,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import ape
 from eth_account import Account
+from eth_utils.address import to_checksum_address
 from web3 import Web3
 
+from engines.devnet import Devnet
+from scripts._founding import deploy
 from theriac.consortium import Join, Role
 from theriac.crypto.recipients import HybridIdentity
 from theriac.health import records
@@ -25,7 +28,7 @@ from theriac.health.scope import Classified, KeyClass, Purpose
 from theriac.health.vault import Vault
 from theriac.health.wallet import MnemonicWallet, SingleWallet, Wallet, new_mnemonic
 from theriac.health.writer import Registered, Writer
-from theriac.ledger.contracts import Contracts
+from theriac.ledger.contracts import Call, Contracts
 from theriac.ledger.deployment import Deployment
 from theriac.ledger.sender import Sender
 from theriac.ledger.signer import KeySigner
@@ -64,9 +67,12 @@ class Person:
 
 @dataclass
 class HealthWorld:
-    """A consortium with a clinic and a hospital, their staff, a relay that pays for patients, one store."""
+    """A consortium with a clinic and a hospital, their staff, a relay that pays for patients, one store.
 
-    web3: Web3
+    `board` governs the consortium, and has ether.
+    """
+
+    net: Devnet
     contracts: Contracts
     store: LocalStore
     folder: Path
@@ -75,17 +81,20 @@ class HealthWorld:
     hospital: Person
     doctor: Person
     colleague: Person
-    payer: Any
+    board: KeySigner
+
+    @property
+    def web3(self) -> Web3:
+        return self.net.web3
 
     # -- time --------------------------------------------------------------------------------------------------------
 
     def now(self) -> int:
-        return int(ape.chain.blocks.head.timestamp)
+        return self.net.now()
 
     def travel(self, seconds: int) -> None:
         """Mines a block that much later."""
-        ape.chain.pending_timestamp = self.now() + seconds
-        ape.chain.mine()
+        self.net.travel(seconds)
 
     def next_hour(self, *, plus: int = 60) -> None:
         """Goes to the next full hour and a little beyond."""
@@ -165,10 +174,15 @@ class HealthWorld:
     def person(self, *, publish: bool = True) -> Person:
         """Somebody new with a funded key and, unless told otherwise, a published profile."""
         found = Person(KeySigner(Account.create()))
-        self.payer.transfer(found.address, "1 ether")
+        self.fund(found.address)
         if publish:
             publish_profile(self, found)
         return found
+
+    def fund(self, address: str) -> None:
+        """Gives an account ether, where gas costs any."""
+        if self.net.engine != "kaia":
+            Sender(self.web3, self.board, outbox=None).send(Call(to_checksum_address(address), b"", 10**18))
 
     def join(self, person: Person, member: Person, roles: Role) -> Person:
         """Has a person join a member."""
@@ -194,38 +208,24 @@ def publish_profile(world: HealthWorld, person: Person) -> None:
     Sender(world.web3, person.signer, outbox=None).send(call)
 
 
-def found_world(accounts: Any, project: Any, folder: Path) -> HealthWorld:
+HEALTH = ("Consortium", "Recovery", "Keys", "Records", "Grants", "Delegations", "Letters", "AccessLog", "Carrier")
+
+
+def found_world(net: Devnet, folder: Path) -> HealthWorld:
     """Deploys the contracts, admits two members and lets their staff join."""
-    payer = accounts[0]
-    web3 = ape.chain.provider.web3
-    consortium = payer.deploy(project.Consortium, payer.address)
-    recovery = payer.deploy(project.Recovery)
-    keys = project.Keys.at(recovery.keys())
-    deployed = {
-        "Consortium": consortium,
-        "Recovery": recovery,
-        "Keys": keys,
-        "Records": payer.deploy(project.Records, consortium, keys),
-        "Grants": payer.deploy(project.Grants, consortium, keys),
-        "Letters": payer.deploy(project.Letters, keys),
-        "AccessLog": payer.deploy(project.AccessLog, consortium),
-        "Carrier": payer.deploy(project.Carrier),
-        "Emergencies": payer.deploy(project.Emergencies, consortium, keys),
-    }
-    deployed["Delegations"] = project.Delegations.at(deployed["Grants"].delegations())
-    deployment = Deployment.of(web3, network="embedded", depth=0, lasting=False)
-    for name, contract in deployed.items():
-        made = {"Keys": recovery, "Delegations": deployed["Grants"]}.get(name, contract)
-        deployment = deployment.with_contract(web3, name, contract.address, block=made.creation_metadata.block)
-    contracts = Contracts(web3, deployment)
+    board = KeySigner(net.key(0))
+    sender = Sender(net.web3, board, outbox=None)
+    empty = Deployment.of(net.web3, network="embedded", depth=0, lasting=False)
+    contracts = Contracts(net.web3, deploy(net.web3, sender, empty, *HEALTH, "Emergencies"))
     store = LocalStore(folder / "store")
-    relay = relay_of(accounts, contracts)
-    members = [Person(KeySigner(bytes.fromhex(accounts[number].private_key[2:]))) for number in (2, 3)]
-    people = [Person(KeySigner(bytes.fromhex(accounts[number].private_key[2:]))) for number in (4, 5)]
-    world = HealthWorld(web3, contracts, store, folder, relay, members[0], members[1], people[0], people[1], payer)
+    members = [Person(KeySigner(net.key(number))) for number in (2, 3)]
+    people = [Person(KeySigner(net.key(number))) for number in (4, 5)]
+    relay = relay_of(net, contracts)
+    world = HealthWorld(net, contracts, store, folder, relay, members[0], members[1], people[0], people[1], board)
+    admit = contracts.Consortium.functions.admit
     for number, member in enumerate(members, start=1):
-        roles = Role.CLINICIAN | Role.LABORATORY | Role.GATEWAY
-        consortium.admit(member.address, roles, 1, world.now() + 3650 * DAY, sender=payer)
+        roles = int(Role.CLINICIAN | Role.LABORATORY | Role.GATEWAY)
+        sender.send(admit(member.address, roles, 1, world.now() + 3650 * DAY))
         member.member = number
         publish_profile(world, member)
     for person, member in zip(people, members, strict=True):
@@ -234,19 +234,18 @@ def found_world(accounts: Any, project: Any, folder: Path) -> HealthWorld:
     return world
 
 
-def relay_of(accounts: Any, contracts: Contracts) -> SenderRelay:
+def relay_of(net: Devnet, contracts: Contracts) -> SenderRelay:
     """The relay that pays for patients."""
-    payer = KeySigner(bytes.fromhex(accounts[1].private_key[2:]))
-    return SenderRelay(Sender(ape.chain.provider.web3, payer, outbox=None), contracts)
+    return SenderRelay(Sender(net.web3, KeySigner(net.key(1)), outbox=None), contracts)
 
 
-def renewed(world: HealthWorld, accounts: Any, folder: Path) -> HealthWorld:
+def renewed(world: HealthWorld, folder: Path) -> HealthWorld:
     """The world as it was founded, for one test: all that a test may change outside of the chain is its own."""
     shutil.copytree(world.folder / "store", folder / "store")
-    return copied(world, accounts, folder)
+    return copied(world, folder)
 
 
-def copied(world: HealthWorld, accounts: Any, folder: Path) -> HealthWorld:
+def copied(world: HealthWorld, folder: Path) -> HealthWorld:
     """The world over a folder that holds a copy of its files."""
     contracts = Contracts(world.web3, world.contracts.deployment)
     return replace(
@@ -254,7 +253,7 @@ def copied(world: HealthWorld, accounts: Any, folder: Path) -> HealthWorld:
         contracts=contracts,
         store=LocalStore(folder / "store"),
         folder=folder,
-        relay=relay_of(accounts, contracts),
+        relay=relay_of(world.net, contracts),
         clinic=replace(world.clinic),
         hospital=replace(world.hospital),
         doctor=replace(world.doctor),

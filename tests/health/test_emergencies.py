@@ -4,7 +4,6 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from emergency_world import Ward, again, broken, custodian, opened, ward
@@ -34,17 +33,17 @@ class Killed(Exception):
 
 
 @pytest.fixture(scope="module")
-def standing(founded: HealthWorld, accounts: Any, tmp_path_factory: pytest.TempPathFactory) -> Ward:
+def standing(founded: HealthWorld, tmp_path_factory: pytest.TempPathFactory) -> Ward:
     """A patient with a record of each class and an escrow of one, made once."""
-    world = renewed(founded, accounts, tmp_path_factory.mktemp("standing") / "world")
+    world = renewed(founded, tmp_path_factory.mktemp("standing") / "world")
     return ward(world, content={LAB: b"potassium 5.9", VITALS: b"pulse", MENTAL: b"therapy"})
 
 
 @pytest.fixture
-def place(standing: Ward, accounts: Any, tmp_path: Path) -> Ward:
+def place(standing: Ward, tmp_path: Path) -> Ward:
     """The same for one test."""
     shutil.copytree(standing.world.folder / "clinic", tmp_path / "clinic")
-    return again(standing, renewed(standing.world, accounts, tmp_path))
+    return again(standing, renewed(standing.world, tmp_path))
 
 
 @pytest.fixture
@@ -211,9 +210,8 @@ def test_review__sanctioned__the_clinician_is_barred_until_the_board_clears_it(p
 
 
 def key_of_board(world: HealthWorld):  # type: ignore[no-untyped-def]
-    from theriac.ledger.signer import KeySigner
 
-    return KeySigner(bytes.fromhex(world.payer.private_key[2:]))
+    return world.board
 
 
 def test_patient_who_never_reviews__blocks_nobody_for_ever(place: Ward, world: HealthWorld) -> None:

@@ -66,15 +66,15 @@ class Case:
 
 
 @pytest.fixture(scope="module")
-def begun(founded: HealthWorld, accounts: Any, tmp_path_factory: pytest.TempPathFactory) -> Case:
+def begun(founded: HealthWorld, tmp_path_factory: pytest.TempPathFactory) -> Case:
     """The same beginning for all tests; what each changes outside of the chain is its own."""
-    return Case(renewed(founded, accounts, tmp_path_factory.mktemp("begun")))
+    return Case(renewed(founded, tmp_path_factory.mktemp("begun")))
 
 
 @pytest.fixture
-def case(begun: Case, accounts: Any, tmp_path: Path) -> Case:
+def case(begun: Case, tmp_path: Path) -> Case:
     shutil.copytree(begun.world.folder, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index*"))
-    world = copied(begun.world, accounts, tmp_path)
+    world = copied(begun.world, tmp_path)
     case = copy(begun)
     case.world, case.patient = world, world.same_patient(begun.patient)
     case.desk = world.writer(world.clinic, "clinic")
