@@ -51,8 +51,12 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest
 test: setup ## Run the tests; ARGS=... is given to pytest
 	@$(PYTEST) --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
+.PHONY: test-engines
+test-engines: setup ## Run the tests that need real engines (see engines), some minutes
+	@$(PYTEST) -m "engine and not heavy" $(ARGS)
+
 .PHONY: test-heavy
-test-heavy: setup ## Run the tests that need an engine (see engine-kubo) or gigabytes of data
+test-heavy: setup ## Run the tests that need engines, an hour, or gigabytes of data
 	@$(PYTEST) -m "engine or heavy" $(ARGS)
 
 .PHONY: gas
@@ -67,6 +71,10 @@ screenshots: setup ## Make the pictures in docs/img anew
 .PHONY: bench
 bench: setup ## Measure how long things take, each beside something measured in the same run
 	@$(BIN)/python -m benches
+
+.PHONY: scale
+scale: setup ## Measure a consortium of its size: gigabytes, and most of an hour; ARGS="--digests 100000" for less
+	@$(BIN)/python -m benches.consortium $(ARGS)
 
 .PHONY: linkage
 linkage: setup ## Play the adversary who links pseudonyms, and write what it finds into docs/unlinkability.md
@@ -96,6 +104,7 @@ check: $(COMPILER_READY) ## Check format, types, contracts, layers and links
 	@$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
 	@$(BIN)/python -m tools.check_imports
 	@$(BIN)/python -m tools.check_links
+	@$(BIN)/python -m tools.check_properties
 	@$(BIN)/python -m tools.check_descriptors
 	@$(NPM_BIN)/prettier --log-level warn --check 'contracts/**/*.sol'
 	@$(NPM_BIN)/solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'

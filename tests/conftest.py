@@ -10,7 +10,7 @@ from hypothesis import settings
 
 # What a skipped test says: what it needs, and how to get it.
 MARKS = {
-    "engine": "needs a real engine: run 'make engine-kubo' (it needs Go), then 'make test-heavy'",
+    "engine": "needs real engines: run 'make engines' (it needs Go 1.26), then 'make test-engines'",
     "heavy": "needs minutes and gigabytes of disk: run 'make test-heavy'",
 }
 

@@ -66,6 +66,7 @@ def test_signed_rows__every_function_that_takes_a_signature_has_one(world):
     assert {(row.type.CONTRACT, row.type.FUNCTION) for row in SIGNED} == signed
 
 
+# properties B7, B9
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_authorisation__each_kind_of_account(cast: Cast, row: Row):
     contract, arguments = cast.world.contract(row.contract), row.arguments(cast)

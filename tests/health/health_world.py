@@ -1,25 +1,31 @@
-"""What the health tests stand on: a consortium on a chain, Ape's embedded one unless told otherwise, and clients with
-folders of their own."""
+"""What the health tests stand on: a consortium on a real anvil, and clients with folders of their own.
+
+The embedded chain, on which the demo runs, takes ten times as long for every call and transaction.
+"""
 
 import io
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from compiling import compile_if_changed
 from eth_account import Account
-from eth_utils.address import to_checksum_address
+from real_anvil import BOARD
+from real_anvil import Chain as Anvil
+from real_anvil import person as key_of
 from web3 import Web3
 
-from engines.devnet import Devnet
-from scripts._founding import deploy
 from theriac.consortium import Join, Role
 from theriac.crypto.recipients import HybridIdentity
 from theriac.health import records
 from theriac.health.accesslog import Book
 from theriac.health.bundle import profile
 from theriac.health.chain import Chain, SenderRelay
+from theriac.health.daywriter import DayWriter
 from theriac.health.intake import Piece
 from theriac.health.keystore import Keystore, Lock
 from theriac.health.patient import Patient
@@ -28,7 +34,7 @@ from theriac.health.scope import Classified, KeyClass, Purpose
 from theriac.health.vault import Vault
 from theriac.health.wallet import MnemonicWallet, SingleWallet, Wallet, new_mnemonic
 from theriac.health.writer import Registered, Writer
-from theriac.ledger.contracts import Call, Contracts
+from theriac.ledger.contracts import Contracts
 from theriac.ledger.deployment import Deployment
 from theriac.ledger.sender import Sender
 from theriac.ledger.signer import KeySigner
@@ -67,12 +73,9 @@ class Person:
 
 @dataclass
 class HealthWorld:
-    """A consortium with a clinic and a hospital, their staff, a relay that pays for patients, one store.
+    """A consortium with a clinic and a hospital, their staff, a relay that pays for patients, one store."""
 
-    `board` governs the consortium, and has ether.
-    """
-
-    net: Devnet
+    anvil: Anvil
     contracts: Contracts
     store: LocalStore
     folder: Path
@@ -85,16 +88,16 @@ class HealthWorld:
 
     @property
     def web3(self) -> Web3:
-        return self.net.web3
+        return self.anvil.web3
 
     # -- time --------------------------------------------------------------------------------------------------------
 
     def now(self) -> int:
-        return self.net.now()
+        return self.anvil.now()
 
     def travel(self, seconds: int) -> None:
         """Mines a block that much later."""
-        self.net.travel(seconds)
+        self.anvil.at(self.now() + seconds)
 
     def next_hour(self, *, plus: int = 60) -> None:
         """Goes to the next full hour and a little beyond."""
@@ -147,8 +150,8 @@ class HealthWorld:
             classes=[KeyClass.parse(name) for name in patient._classes],
         )
 
-    def writer(self, person: Person, name: str = "clinic") -> Writer:
-        return Writer(
+    def writer(self, person: Person, name: str = "clinic") -> DayWriter:
+        return DayWriter(
             member=person.member,
             identity=person.identity,
             author=person.signer,
@@ -172,17 +175,11 @@ class HealthWorld:
         )
 
     def person(self, *, publish: bool = True) -> Person:
-        """Somebody new with a funded key and, unless told otherwise, a published profile."""
+        """Somebody new with a key and, unless told otherwise, a published profile."""
         found = Person(KeySigner(Account.create()))
-        self.fund(found.address)
         if publish:
             publish_profile(self, found)
         return found
-
-    def fund(self, address: str) -> None:
-        """Gives an account ether, where gas costs any."""
-        if self.net.engine != "kaia":
-            Sender(self.web3, self.board, outbox=None).send(Call(to_checksum_address(address), b"", 10**18))
 
     def join(self, person: Person, member: Person, roles: Role) -> Person:
         """Has a person join a member."""
@@ -208,24 +205,36 @@ def publish_profile(world: HealthWorld, person: Person) -> None:
     Sender(world.web3, person.signer, outbox=None).send(call)
 
 
-HEALTH = ("Consortium", "Recovery", "Keys", "Records", "Grants", "Delegations", "Letters", "AccessLog", "Carrier")
-
-
-def found_world(net: Devnet, folder: Path) -> HealthWorld:
+def found_world(anvil: Anvil, folder: Path) -> HealthWorld:
     """Deploys the contracts, admits two members and lets their staff join."""
-    board = KeySigner(net.key(0))
-    sender = Sender(net.web3, board, outbox=None)
-    empty = Deployment.of(net.web3, network="embedded", depth=0, lasting=False)
-    contracts = Contracts(net.web3, deploy(net.web3, sender, empty, *HEALTH, "Emergencies"))
-    store = LocalStore(folder / "store")
-    members = [Person(KeySigner(net.key(number))) for number in (2, 3)]
-    people = [Person(KeySigner(net.key(number))) for number in (4, 5)]
-    relay = relay_of(net, contracts)
-    world = HealthWorld(net, contracts, store, folder, relay, members[0], members[1], people[0], people[1], board)
-    admit = contracts.Consortium.functions.admit
+    compile_if_changed()
+    consortium = anvil.deploy("Consortium", BOARD.address)
+    recovery = anvil.deploy("Recovery")
+    keys = anvil.made("Keys", recovery.functions.keys().call())
+    grants = anvil.deploy("Grants", consortium.address, keys.address)
+    deployed = {
+        "Consortium": consortium,
+        "Recovery": recovery,
+        "Keys": keys,
+        "Records": anvil.deploy("Records", consortium.address, keys.address),
+        "Grants": grants,
+        "Delegations": anvil.made("Delegations", grants.functions.delegations().call()),
+        "Letters": anvil.deploy("Letters", keys.address),
+        "AccessLog": anvil.deploy("AccessLog", consortium.address),
+        "Carrier": anvil.deploy("Carrier"),
+        "Emergencies": anvil.deploy("Emergencies", consortium.address, keys.address),
+    }
+    deployment = Deployment.of(anvil.web3, network="health", depth=0, lasting=False)
+    for name, contract in deployed.items():
+        deployment = deployment.with_contract(anvil.web3, name, contract.address, block=1)
+    contracts = Contracts(anvil.web3, deployment)
+    store, relay = LocalStore(folder / "store"), relay_of(contracts, anvil)
+    members = [Person(KeySigner(key_of(name))) for name in ("the clinic", "the hospital")]
+    people = [Person(KeySigner(key_of(name))) for name in ("the doctor", "the colleague")]
+    world = HealthWorld(anvil, contracts, store, folder, relay, *members, *people, KeySigner(BOARD))
     for number, member in enumerate(members, start=1):
-        roles = int(Role.CLINICIAN | Role.LABORATORY | Role.GATEWAY)
-        sender.send(admit(member.address, roles, 1, world.now() + 3650 * DAY))
+        roles = Role.CLINICIAN | Role.LABORATORY | Role.GATEWAY
+        anvil.send(BOARD, consortium.functions.admit(member.address, roles, 1, world.now() + 3650 * DAY))
         member.member = number
         publish_profile(world, member)
     for person, member in zip(people, members, strict=True):
@@ -234,26 +243,34 @@ def found_world(net: Devnet, folder: Path) -> HealthWorld:
     return world
 
 
-def relay_of(net: Devnet, contracts: Contracts) -> SenderRelay:
+def relay_of(contracts: Contracts, anvil: Anvil) -> SenderRelay:
     """The relay that pays for patients."""
-    return SenderRelay(Sender(net.web3, KeySigner(net.key(1)), outbox=None), contracts)
+    return SenderRelay(Sender(anvil.web3, KeySigner(key_of("the relay")), outbox=None), contracts)
 
 
-def renewed(world: HealthWorld, folder: Path) -> HealthWorld:
-    """The world as it was founded, for one test: all that a test may change outside of the chain is its own."""
+@contextmanager
+def renewed(world: HealthWorld, folder: Path) -> Iterator[HealthWorld]:
+    """The world as it is now, with files of its own. What happens inside is taken back on the chain."""
     shutil.copytree(world.folder / "store", folder / "store")
-    return copied(world, folder)
+    with copied(world, folder) as found:
+        yield found
 
 
-def copied(world: HealthWorld, folder: Path) -> HealthWorld:
-    """The world over a folder that holds a copy of its files."""
+@contextmanager
+def copied(world: HealthWorld, folder: Path) -> Iterator[HealthWorld]:
+    """The same over a folder that holds a copy of the world's files already."""
+    with world.anvil.undone():
+        yield _over(world, folder)
+
+
+def _over(world: HealthWorld, folder: Path) -> HealthWorld:
     contracts = Contracts(world.web3, world.contracts.deployment)
     return replace(
         world,
         contracts=contracts,
         store=LocalStore(folder / "store"),
         folder=folder,
-        relay=relay_of(world.net, contracts),
+        relay=relay_of(contracts, world.anvil),
         clinic=replace(world.clinic),
         hospital=replace(world.hospital),
         doctor=replace(world.doctor),

@@ -127,6 +127,7 @@ def blobs(life: Access, digests: set[str]) -> list[bytes]:
 # -- nobody opens it -------------------------------------------------------------------------------------------------
 
 
+# properties U6, U7
 def test_erase__whoever_has_all_bytes_and_all_remaining_keys_opens_nothing_of_it(life: Access) -> None:
     # given: everything was readable to who has the keys of before
     gone, kept = digests_of(life, MENTAL), digests_of(life, LAB)
@@ -178,6 +179,7 @@ def test_erase__former_readers_keep_what_they_held(life: Access) -> None:
 # -- everybody else reads on -----------------------------------------------------------------------------------------
 
 
+# property U7
 @KINDS
 def test_erase__leaves_all_other_classes_to_all_readers(kind: type[Access]) -> None:
     # given
@@ -329,6 +331,7 @@ class Power:
                 part.__dict__.pop(name, None)
 
 
+# property U8
 @pytest.mark.parametrize("every", [25, pytest.param(1, marks=pytest.mark.heavy)])
 def test_erase__cut_off_before_any_step__is_finished_or_never_began(life: Access, every: int) -> None:
     # given: how many steps an erasure has
@@ -449,6 +452,7 @@ def letter_to(life: Access, number: int) -> tuple[UnpinRequest, str]:
     return UnpinRequest.decode(document, letter=event.arguments["letter"].hex()), event.arguments["from"]
 
 
+# property U9
 def test_ask__names_what_that_member_wrote_and_nothing_of_another_pseudonym(life: Access) -> None:
     # given
     gone = digests_of(life, MENTAL)

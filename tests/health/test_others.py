@@ -56,6 +56,7 @@ def begun(world: HealthWorld) -> tuple[Patient, Any, Any]:
     return patient, desk, register(patient, desk)
 
 
+# properties G10, G11
 def test_delegate__what_it_grants_opens_and_ends_with_it(world: HealthWorld, begun: Any) -> None:
     # given a delegate for laboratory and mental health, under two pseudonyms, and records
     patient, desk, known = begun
@@ -136,6 +137,7 @@ def test_revoke__ends_what_a_delegate_granted_to_the_same_reader(
             doctor.unsafe_try(pseudonym, new)
 
 
+# property G10
 def test_delegate__its_end_locks_out_with_the_phone_off(world: HealthWorld, begun: Any) -> None:
     patient, desk, known = begun
     [mandate] = patient.others.appoint(
