@@ -1,6 +1,5 @@
 """What members do for one that enters: the board invites it, others take its nodes in, validators vote for its node."""
 
-import io
 import json
 import secrets
 import time
