@@ -31,8 +31,9 @@ BLOCK_TIME ?= 5
 setup: $(CONTRACTS_READY) ## Set everything up in this folder; doing it again changes nothing
 
 .PHONY: demo
-demo: setup ## Run the story from founding to revoking; BUNDLE=path seals your own FHIR bundle
-	@$(BIN)/ape run demo --network ethereum:local:test $(if $(BUNDLE),--bundle "$(BUNDLE)")
+demo: setup ## Run the story from founding to revoking; BUNDLE=path ENGINE=anvil|geth|kaia STORE=kubo
+	@$(BIN)/ape run demo --network ethereum:local:test $(if $(BUNDLE),--bundle "$(BUNDLE)") \
+		$(if $(ENGINE),--engine "$(ENGINE)") $(if $(STORE),--store "$(STORE)")
 
 .PHONY: chain
 chain: $(NODE_READY) ## Start the development chain on 127.0.0.1:8545; it keeps its state in .theriac/dev
@@ -68,6 +69,11 @@ test: setup ## Run the tests; ARGS=... is given to pytest
 test-engines: setup ## Run the tests that need real engines (see engines), some minutes
 	@$(PYTEST) -m "engine and not heavy" $(ARGS)
 
+# One process: Kaia's validators are shared by all tests, and need the machine.
+.PHONY: test-on
+test-on: setup ## Run the tests that go through a chain on ENGINE=anvil|geth|kaia; ARGS="tests/medicine" for fewer
+	@$(PYTEST) --engine "$(or $(ENGINE),geth)" -rs $(ARGS)
+
 .PHONY: test-heavy
 test-heavy: setup ## Run the tests that need engines, an hour, or gigabytes of data
 	@$(PYTEST) -m "engine or heavy" $(ARGS)
@@ -84,6 +90,10 @@ screenshots: setup ## Make the pictures in docs/img anew
 .PHONY: bench
 bench: setup ## Measure how long things take, each beside something measured in the same run
 	@$(BIN)/python -m benches
+
+.PHONY: engines-table
+engines-table: setup ## Tell the story on every engine, compare it to the byte, and write docs/engines.md
+	@$(BIN)/python -m benches.engines --write $(ARGS)
 
 .PHONY: scale
 scale: setup ## Measure a consortium of its size: gigabytes, and most of an hour; ARGS="--digests 100000" for less
