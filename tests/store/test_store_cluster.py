@@ -297,7 +297,6 @@ def test_own_node__lost_with_its_disk__filled_again_from_the_copies(stores: Stor
 # -- a hostile member ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.heavy
 def test_keeper__that_unpins_in_its_own_peer__removes_its_own_copy_alone(stores: Stores, store: ClusterStore) -> None:
     # given a record whose copy is at a member that turns hostile, and which has all that a keeper has
     cid = put(store, LARGE + b"wanted gone by another")
