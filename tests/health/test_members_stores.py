@@ -97,6 +97,7 @@ def test_record__of_one_member__read_at_anothers_and_erased_everywhere(
     assert copied(stores, cids[0], "0/node")
 
 
+@pytest.mark.heavy
 def test_write__node_killed_between_anchor_and_put__written_again_by_resume(
     worlds: tuple[HealthWorld, HealthWorld], stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +133,7 @@ def test_write__node_killed_between_anchor_and_put__written_again_by_resume(
     eventually(lambda: copied(stores, whole(clinic.store, written.digest), "0/node"))
 
 
+@pytest.mark.heavy
 def test_unpin__own_peer_is_dead__no_receipt_until_every_copy_can_be_reached(
     worlds: tuple[HealthWorld, HealthWorld], stores: Stores
 ) -> None:

@@ -94,6 +94,7 @@ def test_node__full_disk__said_and_nothing_lost_and_goes_on(small: Path) -> None
 
 
 @pytest.mark.engine
+@pytest.mark.heavy
 @pytest.mark.skipif(not BUILT, reason=MISSING)
 def test_copy__full_disk_at_the_keeper__seen_and_copied_once_there_is_room(small: Path, tmp_path: Path) -> None:
     # given a member whose one keeper has little room
