@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class Between:
         self.lies: list[Lie] = []
         self.silent = False
         self.swallows: dict[str, str] = {}
+        self.late = 0.0
         self.seen: list[str] = []
         answering = source if callable(source) else asking(source)
         outer = self
@@ -51,6 +53,7 @@ class Between:
                 if outer.silent:
                     self.close_connection = True
                     return
+                time.sleep(outer.late)
                 questions = asked if isinstance(asked, list) else [asked]
                 passed = [each for each in questions if each["method"] not in outer.swallows]
                 answers = iter(answering(passed) if passed else [])

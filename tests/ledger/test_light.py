@@ -6,6 +6,7 @@ The nodes' answers are those of real ones, recorded; `test_light_kaia.py` asks r
 import json
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,36 @@ def test_answer__is_the_full_nodes(nodes: Nodes, method: str, parameters: Any, t
     assert _plain(answer.get("result")) == _plain(told)
     assert answer.get("error", {}).get("data") == (error or {}).get("data")
     assert ("error" in answer) == (error is not None)
+    assert light.faults == ()
+
+
+def test_ledger__reads_through_it_as_through_a_node(nodes: Nodes) -> None:
+    node = Node(Web3(nodes.light()))
+
+    for name, hash_ in nodes.happened.transactions.items():
+        [told] = [each for method, asked, each, _ in FULL if (method, asked) == ("eth_getTransactionByHash", [hash_])]
+        landed = node.landed(hash_)
+        assert landed is not None
+        assert landed.succeeded is (name != "refused")
+        block = node.header(landed.block)
+        assert block is not None
+        assert block.hash == landed.block_hash == told["blockHash"]
+        sent = [each for each in node.passages(landed.block) if each.hash == hash_]
+        assert [(each.sender.lower(), each.nonce) for each in sent] == [(told["from"], int(told["nonce"], 16))]
+    assert node.chain_id() == nodes.anchor.chain_id
+    assert node.genesis() == nodes.anchor.genesis
+    assert node.head().number == nodes.head
+    assert node.header(nodes.head + 1) is None
+
+
+def test_many_threads__are_answered_one_by_one(nodes: Nodes) -> None:
+    light = nodes.light()
+    asked = [(method, parameters, told) for method, parameters, told, _ in FULL if method == "eth_call"][:12]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda each: light.make_request(each[0], each[1]), asked * 3))
+
+    assert [answer.get("result") for answer in answers] == [told for _, _, told in asked * 3]
     assert light.faults == ()
 
 

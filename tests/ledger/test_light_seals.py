@@ -1,5 +1,6 @@
 """Who has to seal a block for a light client to believe it: on chains that the tests seal themselves."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -271,6 +272,31 @@ def test_stretch__remembered_in_a_broken_file__is_fetched_again(tmp_path: Path, 
         light.close()
 
     assert answer["result"] == []
+
+
+@pytest.mark.parametrize("behind", [5, 60, 170])
+def test_newest__that_one_keeps_back__is_had_of_the_other_though_it_is_slower(behind: int) -> None:
+    """A true block of a minute ago hides a revoke of half a minute ago: the honest node is waited for."""
+    paper = Paper.of((200, FOUR))
+    earlier = Paper(paper.blocks[:-behind])
+
+    with between(earlier, paper) as [hiding, honest]:
+        honest.late = 0.7
+        light = LightProvider(paper.anchor(FOUR), [hiding.uri, honest.uri], clock=lambda: paper.now)
+
+        assert number(light) == 199
+
+
+def test_newest__where_a_node_is_slow__is_not_waited_for(tmp_path: Path) -> None:
+    paper = Paper.of((20, FOUR))
+
+    with between(paper, paper) as [quick, slow]:
+        slow.late = 1.5
+        light = LightProvider(paper.anchor(FOUR), [quick.uri, slow.uri], clock=lambda: paper.now)
+        began = time.monotonic()
+
+        assert number(light) == 19
+        assert time.monotonic() - began < 1
 
 
 def test_chain_that_stands_still__is_not_acted_upon() -> None:

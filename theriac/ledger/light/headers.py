@@ -12,7 +12,7 @@ from theriac.ledger.light.faults import Lie, Strangers, Unable
 from theriac.ledger.light.kaia import EMPTY_ROOT, Header, number_of
 from theriac.ledger.light.kept import Kept
 from theriac.ledger.light.passed import WINDOW, Passed
-from theriac.ledger.light.peers import Peer, Peers
+from theriac.ledger.light.peers import Answered, Peer, Peers
 
 # How old the newest block may be by this machine's clock, and how far ahead of it, in seconds. Clocks disagree by a
 # minute, and a chain that loses a validator pauses for some seconds.
@@ -21,6 +21,10 @@ OLDEST, AHEAD = 180.0, 120.0
 # How long a newest block is good for, in seconds; how long a block is waited for that another has seen.
 _FRESH = 0.2
 _PATIENCE = 3.0
+
+# How long a second node is waited for, in seconds: hardly, where the first shows a block as new as they come, so that a
+# slow node slows nobody down; else long enough for it to show what the first keeps back.
+_NEW = 4.0
 _GRACE = 0.05
 
 _REMEMBERED = 2048
@@ -74,13 +78,17 @@ class Headers:
         return newest
 
     def _newest(self) -> Header:
-        answers = self._peers.each(self._ask_head, grace=_GRACE)
+        answers = self._peers.each(self._ask_head, grace=self._grace)
         proven = [(each.value, each.peer) for each in answers if each.trouble is None]
         if not proven:
             raise self._peers.why(answers)
         newest: Header = max(proven, key=lambda each: each[0].number)[0]
         self._check_one(proven)
         return newest
+
+    def _grace(self, answers: Sequence[Answered]) -> float:
+        newest = max(each.value.time for each in answers if each.trouble is None)
+        return _GRACE if abs(self._clock() - newest) <= _NEW else _PATIENCE
 
     def _ask_head(self, peer: Peer, within: float) -> Header:
         asked: list[tuple[str, Sequence[object]]] = [("kaia_getHeaderByNumber", ["latest"])]

@@ -135,10 +135,13 @@ class Peers:
             answers.append(answer)
         raise self.why(answers)
 
-    def each(self, work: Callable[[Peer, float], _T], *, grace: float | None = None) -> list[Answered]:
-        """What every node gives, asked side by side. With `grace`, only so much is waited for others after one gave.
+    def each(
+        self, work: Callable[[Peer, float], _T], *, grace: Callable[[Sequence[Answered]], float] | None = None
+    ) -> list[Answered]:
+        """What every node gives, asked side by side.
 
-        A node that was silent of late is left out where another gives something in time.
+        Once one gave something, `grace` says how many seconds more the others get; None waits for all. A node that was
+        silent of late is left out where another gives something in time.
         """
         left = self.left
         running: dict[Future[Answered], Peer] = {
@@ -157,7 +160,7 @@ class Peers:
             if grace is not None and any(each.trouble is None for each in done):
                 # The slower one gets as much again as the faster one took, and a little.
                 resting = all(peer.silent_until > time.monotonic() for peer in running.values())
-                pause = 0.0 if resting else time.monotonic() - began + grace
+                pause = 0.0 if resting else time.monotonic() - began + grace(done)
                 until = min(until, time.monotonic() + pause)
         for peer in running.values():
             peer.silent_until = time.monotonic() + _REST

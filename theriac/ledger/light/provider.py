@@ -23,7 +23,7 @@ from theriac.ledger.light.headers import Headers
 from theriac.ledger.light.kaia import GAS_LIMIT, Header, Transaction, number_of, object_of
 from theriac.ledger.light.kept import Kept
 from theriac.ledger.light.passed import Passed
-from theriac.ledger.light.peers import Peer, Peers
+from theriac.ledger.light.peers import Answered, Peer, Peers
 from theriac.ledger.light.state import State
 
 # How long a request may take where nobody says, in seconds.
@@ -486,7 +486,7 @@ class LightProvider(JSONBaseProvider):
         def ask(peer: Peer, within: float) -> int:
             return number_of(peer.ask("eth_estimateGas", asked, hex(header.number), within=within), "estimate", bits=64)
 
-        told = [each.value for each in self._peers.each(ask, grace=1.0) if each.trouble is None]
+        told = [each.value for each in self._peers.each(ask, grace=_a_second) if each.trouble is None]
         most = _GAS_TIMES * least + _GAS_MORE
         gas: int = min(max([*told, least]), most) if told else 2 * least
         return hex(gas)
@@ -503,7 +503,7 @@ class LightProvider(JSONBaseProvider):
         if base_fee == 0:
             return "0x0"
         told = self._peers.each(
-            lambda peer, within: number_of(peer.ask("eth_maxPriorityFeePerGas", within=within), "fee"), grace=1.0
+            lambda peer, within: number_of(peer.ask("eth_maxPriorityFeePerGas", within=within), "fee"), grace=_a_second
         )
         return hex(min([base_fee, *(each.value for each in told if each.trouble is None)]))
 
@@ -523,10 +523,14 @@ class LightProvider(JSONBaseProvider):
             if told != hash_:
                 raise Lie(f"it was given transaction {hash_} and speaks of {str(told)[:80]}")
 
-        answers = self._peers.each(ask, grace=2.0)
+        answers = self._peers.each(ask, grace=_a_second)
         if any(each.trouble is None for each in answers):
             return hash_
         raise self._peers.why(answers)
+
+
+def _a_second(_: Sequence[Answered]) -> float:
+    return 1.0
 
 
 def _error(message: str, code: int, *, data: str | None = None) -> RPCResponse:

@@ -244,7 +244,7 @@ class State:
                     raise answer
             return number_of(answers[0], "transaction count", bits=64), number_of(answers[1], "balance")
 
-        answers = self._peers.each(ask, grace=1.0)
+        answers = self._peers.each(ask, grace=lambda _: 1.0)
         told = [(each.peer, *each.value) for each in answers if each.trouble is None]
         if not told:
             raise self._peers.why(answers)
