@@ -6,6 +6,7 @@
 import errno
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,6 +66,13 @@ def _writing(trouble: OSError) -> bool:
     return trouble.errno in (errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 
 
+def _reach_engines() -> None:
+    """`ape run` takes the project off Python's path once the scripts are read; what they import later is there too."""
+    project = str(Path(__file__).resolve().parent.parent)
+    if project not in sys.path:
+        sys.path.append(project)
+
+
 class _InSentences:
     """Turns whatever is raised inside into a Failure, so that no traceback reaches a user.
 
@@ -73,6 +81,7 @@ class _InSentences:
     """
 
     def invoke(self, ctx: click.Context) -> Any:
+        _reach_engines()
         before = os.umask(0o077)
         try:
             return super().invoke(ctx)  # type: ignore[misc]
@@ -102,9 +111,38 @@ def example(*lines: str) -> str:
 
 # -- options ---------------------------------------------------------------------------------------------------------
 
+LIGHT: dict[str, Any] = {}
+"""What `--light` and `--node` said, for whatever connects: also in threads, which must not fall back to believing."""
+
+
+def _remembered(_: click.Context, option: click.Parameter, value: Any) -> Any:
+    LIGHT[str(option.name)] = value
+    return value
+
 
 def network_options(function: Function) -> Function:
-    """`--network` and `--store`."""
+    """`--network` and `--store`; `--light` and `--node`, of which only the connection is told."""
+    light = click.option(
+        "--light",
+        envvar="THERIAC_LIGHT",
+        type=click.Path(dir_okay=False),
+        default=None,
+        show_envvar=True,
+        expose_value=False,
+        callback=_remembered,
+        help="An invitation, or its anchor: believe no node, and have everything proven.",
+    )
+    node = click.option(
+        "--node",
+        "nodes",
+        envvar="THERIAC_NODES",
+        multiple=True,
+        show_envvar=True,
+        expose_value=False,
+        callback=_remembered,
+        help="With --light: the http address of a node to ask. Give two, of different members.",
+    )
+    function = light(node(function))
     network = click.option(
         "--network",
         envvar="THERIAC_NETWORK",
@@ -118,7 +156,8 @@ def network_options(function: Function) -> Function:
         envvar="THERIAC_STORE",
         default=None,
         show_envvar=True,
-        help="A folder, or an IPFS node such as /ip4/127.0.0.1/tcp/5001. A folder of the project unless said.",
+        help="A folder, or an IPFS node such as /ip4/127.0.0.1/tcp/5001, or NODE,PEER with its Cluster peer. "
+        "A folder of the project unless said.",
     )
     return network(store(function))
 

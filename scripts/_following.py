@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from web3 import HTTPProvider, Web3
-
 from scripts._cli import Failure, failure_of
 from scripts._goods import FOLLOWED, Goods, depot_at, goods_of, remember_followed
 from scripts._member import desk_at
@@ -124,7 +122,7 @@ class Follower:
         """A depot of this thread's own, once the contracts were found to stand there unchanged."""
         site, desk = self.goods.site, self.goods.desk
         assert desk is not None
-        web3 = Web3(HTTPProvider(site.uri))
+        web3 = site.connection()
         site.contracts.deployment.verify(web3)
         self._moved = time.monotonic()
         return depot_at(stack, desk, member=self.goods.depot.member, sender=None, web3=web3, timeout=_ANSWER)

@@ -110,7 +110,7 @@ def _is_out_of_reach(who: str, *, network: str, store: str | None) -> bool:
     """Whether the chain is silent that somebody worked on before; asked first, since Ape waits longer."""
     try:
         with unconnected(who, store, network=network) as site:
-            return is_silent(site.uri)
+            return is_silent(site)
     except Failure:
         return False
 

@@ -9,12 +9,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import click
 from web3 import HTTPProvider, Web3
 
 from scripts._accounts import ApeSigner, find
-from scripts._cli import Failure
+from scripts._cli import LIGHT, Failure, cleaned
 from theriac.errors import DamagedKeystore
 from theriac.health.chain import Chain
 from theriac.health.keystore import write_private
@@ -24,10 +25,14 @@ from theriac.ledger.node import Node
 from theriac.ledger.sender import Sender
 from theriac.store import LocalStore, Store
 
+if TYPE_CHECKING:
+    from theriac.ledger.light.provider import LightProvider
+    from theriac.store.cluster import ClusterStore
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
-_TAKEN = ("store", "outbox")
+_TAKEN = ("store", "outbox", "light")
 
 
 def home() -> Path:
@@ -62,6 +67,10 @@ class Site:
     def deployments(self) -> Path:
         return home() / "deployments"
 
+    def connection(self) -> Web3:
+        """A connection for another thread, which believes no more than this one."""
+        return self.web3 if Node(self.web3).proving else Web3(HTTPProvider(self.uri))
+
     @property
     def has_contracts(self) -> bool:
         """Whether anything is known to be deployed: the first deployment has none to ask yet."""
@@ -79,11 +88,7 @@ class Site:
     def store(self) -> Store:
         if self.place is None:
             return LocalStore(self.folder / "store")
-        if re.match(r"/(ip4|ip6|dns|dns4|dns6|unix)/", self.place):
-            from theriac.store.kubo import KuboStore
-
-            return self._open.enter_context(KuboStore(self.place))
-        return LocalStore(self.place)
+        return opened(self.place, self._open)
 
     def chain(self, folder: Path) -> Chain:
         """The chain as a health client sees it; events are followed into a file for this deployment."""
@@ -180,9 +185,34 @@ class Person:
         write_private(self.folder / "settings.json", text.encode())
 
 
+def opened(place: str, closing: ExitStack) -> Store:
+    """The store at a place: a folder, an IPFS node, or a node and its Cluster peer with a comma between."""
+    if not re.match(r"/(ip4|ip6|dns|dns4|dns6|unix)/", place):
+        return LocalStore(place)
+    node, _, peer = place.partition(",")
+    if not peer:
+        from theriac.store.kubo import KuboStore
+
+        return closing.enter_context(KuboStore(node))
+    from theriac.store.cluster import ClusterStore
+
+    store = ClusterStore(node, peer)
+    closing.enter_context(store)
+    closing.callback(_tell_lacking, store)
+    return store
+
+
+def _tell_lacking(store: "ClusterStore") -> None:
+    """Says what no copy was asked for, when a command ends: it is kept, but on one node alone."""
+    faults = list(store.lacking.values())
+    if faults:
+        what = "One file is" if len(faults) == 1 else f"{len(faults)} files are"
+        click.echo(f"{what} on the own node only. {faults[-1]} Then run 'ape run store repair'.", err=True)
+
+
 @contextmanager
 def connected(network: str, store: str | None = None) -> Iterator[Site]:
-    """The network by Ape's name for it, connected.
+    """The network by Ape's name for it, connected; with `--light`, to nodes that have to prove what they say.
 
     Ape says what networks there are and checks the chain's id; what is asked of a node over HTTP goes by a connection
     of our own, which never waits for ever.
@@ -192,6 +222,10 @@ def connected(network: str, store: str | None = None) -> Iterator[Site]:
 
     if logger.level == LogLevel.INFO:
         logger.set_level(LogLevel.WARNING)
+    if LIGHT.get("light"):
+        with _proven(network, store) as site:
+            yield site
+        return
     with ExitStack() as stack:
         try:
             provider = stack.enter_context(ape.networks.parse_network_choice(network))
@@ -216,6 +250,45 @@ def connected(network: str, store: str | None = None) -> Iterator[Site]:
 
 
 @contextmanager
+def _proven(network: str, store: str | None) -> Iterator[Site]:
+    """The network as a light client sees it; says at the end which node lied."""
+    import ape
+
+    ecosystem_name, name, provider = _parts(network)
+    ecosystem = ape.networks.get_ecosystem(ecosystem_name)
+    label = name if ecosystem.name == "ethereum" else f"{ecosystem.name}-{name}"
+    light = _light(label, provider)
+    site = Site(
+        name=label,
+        web3=Web3(light),
+        ecosystem=ecosystem,
+        depth=int(ecosystem.get_network(name).required_confirmations),
+        lasting=name != "local",
+        play=name in ("local", "dev"),
+        place=store,
+        uri=light.endpoint_uri,
+    )
+    site._open.callback(light.close)
+    try:
+        with site._open:
+            yield site
+    finally:
+        for fault in light.faults:
+            click.echo(cleaned(fault), err=True)
+
+
+def _light(label: str, provider: str) -> "LightProvider":
+    """What proves the answers of the nodes that were named: by `--node`, and as Ape's provider where that is one."""
+    from theriac.ledger.light.anchor import Anchor
+    from theriac.ledger.light.provider import LightProvider
+
+    named = dict.fromkeys([*([provider] if provider.startswith("http") else []), *LIGHT.get("nodes", ())])
+    if len(named) < 2 or not all(re.match(r"https?://[^/]", each) for each in named):
+        raise Failure("A light client asks two nodes, so that one shows what another keeps back: give --node twice.")
+    return LightProvider(Anchor.load(Path(LIGHT["light"])), list(named), folder=home() / label / "light")
+
+
+@contextmanager
 def unconnected(who: str, store: str | None, *, network: str) -> Iterator[Site]:
     """The network as somebody who worked on it before knows it, without asking it; `answers` is False.
 
@@ -234,7 +307,7 @@ def unconnected(who: str, store: str | None, *, network: str) -> Iterator[Site]:
     ecosystem = ape.networks.get_ecosystem(ecosystem_name)
     site = Site(
         name=label,
-        web3=Web3(HTTPProvider(uri)),
+        web3=Web3(_light(label, provider) if LIGHT.get("light") else HTTPProvider(uri)),
         ecosystem=ecosystem,
         depth=int(ecosystem.get_network(name).required_confirmations),
         lasting=name != "local",
@@ -257,14 +330,14 @@ def _parts(network: str) -> tuple[str, str, str]:
     return ecosystem, name, parts[2]
 
 
-def is_silent(uri: str, *, seconds: float = 2.0) -> bool:
-    """Whether nothing answers at a node's address now."""
+def is_silent(site: Site, *, seconds: float = 2.0) -> bool:
+    """Whether the chain does not answer now, or shows nothing that could be acted upon."""
     from datetime import timedelta
 
     from theriac.errors import Unavailable
 
     try:
-        Node(Web3(HTTPProvider(uri)), timeout=timedelta(seconds=seconds)).chain_id()
+        Node(site.web3, timeout=timedelta(seconds=seconds)).head()
     except Unavailable:
         return True
     return False

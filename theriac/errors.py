@@ -253,7 +253,8 @@ class WrongBytes(Tampered):
         self.cid = cid
         self.store = store
         super().__init__(
-            f"{store} holds other bytes under {cid} than were put there; put the file again, or ask another store."
+            f"{store} holds other bytes under {cid} than were put there; ask another store, or mend this one: "
+            "put the file again in a folder, run 'ape run store repair --verify' on an IPFS node."
         )
 
 
@@ -278,6 +279,52 @@ class WrongCid(Tampered):
         )
 
 
+class CutByProxy(BadInput):
+    """The proxy of a Cluster peer cuts a file of `size` bytes otherwise than a node does, so it has another name."""
+
+    def __init__(self, *, address: str, size: int) -> None:
+        self.address = address
+        self.size = size
+        super().__init__(
+            f"The Cluster proxy at {address} cannot take a file of {size:,} bytes under its own identifier; "
+            "name the node and its peer instead of the proxy: --store NODE,PEER."
+        )
+
+
+class ClusterUnreachable(Unavailable):
+    """No IPFS Cluster peer answers at the address, or it fell silent."""
+
+    def __init__(self, *, address: str, fault: str) -> None:
+        self.address = address
+        self.fault = fault
+        super().__init__(
+            f"The IPFS Cluster peer at {address} does not answer ({fault}); check that it runs there, then try again."
+        )
+
+
+class ClusterFailed(Unavailable):
+    """The IPFS Cluster peer answered that it cannot do what was asked. `answer` is its own text."""
+
+    def __init__(self, *, address: str, answer: str) -> None:
+        self.address = address
+        self.answer = answer
+        super().__init__(
+            f"The IPFS Cluster peer at {address} answered {answer!r}; see that enough other peers run, then try again."
+        )
+
+
+class SameNode(BadInput):
+    """A Cluster peer commands the very node that keeps the own records, and could unpin them."""
+
+    def __init__(self, *, node: str, peer: str) -> None:
+        self.node = node
+        self.peer = peer
+        super().__init__(
+            f"The Cluster peer at {peer} commands the IPFS node at {node} itself and could unpin your own records "
+            "there; give the peer another node, for copies only."
+        )
+
+
 class StoreFull(Broken):
     """The disk, the quota or the largest file size is used up; what the store held before is untouched."""
 
@@ -285,6 +332,17 @@ class StoreFull(Broken):
         self.folder = folder
         super().__init__(
             f"There is no room left for {folder}; free some space and put the file again, nothing was lost."
+        )
+
+
+class NodeFull(Broken):
+    """The disk or the quota of an IPFS node is used up; what the node held before is untouched."""
+
+    def __init__(self, *, address: str) -> None:
+        self.address = address
+        super().__init__(
+            f"There is no room left at the IPFS node at {address}; free some space there, 'ipfs repo gc' removes what "
+            "is not pinned, and put the file again: nothing was lost."
         )
 
 
@@ -361,6 +419,53 @@ class ChainLied(Tampered):
         super().__init__(f"The chain at {endpoint} contradicts itself ({fault}); ask a node that you trust.")
 
 
+class BadAnchor(BadInput):
+    """What a light client is to start from cannot be used."""
+
+    def __init__(self, *, source: str, field: str, fault: str) -> None:
+        self.source = source
+        self.field = field
+        self.fault = fault
+        where = f"{source}, {field}" if field else source
+        super().__init__(f"This is no anchor for a light client ({where}: {fault}); ask the board for an invitation.")
+
+
+class Unproven(Tampered):
+    """What nodes said of the chain is not proven by what they gave for it. `faults` by the node's address."""
+
+    def __init__(self, *, faults: Mapping[str, str]) -> None:
+        self.faults = dict(faults)
+        told = "; ".join(f"the node at {endpoint}: {fault}" for endpoint, fault in self.faults.items())
+        super().__init__(
+            f"What was said of the chain is not proven ({told}); nothing was done with it, ask other nodes."
+        )
+
+
+class OtherValidators(Tampered):
+    """Blocks are sealed by others than a light client's anchor names. `faults` by the node's address."""
+
+    def __init__(self, *, faults: Mapping[str, str]) -> None:
+        self.faults = dict(faults)
+        told = "; ".join(f"the node at {endpoint}: {fault}" for endpoint, fault in self.faults.items())
+        super().__init__(
+            f"The chain's validators are not those of your invitation ({told}); get a new invitation from the board, "
+            "and if it says that no validator joined or left, ask other nodes."
+        )
+
+
+class StaleChain(Unavailable):
+    """The newest block that nodes show is too old to act upon, or older than one that was seen before."""
+
+    def __init__(self, *, endpoint: str, block: int, fault: str) -> None:
+        self.endpoint = endpoint
+        self.block = block
+        self.fault = fault
+        super().__init__(
+            f"Block {block} is the newest that {endpoint} show, and {fault}: newer ones are kept back, the chain "
+            "stands still, or this machine's clock is wrong; see to the clock, try again, or ask other nodes."
+        )
+
+
 class WrongChain(BadInput):
     """A file of this project belongs to another chain than the one that answers."""
 
@@ -420,6 +525,71 @@ class NotDeployed(BadInput):
         self.contract = contract
         self.network = network
         super().__init__(f"{contract} is not deployed on {network}; run `ape run deploy` for this network first.")
+
+
+class BadPeer(BadInput):
+    """What somebody says of its nodes cannot be, or stands in another's place."""
+
+    def __init__(self, *, name: str, fault: str) -> None:
+        self.name = name
+        self.fault = fault
+        super().__init__(f"The nodes of {name} cannot be taken in: {fault}; have it mend that and ask again.")
+
+
+class BadInvitation(BadInput):
+    """A request or an invitation to a consortium is not what it must be. `what` says which of them."""
+
+    def __init__(self, *, what: str, fault: str) -> None:
+        self.what = what
+        self.fault = fault
+        super().__init__(f"This {what} cannot be used: {fault}; ask whoever wrote it for another.")
+
+
+class InvitationForAnother(Refused):
+    """An invitation answers another request than the one that was made here."""
+
+    def __init__(self, *, invited: str, here: str) -> None:
+        self.invited = invited
+        self.here = here
+        super().__init__(
+            f"This invitation is for a request of {invited}, and the one that was made here, by {here}, is another; "
+            "send the board the newest request, and use the invitation that answers it."
+        )
+
+
+class InvitationOver(Refused):
+    """An invitation counts no more, or not yet. Times are Unix seconds."""
+
+    def __init__(self, *, expires: int, now: int) -> None:
+        self.expires = expires
+        self.now = now
+        super().__init__(
+            f"This invitation does not count at this time (it ends at second {expires}, it is now {now}); "
+            "check this machine's clock, or ask the board for another."
+        )
+
+
+class InvitationForged(Tampered):
+    """A request or an invitation is not signed by whom it names, or was changed since."""
+
+    def __init__(self, *, what: str, signer: str) -> None:
+        self.what = what
+        self.signer = signer
+        super().__init__(
+            f"This {what} was not signed as it stands by {signer}, whom it names; use nothing of it, and ask for it "
+            "anew by another way."
+        )
+
+
+class NotTheBoardsInvitation(Tampered):
+    """Who signed an invitation is not the board: not whom one was told, or not whom the chain names."""
+
+    def __init__(self, *, signer: str, board: str) -> None:
+        self.signer = signer
+        self.board = board
+        super().__init__(
+            f"This invitation was signed by {signer}, and the board is {board}; use nothing of it, and ask the board."
+        )
 
 
 class NoAbi(BadInput):
@@ -990,6 +1160,39 @@ class SpoolFull(Broken):
         self.path = path
         self.fault = fault
         super().__init__(f"The spool {path} cannot be written ({fault}); free some room and run it again.")
+
+
+class DamagedSpool(Broken):
+    """A plan in the spool cannot be read."""
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} is damaged; remove the folder it is in: its records are in the spool, and are written anew."
+        )
+
+
+class DayNotDeep(Unavailable):
+    """A day's root is on the chain, and not yet as deep as the network demands."""
+
+    def __init__(self, *, root: str) -> None:
+        self.root = root
+        super().__init__(
+            f"The day's root {root[:16]} is anchored, but not deep enough yet; resume in some minutes, nothing is lost."
+        )
+
+
+class NotOnThatDay(Tampered):
+    """Proofs are not of the row of a day's root that names them."""
+
+    def __init__(self, *, root: str, member: int, fault: str) -> None:
+        self.root = root
+        self.member = member
+        self.fault = fault
+        super().__init__(
+            f"These proofs do not hold under the day's root {root[:16]} of member {member}: {fault}; ask that member "
+            "to anchor the records again."
+        )
 
 
 class NotIntroduced(Refused):

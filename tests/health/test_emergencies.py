@@ -2,9 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from emergency_world import Ward, again, broken, custodian, opened, ward
@@ -34,17 +34,18 @@ class Killed(Exception):
 
 
 @pytest.fixture(scope="module")
-def standing(founded: HealthWorld, accounts: Any, tmp_path_factory: pytest.TempPathFactory) -> Ward:
+def standing(founded: HealthWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
     """A patient with a record of each class and an escrow of one, made once."""
-    world = renewed(founded, accounts, tmp_path_factory.mktemp("standing") / "world")
-    return ward(world, content={LAB: b"potassium 5.9", VITALS: b"pulse", MENTAL: b"therapy"})
+    with renewed(founded, tmp_path_factory.mktemp("standing") / "world") as world:
+        yield ward(world, content={LAB: b"potassium 5.9", VITALS: b"pulse", MENTAL: b"therapy"})
 
 
 @pytest.fixture
-def place(standing: Ward, accounts: Any, tmp_path: Path) -> Ward:
+def place(standing: Ward, tmp_path: Path) -> Iterator[Ward]:
     """The same for one test."""
     shutil.copytree(standing.world.folder / "clinic", tmp_path / "clinic")
-    return again(standing, renewed(standing.world, accounts, tmp_path))
+    with renewed(standing.world, tmp_path) as world:
+        yield again(standing, world)
 
 
 @pytest.fixture
@@ -208,15 +209,9 @@ def test_review__sanctioned__the_clinician_is_barred_until_the_board_clears_it(p
     # then
     with pytest.raises(Reverted, match="Barred"):
         place.open(world.doctor)
-    board = place.sender(replace(world.doctor, signer=key_of_board(world)))
+    board = place.sender(replace(world.doctor, signer=world.board))
     board.send(world.contracts.Emergencies.functions.clear(world.doctor.address))
     place.open(world.doctor)
-
-
-def key_of_board(world: HealthWorld):  # type: ignore[no-untyped-def]
-    from theriac.ledger.signer import KeySigner
-
-    return KeySigner(bytes.fromhex(world.payer.private_key[2:]))
 
 
 # property E10

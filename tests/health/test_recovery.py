@@ -126,15 +126,17 @@ def few_dummies() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def begun_life(founded: HealthWorld, accounts: Any, tmp_path_factory: Any, few_dummies: None) -> Life:
+def begun_life(founded: HealthWorld, tmp_path_factory: Any, few_dummies: None) -> Iterator[Life]:
     """The same for all tests of this file; each gets a copy."""
-    return begun(renewed(founded, accounts, tmp_path_factory.mktemp("begun")))
+    with renewed(founded, tmp_path_factory.mktemp("begun")) as world:
+        yield begun(world)
 
 
 @pytest.fixture
-def world(begun_life: Life, accounts: Any, tmp_path: Path) -> HealthWorld:
+def world(begun_life: Life, tmp_path: Path) -> Iterator[HealthWorld]:
     shutil.copytree(begun_life.world.folder / "clinic", tmp_path / "clinic")
-    return renewed(begun_life.world, accounts, tmp_path)
+    with renewed(begun_life.world, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture

@@ -155,6 +155,28 @@ def test_request__a_provider_with_headers_and_a_session__has_them_sent() -> None
     assert seen == [("7", "Basic Y2xpbmljOnNlY3JldA==")]
 
 
+def test_request__each_one__has_the_headers_and_its_own_length_and_what_the_last_answer_set() -> None:
+    seen: list[tuple[str | None, str | None]] = []
+
+    def note(handler: BaseHTTPRequestHandler, number: int) -> None:
+        seen.append((handler.headers["X-Ward"], handler.headers["Cookie"]))
+        body = b'{"result": "0x5"}'
+        handler.send_response(200)
+        if number == 1:
+            # Where several nodes share an address, this is how one asks for the same one again.
+            handler.send_header("Set-Cookie", "node=2")
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    with server(note) as url:
+        node = Node(Web3(HTTPProvider(url, request_kwargs={"headers": {"X-Ward": "7"}})), timeout=timedelta(seconds=20))
+        for parameters in ([], ["0x" + "00" * 500], [], []):
+            node.request("eth_chainId", parameters)
+
+    assert seen == [("7", None), ("7", None), ("7", "node=2"), ("7", "node=2")]
+
+
 # -- what is no answer -----------------------------------------------------------------------------------------------
 
 

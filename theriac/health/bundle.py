@@ -423,7 +423,10 @@ def _class_file(vault: Vault, account: Account, cls: str, *, hour: int) -> tuple
 
 def _entry_values(entry: Entry) -> dict[str, Any]:
     """What an index says of a record; its class and pseudonym are said once, by the index."""
-    return {name: value for name, value in vars(entry).items() if name not in ("source", "cls")}
+    values = {name: value for name, value in vars(entry).items() if name not in ("source", "cls")}
+    if not entry.proofs:
+        del values["proofs"]
+    return values
 
 
 def _dummies(sizes: Sequence[int], *, beside: int) -> list[bytes]:

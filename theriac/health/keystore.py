@@ -56,8 +56,12 @@ class Lock:
 
 def passphrase_lock(passphrase: str) -> Lock:
     """A new lock that this passphrase opens. Takes 128 MiB and some tenths of a second, right or wrong."""
-    parameters = {"by": "passphrase", "salt": os.urandom(16).hex(), **_SCRYPT}
+    parameters = {"by": "passphrase", "salt": _new_salt().hex(), **_SCRYPT}
     return Lock(_by_passphrase(passphrase, parameters).recipient, parameters)
+
+
+def _new_salt() -> bytes:
+    return os.urandom(16)
 
 
 def _by_passphrase(passphrase: str, parameters: dict[str, Any]) -> HybridIdentity:

@@ -20,6 +20,7 @@ from eth_account.signers.local import LocalAccount
 from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import BadDocument, UnknownGrant
 from theriac.health import documents
+from theriac.health.days import DayRow
 from theriac.health.guardians import Guardian, Guardianship, Guarding, Member
 from theriac.health.hours import HOURS, Nodes, cover, identity_of, mondays_after, root
 from theriac.health.scope import KeyClass, Level
@@ -261,6 +262,7 @@ class Entry:
         part that it is listed in, and `key` is its file key.
     :param anchored: second of its first anchoring, since 1970.
     :param summary: what its manifest says of it, for lists.
+    :param proofs: digest of the sealed proofs, where it was anchored below a day's root.
     """
 
     source: str
@@ -273,6 +275,7 @@ class Entry:
     summary: Mapping[str, Any]
     key: str = field(default="", repr=False)
     resealed_from: str = ""
+    proofs: str = ""
 
 
 @dataclass(frozen=True)
@@ -387,6 +390,7 @@ class Vault:
     revoking: list[Sharing] = field(default_factory=list)
     backed_up: list[str] = field(default_factory=list)
     unread: list[tuple[str, int, str]] = field(default_factory=list)
+    unread_days: list[DayRow] = field(default_factory=list)
     cursor: int = 0
     purse: dict[str, list[Any]] = field(default_factory=dict, repr=False)
     due: dict[str, int] = field(default_factory=dict)
@@ -887,6 +891,7 @@ def _vault_of(values: Mapping[str, Any]) -> Vault:
         revoking=[Sharing(**{**each, "classes": tuple(each["classes"])}) for each in values["revoking"]],
         backed_up=list(values["backed_up"]),
         unread=[(str(source), int(author), str(digest)) for source, author, digest in values["unread"]],
+        unread_days=[DayRow.of(each) for each in values.get("unread_days", ())],
         cursor=values["cursor"],
         purse={name: list(each) for name, each in values.get("purse", {}).items()},
         due=dict(values.get("due", {})),

@@ -59,6 +59,10 @@ class _Unanswered(Exception):
         super().__init__(reason)
 
 
+class _TooLong(ValueError):
+    """An answer is longer than was asked for."""
+
+
 @dataclass(frozen=True)
 class Header:
     """A block as far as the ledger looks at it. Fees in wei a unit of gas; None where the chain has no base fee."""
@@ -125,12 +129,14 @@ class Node:
         self._timeout = timeout.total_seconds()
         self._answered = False
         self.embedded = isinstance(web3.provider, EthereumTesterProvider)
+        # A provider that proves what it answers: the words of the nodes behind it count for nothing.
+        self.proving = bool(getattr(web3.provider, "proves", False))
         if self.embedded:
             self._lock = _embedded_locks.setdefault(web3.provider, threading.RLock())
             self.endpoint = "in this process"
         else:
-            self._http = _Http(web3.provider) if type(web3.provider) is HTTPProvider else None
-            self.endpoint = _shown_endpoint(web3.provider)
+            self._http = Http(web3.provider) if type(web3.provider) is HTTPProvider else None
+            self.endpoint = shown_endpoint(web3.provider)
 
     # -- questions ---------------------------------------------------------------------------------------------------
 
@@ -240,8 +246,11 @@ class Node:
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
-    def request(self, method: str, parameters: Sequence[Any]) -> Any:
-        """The result of a JSON-RPC request. Raises ChainSilent, ChainRefused, CallFailed."""
+    def request(self, method: str, parameters: Sequence[Any], *, longest: int | None = None) -> Any:
+        """The result of a JSON-RPC request. Raises ChainSilent, ChainRefused, CallFailed.
+
+        An answer over HTTP of more than `longest` bytes is read no further, and counts as a refusal.
+        """
         if self.embedded:
             return self._ask_embedded(method, parameters)
 
@@ -249,7 +258,8 @@ class Node:
         pause = 0.05
         while True:
             try:
-                answer = self._ask(method, parameters, within=deadline - time.monotonic())
+                within = deadline - time.monotonic()
+                answer = self._ask(method, parameters, within=within, longest=longest or _LONGEST)
                 break
             except _Unanswered as trouble:
                 # A node that was never reached is more likely misspelt than restarting.
@@ -261,11 +271,15 @@ class Node:
         self._answered = True
         return self._result(method, answer)
 
-    def _ask(self, method: str, parameters: Sequence[Any], *, within: float) -> Any:
+    def _ask(self, method: str, parameters: Sequence[Any], *, within: float, longest: int) -> Any:
         """One attempt."""
         try:
             if self._http is not None:
-                return self._http.ask(method, parameters, within=within)
+                return self._http.ask(method, parameters, within=within, longest=longest)
+            if self.proving:
+                return self._web3.provider.make_request_within(  # type: ignore[attr-defined]
+                    RPCEndpoint(method), parameters, within=within
+                )
             make_request = self._web3.provider.make_request
             return _in_time(lambda: make_request(RPCEndpoint(method), parameters), within)
         except requests.HTTPError as trouble:
@@ -277,6 +291,9 @@ class Node:
             raise _Unanswered("no answer") from None
         except (requests.RequestException, OSError, Web3Exception):
             raise _Unanswered("no connection", reached=False) from None
+        except _TooLong:
+            reason = f"its answer has more than {longest >> 20} MiB"
+            raise ChainRefused(endpoint=self.endpoint, method=method, reason=reason) from None
         except ValueError:
             raise ChainRefused(endpoint=self.endpoint, method=method, reason="its answer is not JSON-RPC") from None
 
@@ -418,7 +435,7 @@ def _revert_data(value: Any) -> bytes | None:
         return None
 
 
-def _shown_endpoint(provider: Any) -> str:
+def shown_endpoint(provider: Any) -> str:
     """Where the node is, without what an address may hold of passwords and keys."""
     parts = urlsplit(str(getattr(provider, "endpoint_uri", None) or ""))
     if not parts.hostname:
@@ -426,14 +443,16 @@ def _shown_endpoint(provider: Any) -> str:
     return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
 
 
-class _Http:
+class Http:
     """JSON-RPC over HTTP as a web3 provider is set up for it, but with a limit to the time and the size of an answer.
 
     The provider itself repeats requests for minutes, and waits for ever for an answer that comes byte by byte.
     """
 
-    def __init__(self, provider: HTTPProvider) -> None:
+    def __init__(self, provider: HTTPProvider, *, longest: int = _LONGEST) -> None:
+        """`longest` is the most bytes of an answer that are read."""
         self._uri = str(provider.endpoint_uri)
+        self._longest = longest
         options: dict[str, Any] = dict(provider.get_request_kwargs())
         options.pop("timeout", None)
         self._how = {name: options.pop(name, None) for name in ("headers", "auth", "cookies", "params")}
@@ -444,23 +463,50 @@ class _Http:
             self._uri, options.pop("proxies", None) or {}, True, options.pop("verify", None), options.pop("cert", None)
         )
         self._numbers = itertools.count(1)
+        self.requests = self.bytes = 0
+        self._blank: requests.PreparedRequest | None = None
 
-    def ask(self, method: str, parameters: Sequence[Any], *, within: float) -> Any:
+    def _request(self, body: str) -> requests.PreparedRequest:
+        """A request with this body. All else of it is the same each time, and takes a third of what asking takes."""
+        if self._how["auth"] or self._session.auth or self._session.cookies:
+            # A signature can be over the body, and a cookie may have come with the last answer.
+            return self._session.prepare_request(requests.Request("POST", self._uri, data=body, **self._how))
+        if self._blank is None:
+            self._blank = self._session.prepare_request(requests.Request("POST", self._uri, **self._how))
+        request = self._blank.copy()
+        request.prepare_body(body, None)
+        return request
+
+    def ask(self, method: str, parameters: Sequence[Any], *, within: float, longest: int | None = None) -> Any:
+        return self._exchange(self._question(method, parameters), within=within, longest=longest or self._longest)
+
+    def ask_many(self, questions: Sequence[tuple[str, Sequence[Any]]], *, within: float) -> list[Any]:
+        """The answers to several requests that go as one (a batch of JSON-RPC), in their order. Raises ValueError."""
+        asked = [self._question(*question) for question in questions]
+        answers = self._exchange(asked, within=within, longest=self._longest)
+        found = [each for each in answers if isinstance(each, dict)] if isinstance(answers, list) else []
+        told = {each["id"]: each for each in found if isinstance(each.get("id"), int)}
+        if set(told) != {each["id"] for each in asked}:
+            raise ValueError("a batch without all its answers")
+        return [told[each["id"]] for each in asked]
+
+    def _question(self, method: str, parameters: Sequence[Any]) -> dict[str, Any]:
+        return {"jsonrpc": "2.0", "id": next(self._numbers), "method": method, "params": list(parameters)}
+
+    def _exchange(self, asked: Any, *, within: float, longest: int) -> Any:
         deadline = time.monotonic() + within
-        asked = {"jsonrpc": "2.0", "id": next(self._numbers), "method": method, "params": list(parameters)}
-        request = self._session.prepare_request(
-            requests.Request("POST", self._uri, data=json.dumps(asked), **self._how)
-        )
-        with self._session.send(request, timeout=max(within, 0.001), **self._settings) as response:
+        body = json.dumps(asked)
+        with self._session.send(self._request(body), timeout=max(within, 0.001), **self._settings) as response:
             received = bytearray()
             while part := response.raw.read1(_PART, decode_content=True):
                 received += part
-                if len(received) > _LONGEST:
-                    raise ValueError("an answer without end")
+                if len(received) > longest:
+                    raise _TooLong
                 if time.monotonic() > deadline:
                     raise TimeoutError
+        self.requests, self.bytes = self.requests + 1, self.bytes + len(body) + len(received)
         try:
-            answer = parse_json(bytes(received))
+            answer = parse_json(received)
         except ValueError:
             response.raise_for_status()
             raise

@@ -425,7 +425,9 @@ class Sender:
         try:
             answer = self._node.request("eth_sendRawTransaction", ["0x" + signed.raw.hex()])
         except ChainRefused as refused:
-            watch.fate, watch.reason = fate_of(refused.reason), refused.reason
+            # What a node says of a transaction decides over its nonce, so it counts only where the node is believed.
+            watch.fate = Fate.UNCLEAR if self._node.proving else fate_of(refused.reason)
+            watch.reason = refused.reason
             if watch.fate is Fate.UNCLEAR and self._node.embedded:
                 # The embedded chain decides at once, and keeps nothing that it refuses.
                 watch.fate = Fate.NEVER
