@@ -10,6 +10,7 @@ import argparse
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email.message import Message
@@ -158,7 +159,7 @@ def is_allowed(expression: str) -> bool:
 def python_packages(root: Path) -> Iterator[Package]:
     """The packages of Python's locks, by name, as they are installed."""
     locked = dict(entry for lock in LOCKS for entry in LOCKED.findall((root / lock).read_text(encoding="utf-8")))
-    uses = _uses()
+    uses = _uses(root)
     for name, version in sorted(locked.items()):
         try:
             found = metadata.distribution(name)
@@ -171,13 +172,13 @@ def python_packages(root: Path) -> Iterator[Package]:
         )
 
 
-def _uses() -> dict[str, str]:
+def _uses(root: Path) -> dict[str, str]:
     """What each package is for: what the package needs first, then Ape, then tests and tools."""
     uses: dict[str, str] = {}
-    roots = [Requirement(each) for each in metadata.requires("theriac") or []]
-    for use, wanted in (("package", ""), ("commands", "ape"), ("tools", "dev")):
-        todo = [each for each in roots if each.marker is None if not wanted]
-        todo += [each for each in roots if wanted and each.marker and each.marker.evaluate(HERE | {"extra": wanted})]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extra = project["optional-dependencies"]
+    for use, wanted in (("package", project["dependencies"]), ("commands", extra["ape"]), ("tools", extra["dev"])):
+        todo = [Requirement(each) for each in wanted]
         while todo:
             requirement = todo.pop()
             name = canonicalize_name(requirement.name)

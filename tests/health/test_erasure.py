@@ -167,6 +167,17 @@ def test_erase__an_earlier_lock_opens_earlier_backups_and_no_later_one(life: Acc
     assert all(map(hunt(life, [*hers, *backups(life)]).take(LOCK_IDENTITY).opens, hers))
 
 
+def test_clinics__with_every_byte_that_was_stored_and_all_their_keys__open_no_record(life: Access) -> None:
+    every = blobs(life, digests_of(life, MENTAL) | digests_of(life, LAB))
+
+    # when both put together what they hold
+    found = hunt(life).take(*CLINICS)
+
+    # then their own rows open, and no record, be it one that they wrote
+    assert any(b'"kind":"rows"' in plain for plain in found.opened.values())
+    assert [found.opens(blob) for blob in every] == [False] * len(every)
+
+
 def test_erase__former_readers_keep_what_they_held(life: Access) -> None:
     # given
     held = digests_of(life, MENTAL)

@@ -10,7 +10,7 @@ Both trees are those of RFC 9162, with SHA-256 (`theriac.crypto.merkle`).
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from theriac.crypto.merkle import Tree, leaf_hash, root_of
@@ -62,7 +62,7 @@ class Proofs:
     member: int
     pseudonym: str
     cls: str
-    salt: str
+    salt: str = field(repr=False)
     place: int
     rows: int
     siblings: tuple[str, ...]
