@@ -276,8 +276,8 @@ def _sync(site: Site, organisation: Organisation, *, seconds: float) -> None:
             4,
         )
     raise Failure(
-        f"The chain is at block {head.number:,}, of {head.time:%Y-%m-%d %H:%M:%S} UTC; run this again to go on syncing, "
-        "or set this machine's clock right.",
+        f"The chain is at block {head.number:,}, of {head.time:%Y-%m-%d %H:%M:%S} UTC; run this again to go on "
+        "syncing, or set this machine's clock right.",
         4,
     )
 

@@ -51,7 +51,9 @@ class ClusterPeer:
 
     `host` is the IPv4 address at which other peers reach this one; its interfaces for clients have no password and
     stay on loopback. `copies` is on how many nodes a file is pinned. `pulse` in seconds is how often a peer says that
-    it lives: what a lost one kept is pinned elsewhere two to four pulses later.
+    it lives: what a lost one kept is pinned elsewhere two to four pulses later. `proxied` has it answer as a Kubo node
+    would, too; unlike Kubo it then takes orders, to unpin among them, from any web page that a browser on this machine
+    has open.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class ClusterPeer:
         secret: str = "",
         copies: int = 2,
         pulse: float = 15.0,
+        proxied: bool = True,
         host: str = LOOPBACK,
         lasting: bool = False,
         prefix: Sequence[str] = (),
@@ -76,6 +79,7 @@ class ClusterPeer:
         self._secret = secret
         self._copies = copies
         self._pulse = pulse
+        self._proxied = proxied
         self._host = host
         self._binary = binary
         self._peers: Sequence[str] = ()
@@ -212,12 +216,14 @@ class ClusterPeer:
             "rebroadcast_interval": pulse,
         }
         config["api"] = {
-            "ipfsproxy": config["api"]["ipfsproxy"]
+            "ipfsproxy": config["api"].get("ipfsproxy", {})
             | {"listen_multiaddress": f"/ip4/{LOOPBACK}/tcp/{ports['proxy']}", "node_multiaddress": self._node},
             "restapi": config["api"]["restapi"]
             # Whatever a browser on this machine has open must not speak to it.
             | {"http_listen_multiaddress": f"/ip4/{LOOPBACK}/tcp/{ports['api']}", "cors_allowed_origins": []},
         }
+        if not self._proxied:
+            del config["api"]["ipfsproxy"]
         config["ipfs_connector"]["ipfshttp"] |= {
             "node_multiaddress": self._node,
             "pin_timeout": f"{8 * self._pulse:g}s",
