@@ -58,7 +58,6 @@ class Ports:
     store_api: int = 5001
     guests_api: int = 5002
     cluster_api: int = 9094
-    proxy: int = 9095
 
     @classmethod
     def near(cls, base: int, host: str = LOOPBACK) -> "Ports":
@@ -94,9 +93,10 @@ class Organisation:
             self.host = str(laid["host"])
             self.validates = bool(laid["validates"])
             self.copies = int(laid["copies"])
-            self.ports = Ports(**laid["ports"])
+            names = {each.name for each in fields(Ports)}
+            self.ports = Ports(**{name: int(port) for name, port in laid["ports"].items() if name in names})
             has_store = bool(laid["store"])
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             raise EngineError(f"{folder / 'organisation.json'} is damaged; restore it from a backup.") from None
         self.kaia = KaiaNode(
             folder / "kaia",
@@ -158,7 +158,8 @@ class Organisation:
         if self.store is None or self.cluster is None or self.guests is None:
             return
         ports = self.ports
-        wanted = {"swarm": ports.cluster, "api": ports.cluster_api, "proxy": ports.proxy}
+        # Nobody listens at the third: it is kept for a proxy, which is left out.
+        wanted = {"swarm": ports.cluster, "api": ports.cluster_api, "proxy": 0}
         if not (self.cluster.folder / "ports.json").exists():
             write(self.cluster.folder / "ports.json", wanted)
         side_by_side([self.store.found, self.guests.found, self.cluster.found])
@@ -318,6 +319,7 @@ class Organisation:
             secret=secret or self.secret,
             copies=self.copies,
             pulse=_PULSE,
+            proxied=False,
             host=self.host,
             lasting=self._lasting,
         )

@@ -49,8 +49,9 @@ class ClusterPeer:
 
     `host` is the IPv4 address at which other peers reach this one; its interfaces for clients have no password and
     stay on loopback. `copies` is on how many nodes a file is pinned unless the order says it; with `elsewhere` on none
-    of an owner's. `pulse` in seconds is how often a peer says that
-    it lives: what a lost one kept is pinned elsewhere two to four pulses later.
+    of an owner's. `pulse` in seconds is how often a peer says that it lives: what a lost one kept is pinned elsewhere
+    two to four pulses later. `proxied` has it answer as a Kubo node would, too; unlike Kubo it then takes orders, to
+    unpin among them, from any web page that a browser on this machine has open.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class ClusterPeer:
         copies: int = 2,
         elsewhere: bool = False,
         pulse: float = 15.0,
+        proxied: bool = True,
         host: str = LOOPBACK,
         lasting: bool = False,
         prefix: Sequence[str] = (),
@@ -77,6 +79,7 @@ class ClusterPeer:
         self._copies = copies
         self._elsewhere = elsewhere
         self._pulse = pulse
+        self._proxied = proxied
         self._host = host
         self._binary = binary
         self._peers: Sequence[str] = ()
@@ -216,7 +219,7 @@ class ClusterPeer:
             "rebroadcast_interval": pulse,
         }
         config["api"] = {
-            "ipfsproxy": config["api"]["ipfsproxy"]
+            "ipfsproxy": config["api"].get("ipfsproxy", {})
             | {"listen_multiaddress": f"/ip4/{LOOPBACK}/tcp/{ports['proxy']}", "node_multiaddress": self._node},
             "restapi": config["api"]["restapi"]
             # Whatever a browser on this machine has open must not speak to it.
@@ -225,6 +228,8 @@ class ClusterPeer:
         if not self._peers:
             # What it remembers of an earlier run it would call.
             (self.folder / "peerstore").unlink(missing_ok=True)
+        if not self._proxied:
+            del config["api"]["ipfsproxy"]
         config["ipfs_connector"]["ipfshttp"] |= {
             "node_multiaddress": self._node,
             "pin_timeout": f"{8 * self._pulse:g}s",

@@ -199,6 +199,30 @@ def test_up__a_stranger_gets_nothing_that_steers_a_node(world: World) -> None:
     assert refused.value.code == 403
 
 
+def test_up__a_web_page_on_the_machine_orders_no_store_to_give_up_anything(world: World, told: dict[str, Any]) -> None:
+    # given what a page of any site can have a browser send without asking first: a POST with its Origin
+    north = world.consortium.organisations["north"]
+    cid, page = Cid.raw(bytes.fromhex(told["records"][0])), {"Origin": "https://evil.example"}
+    node, peer_ = f"http://127.0.0.1:{north.ports.store_api}", f"http://127.0.0.1:{north.ports.cluster_api}"
+
+    # then
+    for url in (f"{node}/api/v0/pin/rm?arg={cid}", f"{node}/api/v0/repo/gc", f"{peer_}/pins/{cid}/remove"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(url, b"", page, method="POST"), timeout=10)
+        assert refused.value.code in (403, 404, 405), url
+    # A browser asks before it sends a DELETE, and is not told that it may.
+    asking = page | {"Access-Control-Request-Method": "DELETE"}
+    preflight = urllib.request.Request(f"{peer_}/pins/{cid}", headers=asking, method="OPTIONS")
+    try:
+        headers = urllib.request.urlopen(preflight, timeout=10).headers
+    except urllib.error.HTTPError as refusal:
+        headers = refusal.headers
+    assert headers["Access-Control-Allow-Origin"] is None
+
+    # then it is still there, and pinned
+    assert offline(world, "north", "store", told["records"][0])
+
+
 def test_down_and_up__leaves_nothing_running_and_finds_everything(world: World, told: dict[str, Any]) -> None:
     # given a grant that stands
     city = MEMBERS[1]
