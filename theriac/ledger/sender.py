@@ -8,9 +8,10 @@ crash, a lost answer or a silent node, is given the same receipt, and nothing is
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -45,11 +46,24 @@ from theriac.ledger.signer import Signer
 Sendable = Call | ContractFunction | ContractConstructor
 _T = TypeVar("_T")
 
+_RAW = "eth_sendRawTransaction"
+
 # How long what a node said of its head and its prices is good for, in seconds.
 _FRESH = 2.0
 
 # How soon a transaction that no node clearly has is given again, in seconds.
 _SOON = 1.0
+
+# How long to wait at most between two looks at the chain, in seconds: a fraction of what a fast block takes.
+_LOOK = 0.25
+
+# So many intents are simulated, signed and given together. What one of a group does, the simulation of those after it
+# does not see: the gas for filling two slots that it emptied is added.
+_GROUP = 64
+_UNSEEN_GAS = 40_000
+
+# For so many kinds of call the gas limit is remembered.
+_KINDS = 256
 
 # How far before the block seen at signing another's transaction with our nonce is looked for: nodes can lag.
 _LAG = 128
@@ -78,6 +92,15 @@ class Simulation:
     """What a call would do in the next block: the bytes it returns, and the gas limit it would be sent with."""
 
     returned: bytes
+    gas: int
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """An intent that is about to be signed."""
+
+    name: str
+    call: Call
     gas: int
 
 
@@ -141,6 +164,7 @@ class Sender:
         self._head: tuple[float, Header] | None = None
         self._market: tuple[float, Fees] | None = None
         self._watches: dict[str, _Watch] = {}
+        self._kinds: dict[tuple[ChecksumAddress | None, bytes, int], int] = {}
         self._trouble = ""
         self._gap_since: float | None = None
         self._driving = threading.Lock()
@@ -187,7 +211,9 @@ class Sender:
                 if self._knows(name, wanted):
                     return name
                 if self._outbox.open_count() < self._limit:
-                    self._launch(name, wanted, limit)
+                    (refused,) = self._launch([_Wanted(name, wanted, limit)])
+                    if refused is not None:
+                        raise refused
                     return name
 
     def wait(self, intent: str, *, timeout: timedelta | None = None) -> Receipt:
@@ -202,18 +228,22 @@ class Sender:
     def send_all(self, intents: Iterable[Intent], *, timeout: timedelta | None = None) -> Iterator[Outcome]:
         """Sends many, a bounded number at a time, and gives their outcomes in order.
 
-        A refusal or a delay of one is its outcome and stops none of the others.
+        A refusal or a delay of one is its outcome and stops none of the others. Intents are taken in groups, which cost
+        a node a few requests together, so they should be ready when they are asked for; what trickles in is for `send`.
         """
         window: deque[Outcome] = deque()
-        for wanted in intents:
-            while len(window) >= self._limit:
-                yield self._finished(window.popleft(), timeout)
-            try:
-                window.append(Outcome(self.submit(wanted.call, intent=wanted.name, gas=wanted.gas)))
-            except Refused as error:
-                window.append(Outcome(wanted.name or "", error=error))
-        while window:
+        coming = iter(intents)
+        while True:
+            room = min(self._limit - len(window), _GROUP)
+            group = list(islice(coming, room))
+            self._submit_all(group, window)
+            if len(group) == room and len(window) < self._limit:
+                continue
+            if not window:
+                return
             yield self._finished(window.popleft(), timeout)
+            while window and (window[0].error is not None or not self._outbox.is_open(window[0].intent)):
+                yield self._finished(window.popleft(), timeout)
 
     def resume(self, *, timeout: timedelta | None = None) -> tuple[Outcome, ...]:
         """Goes on with all that an earlier process left open, and waits for it."""
@@ -236,7 +266,7 @@ class Sender:
                 fees = flight.transactions[-1].fees.raised(self._fees()).capped(self._ceiling)
                 void = self._sign(self._nothing, self._nothing_costs(), flight.nonce, fees, void=True)
                 self._outbox.keep(intent, void)
-                self._give(intent, void)
+                self._give([(intent, void)])
         try:
             return self.wait(intent, timeout=timeout)
         except IntentAbandoned:
@@ -290,6 +320,15 @@ class Sender:
             # The embedded chain estimates by a dozen full runs, and nobody else wants room in its blocks.
             self._call(call, block_limit, reverts)
             return block_limit
+        remembered = self._remembered(call)
+        if remembered is not None:
+            try:
+                self._call(call, int(remembered / self._margin), reverts)
+            except (Reverted, ChainRefused):
+                # The estimate says whether it only takes more.
+                self._kinds.pop(_kind(call), None)
+            else:
+                return remembered
         try:
             estimate = self._ahead(lambda block: self._node.estimate(self._asked(call), block=block))
         except CallFailed as failed:
@@ -298,8 +337,49 @@ class Sender:
                 self._call(call, block_limit, reverts)
             raise reverts.refusal(failed.data, to=call.to, reason=failed.reason) from None
         except ChainRefused as refused:
-            raise self._cannot_pay(refused) from None
-        return max(min(int(estimate * self._margin), block_limit), estimate)
+            raise self._refused(refused) from None
+        return self._with_margin(call, estimate, block_limit)
+
+    def _with_margin(self, call: Call, estimate: int, block_limit: int) -> int:
+        limit = max(min(int(estimate * self._margin), block_limit), estimate)
+        if self._zero_fee:
+            if len(self._kinds) >= _KINDS:
+                self._kinds.clear()
+            self._kinds[_kind(call)] = limit
+        return limit
+
+    def _remembered(self, call: Call) -> int | None:
+        """The gas limit of a call of the same kind, where gas that is not used costs nothing.
+
+        One run shows whether it is enough; an estimate takes some forty where the block's limit is as high as Kaia's.
+        """
+        return self._kinds.get(_kind(call)) if self._zero_fee else None
+
+    def _quick_limits(self, group: Sequence[tuple[Call, int | None]]) -> list[int | None]:
+        """Gas limits found by one group of requests; None for what has to be looked at by itself."""
+        if self._node.embedded:
+            return [None] * len(group)
+        block_limit = self._recent_head().gas_limit
+        block = ["pending"] if self._outbox.open_count() else []
+        limits = [gas if gas is not None else self._remembered(call) for call, gas in group]
+        asked: list[tuple[str, list[Any]]] = []
+        for (call, gas), limit in zip(group, limits, strict=True):
+            if limit is None:
+                asked.append(("eth_estimateGas", [self._asked(call), *block]))
+            else:
+                trying = limit if gas is not None else int(limit / self._margin)
+                asked.append(("eth_call", [self._asked(call, trying), *(block or ["latest"])]))
+        answers = self._node.requests(asked)
+        found: list[int | None] = []
+        for (call, gas), limit, answer in zip(group, limits, answers, strict=True):
+            if isinstance(answer, Exception):
+                found.append(None)
+            elif limit is None:
+                estimate = self._node.number(answer, what="gas estimate")
+                found.append(self._with_margin(call, estimate, block_limit) + _UNSEEN_GAS)
+            else:
+                found.append(limit + (_UNSEEN_GAS if gas is None else 0))
+        return found
 
     def _call(self, call: Call, gas: int, reverts: Reverts) -> bytes:
         try:
@@ -307,9 +387,9 @@ class Sender:
         except CallFailed as failed:
             raise reverts.refusal(failed.data, to=call.to, reason=failed.reason) from None
         except ChainRefused as refused:
-            raise self._cannot_pay(refused) from None
+            raise self._refused(refused) from None
 
-    def _cannot_pay(self, refused: ChainRefused) -> TheriacError:
+    def _refused(self, refused: ChainRefused) -> Refused | Unavailable:
         if fate_of(refused.reason) is Fate.CANNOT_PAY:
             return CannotPay(address=self.address, needed=None, balance=None)
         return refused
@@ -370,24 +450,105 @@ class Sender:
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
-    def _launch(self, name: str, call: Call, gas: int) -> None:
-        """Signs with the next nonce, keeps, then sends. Under the outbox's lock, so that nonces leave in order."""
+    def _submit_all(self, group: Sequence[Intent], window: deque[Outcome]) -> None:
+        """Submits a group in its order and appends to the window what became of each. Raises as `submit` does."""
+        calls = [call_of(each.call) for each in group]
+        names = [each.name if each.name is not None else f"unnamed {uuid4()}" for each in group]
+        limits: list[int | None] = [None] * len(group)
+        if len(group) > 1:
+            self._ready()
+            fresh = [at for at, name in enumerate(names) if not self._knows(name, calls[at])]
+            found = self._quick_limits([(calls[at], group[at].gas) for at in fresh])
+            for at, limit in zip(fresh, found, strict=True):
+                limits[at] = limit
+
+        at = 0
+        while at < len(group):
+            together: list[_Wanted] = []
+            for limit in limits[at : at + _GROUP]:
+                if limit is None:
+                    break
+                place = at + len(together)
+                together.append(_Wanted(names[place], calls[place], limit))
+            if together:
+                done = self._submit_ready(together)
+                window.extend(done)
+                at += len(done)
+                continue
+            try:
+                window.append(Outcome(self.submit(group[at].call, intent=names[at], gas=group[at].gas)))
+                # It was refused as long as those before it were not there: what comes after is simulated anew as well.
+                limits = [None] * len(group)
+            except Refused as error:
+                window.append(Outcome(group[at].name or "", error=error))
+            at += 1
+
+    def _submit_ready(self, group: Sequence[_Wanted]) -> list[Outcome]:
+        """Submits as many of a group's first as there is room for, at least one."""
+        while True:
+            self._make_room()
+            with self._outbox.lock:
+                room = self._limit - self._outbox.open_count()
+                if room <= 0:
+                    continue
+                outcomes: list[Outcome] = []
+                fresh: dict[str, _Wanted] = {}
+                for wanted in group[:room]:
+                    outcomes.append(Outcome(wanted.name))
+                    if wanted.name in fresh and fresh[wanted.name].call != wanted.call:
+                        raise IntentChanged(intent=wanted.name)
+                    if not self._knows(wanted.name, wanted.call):
+                        fresh[wanted.name] = wanted
+                refusals = dict(zip(fresh, self._launch(list(fresh.values())), strict=True))
+                return [replace(each, error=refusals.get(each.intent)) for each in outcomes]
+
+    def _launch(self, group: Sequence[_Wanted]) -> list[Refused | Unavailable | None]:
+        """Signs with the next nonces, keeps, then sends; the error of each that was refused for good.
+
+        Under the outbox's lock, so that nonces leave in order.
+        """
+        if not group:
+            return []
         fees = self._fees()
-        needed = gas * fees.price + call.value
-        if needed and (balance := self._node.balance(self.address)) < needed:
-            raise CannotPay(address=self.address, needed=needed, balance=balance)
+        needed = [each.gas * fees.price + each.call.value for each in group]
+        balance = self._node.balance(self.address) if any(needed) else 0
+        refusals: dict[str, Refused | Unavailable | None] = {
+            each.name: CannotPay(address=self.address, needed=sum_, balance=balance) if sum_ > balance else None
+            for each, sum_ in zip(group, needed, strict=True)
+        }
+        going = [each for each in group if refusals[each.name] is None]
+        signed: list[Signed] = []
+        trouble: Exception | None = None
+        if going:
+            nonce = self._next_nonce()
+            for place, each in enumerate(going):
+                try:
+                    signed.append(self._sign(each.call, each.gas, nonce + place, fees))
+                except Exception as fault:
+                    # A signer may be gone or say no: what it has signed is sent all the same.
+                    trouble = fault
+                    break
+            with self._outbox.together():
+                for each, transaction in zip(going, signed, strict=False):
+                    self._outbox.launch(each.name, each.call, each.gas, transaction)
 
-        signed = self._sign(call, gas, self._next_nonce(), fees)
-        self._outbox.launch(name, call, gas, signed)
-
-        fate = self._give(name, signed)
-        if fate in (Fate.CANNOT_PAY, Fate.NEVER):
-            # The only node that ever saw it has refused it for good, and nothing is behind it yet: its nonce is free.
-            reason = self._watches.pop(name).reason
-            self._outbox.withdraw(name)
-            raise self._cannot_pay(
+        fates = self._give([(each.name, transaction) for each, transaction in zip(going, signed, strict=False)])
+        last = True
+        for each, transaction, fate in reversed(list(zip(going, signed, fates, strict=False))):
+            if fate not in (Fate.CANNOT_PAY, Fate.NEVER):
+                last = False
+                continue
+            reason = self._watches.pop(each.name).reason
+            # The only node that ever saw it has refused it for good: with nothing behind it its nonce is free.
+            self._outbox.withdraw(each.name)
+            if not last:
+                self._fill(transaction.nonce)
+            refusals[each.name] = self._refused(
                 ChainRefused(endpoint=self._node.endpoint, method="eth_sendRawTransaction", reason=reason)
             )
+        if trouble is not None:
+            raise trouble
+        return [refusals[each.name] for each in group]
 
     def _next_nonce(self) -> int:
         """The nonce after all that are open; with nothing open the chain's word counts, after a reorganisation too."""
@@ -418,26 +579,33 @@ class Sender:
         hash_ = HexStr("0x" + keccak(raw).hex())
         return Signed(hash=hash_, nonce=nonce, raw=raw, fees=fees, void=void, signed=time.time(), head=head)
 
-    def _give(self, name: str, signed: Signed) -> Fate:
-        """Gives a kept transaction to the node. Whatever comes of it, it stays in the outbox."""
-        watch = self._watches.setdefault(name, _Watch())
-        watch.given, watch.fate = time.monotonic(), Fate.UNCLEAR
+    def _give(self, given: Sequence[tuple[str, Signed]]) -> list[Fate]:
+        """Gives kept transactions to the node, in order. Whatever comes of it, they stay in the outbox."""
+        watches = [self._watches.setdefault(name, _Watch()) for name, _ in given]
+        for watch in watches:
+            watch.given, watch.fate = time.monotonic(), Fate.UNCLEAR
         try:
-            answer = self._node.request("eth_sendRawTransaction", ["0x" + signed.raw.hex()])
-        except ChainRefused as refused:
-            watch.fate, watch.reason = fate_of(refused.reason), refused.reason
-            if watch.fate is Fate.UNCLEAR and self._node.embedded:
-                # The embedded chain decides at once, and keeps nothing that it refuses.
-                watch.fate = Fate.NEVER
+            answers = self._node.requests([(_RAW, ["0x" + signed.raw.hex()]) for _, signed in given])
         except Unavailable as silent:
-            watch.reason = str(silent)
-        else:
-            if self._node.word(answer, what="transaction hash") != signed.hash:
-                self._node.lied(f"it was given transaction {signed.hash} and speaks of {answer}")
-            watch.fate = Fate.TAKEN
-        if watch.fate is Fate.TAKEN:
-            watch.reason = "no block holds it yet"
-        return watch.fate
+            for watch in watches:
+                watch.reason = str(silent)
+            return [watch.fate for watch in watches]
+        strange = ""
+        for watch, (_, signed), answer in zip(watches, given, answers, strict=True):
+            if isinstance(answer, ChainRefused | CallFailed):
+                watch.fate, watch.reason = fate_of(answer.reason), answer.reason
+                if watch.fate is Fate.UNCLEAR and self._node.embedded:
+                    # The embedded chain decides at once, and keeps nothing that it refuses.
+                    watch.fate = Fate.NEVER
+            elif self._node.word(answer, what="transaction hash") != signed.hash:
+                strange = f"it was given transaction {signed.hash} and speaks of {answer}"
+            else:
+                watch.fate = Fate.TAKEN
+            if watch.fate is Fate.TAKEN:
+                watch.reason = "no block holds it yet"
+        if strange:
+            self._node.lied(strange)
+        return [watch.fate for watch in watches]
 
     def _make_room(self) -> None:
         """Waits until fewer than the limit are open. Raises NotSettled for the one that holds the others up."""
@@ -461,7 +629,7 @@ class Sender:
                 return
             with self._changed:
                 self._changed.wait(min(pause, max(deadline - time.monotonic(), 0)))
-            pause = min(1.5 * pause, 1.0)
+            pause = min(1.5 * pause, _LOOK)
 
     def _drive(self, deadline: float) -> None:
         """Looks after all that is open, unless another thread is at it; a slow node only until the time is up."""
@@ -485,44 +653,59 @@ class Sender:
         head = self._node.head().number
         count = self._node.count(self.address)
         self._close_gap(count, flights[0].nonce)
-        for place, flight in enumerate(flights):
+        passed = [flight for flight in flights if flight.nonce < count]
+        waiting = flights[len(passed) :]
+        for at in range(0, len(passed), _GROUP):
+            if at and time.monotonic() >= deadline:
+                return
+            self._settle(passed[at : at + _GROUP], head, deadline)
+        self._push(waiting, count)
+
+    def _settle(self, flights: Sequence[Flight], head: int, deadline: float) -> None:
+        """Closes the flights of which a transaction is deep enough."""
+        found = self._landed(flights)
+        deep: list[tuple[Flight, Signed, Landed]] = []
+        for flight in flights:
+            if flight.name not in found:
+                continue
+            signed, landed = found[flight.name]
+            above = head - landed.block
+            if above < self._depth:
+                self._watch(flight).reason = f"{max(above, 0)} of {self._depth} blocks stand on it"
+            else:
+                deep.append((flight, signed, landed))
+
+        numbers = sorted({landed.block for _, _, landed in deep})
+        headers = dict(zip(numbers, self._node.headers(numbers), strict=True))
+        failed = {flight.name: self._why(flight, landed) for flight, _, landed in deep if not landed.succeeded}
+        with self._outbox.together():
+            for flight, signed, landed in deep:
+                header = headers[landed.block]
+                if header is None or header.hash != landed.block_hash:
+                    self._watch(flight).reason = "its block is being replaced"
+                    continue
+                if signed.void:
+                    self._outbox.abandon(flight.name)
+                elif landed.succeeded:
+                    self._outbox.settle(flight.name, landed, signed.fees)
+                else:
+                    self._outbox.revert(flight.name, failed[flight.name])
+                self._watches.pop(flight.name, None)
+
+        for place, flight in enumerate(flight for flight in flights if flight.name not in found):
             if place and time.monotonic() >= deadline:
                 return
-            if flight.nonce >= count:
-                self._push(flight, first=flight.nonce == count)
-                continue
-            found = self._landed(flight)
-            if found is not None:
-                self._settle(flight, *found, head)
-            else:
-                self._trace(flight, head - self._depth, deadline)
+            self._trace(flight, head - self._depth, deadline)
 
-    def _landed(self, flight: Flight) -> tuple[Signed, Landed] | None:
-        for signed in reversed(flight.transactions):
-            landed = self._node.landed(signed.hash)
+    def _landed(self, flights: Sequence[Flight]) -> dict[str, tuple[Signed, Landed]]:
+        """The transactions of flights that are in the chain, by the intent's name; one at most of each."""
+        signed = [(flight.name, each) for flight in flights for each in reversed(flight.transactions)]
+        answers = self._node.all_landed([each.hash for _, each in signed])
+        found: dict[str, tuple[Signed, Landed]] = {}
+        for (name, each), landed in zip(signed, answers, strict=True):
             if landed is not None:
-                return signed, landed
-        return None
-
-    def _settle(self, flight: Flight, signed: Signed, landed: Landed, head: int) -> None:
-        """Closes a flight whose transaction is deep enough."""
-        watch = self._watch(flight)
-        above = head - landed.block
-        if above < self._depth:
-            watch.reason = f"{max(above, 0)} of {self._depth} blocks stand on it"
-            return
-        header = self._node.header(landed.block)
-        if header is None or header.hash != landed.block_hash:
-            watch.reason = "its block is being replaced"
-            return
-
-        if signed.void:
-            self._outbox.abandon(flight.name)
-        elif landed.succeeded:
-            self._outbox.settle(flight.name, landed, signed.fees)
-        else:
-            self._outbox.revert(flight.name, self._why(flight, landed))
-        self._watches.pop(flight.name, None)
+                found.setdefault(name, (each, landed))
+        return found
 
     def _why(self, flight: Flight, landed: Landed) -> CallFailed:
         """Why a transaction failed in its block: the same call again, before the block and after it."""
@@ -538,20 +721,29 @@ class Sender:
                 continue
         return CallFailed(data=b"", reason="it does not fail when it is tried again")
 
-    def _push(self, flight: Flight, *, first: bool) -> None:
-        """Gives a transaction again that no block takes; at a better price where the price may be the reason."""
-        watch = self._watch(flight)
-        newest = flight.transactions[-1]
-        since = time.monotonic() - watch.given if watch.given is not None else None
-        if since is not None and since < (self._patience if watch.fate is Fate.TAKEN else min(_SOON, self._patience)):
-            return
-        slow = since is not None and first and time.time() - newest.signed >= self._patience
-        with self._outbox.lock:
-            if not self._outbox.is_open(flight.name):
-                return
-            if slow or watch.fate is Fate.TOO_CHEAP:
-                newest = self._repriced(flight, newest) or newest
-            self._give(flight.name, newest)
+    def _push(self, flights: Sequence[Flight], count: int) -> None:
+        """Gives transactions again that no block takes; at a better price where the price may be the reason."""
+        due = [flight for flight in flights if self._is_due(self._watch(flight))]
+        for at in range(0, len(due), _GROUP):
+            with self._outbox.lock:
+                given: list[tuple[str, Signed]] = []
+                for flight in due[at : at + _GROUP]:
+                    if not self._outbox.is_open(flight.name):
+                        continue
+                    watch, newest = self._watch(flight), flight.transactions[-1]
+                    first = flight.nonce == count and watch.given is not None
+                    slow = first and time.time() - newest.signed >= self._patience
+                    if slow or watch.fate is Fate.TOO_CHEAP:
+                        newest = self._repriced(flight, newest) or newest
+                    given.append((flight.name, newest))
+                self._give(given)
+
+    def _is_due(self, watch: _Watch) -> bool:
+        """Whether it is time to give a transaction again."""
+        if watch.given is None:
+            return True
+        wait = self._patience if watch.fate is Fate.TAKEN else min(_SOON, self._patience)
+        return time.monotonic() - watch.given >= wait
 
     def _repriced(self, flight: Flight, newest: Signed) -> Signed | None:
         """The same with the same nonce, signed and kept at a price that replaces it; None where there is none."""
@@ -603,7 +795,7 @@ class Sender:
             signed = self._sign(flight.call, flight.gas, nonce, self._fees())
             self._outbox.keep(flight.name, signed)
             self._watches[flight.name] = _Watch()
-            self._give(flight.name, signed)
+            self._give([(flight.name, signed)])
 
     def _close_gap(self, count: int, lowest: int) -> None:
         """Fills nonces that nothing uses and that all behind them wait for.
@@ -623,11 +815,15 @@ class Sender:
         with self._outbox.lock:
             for nonce in range(free, lowest):
                 if not self._outbox.reopen(nonce):
-                    gas = self._nothing_costs()
-                    signed = self._sign(self._nothing, gas, nonce, self._fees())
-                    name = f"gap at nonce {nonce} {uuid4()}"
-                    self._outbox.launch(name, self._nothing, gas, signed)
-                    self._give(name, signed)
+                    self._fill(nonce)
+
+    def _fill(self, nonce: int) -> None:
+        """Spends a nonce on nothing."""
+        gas = self._nothing_costs()
+        signed = self._sign(self._nothing, gas, nonce, self._fees())
+        name = f"gap at nonce {nonce} {uuid4()}"
+        self._outbox.launch(name, self._nothing, gas, signed)
+        self._give([(name, signed)])
 
     # -- what is told ------------------------------------------------------------------------------------------------
 
@@ -653,6 +849,11 @@ class Sender:
         signed = self._outbox.signed_for(name)
         reason = self._trouble or self._watches.get(name, _Watch()).reason
         return NotSettled(intent=name, transaction=signed[-1].hash if signed else "", seconds=seconds, reason=reason)
+
+
+def _kind(call: Call) -> tuple[ChecksumAddress | None, bytes, int]:
+    """Calls that take much the same gas: of the same function, with arguments of the same length."""
+    return call.to, call.data[:4], len(call.data)
 
 
 def _fault_of(raw: bytes, fields: dict[str, Any], address: ChecksumAddress) -> str:
