@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
@@ -18,7 +19,7 @@ from typing import Any, Self, TypeVar
 from uuid import uuid4
 
 import rlp
-from eth_account import Account
+from eth_keys.datatypes import Signature
 from eth_typing import ChecksumAddress, HexStr
 from eth_utils.crypto import keccak
 from web3 import Web3
@@ -51,14 +52,17 @@ _RAW = "eth_sendRawTransaction"
 # How long what a node said of its head and its prices is good for, in seconds.
 _FRESH = 2.0
 
+# For how long nobody asks whether it is still the same chain, in seconds.
+_SURE = 60.0
+
 # How soon a transaction that no node clearly has is given again, in seconds.
 _SOON = 1.0
 
 # How long to wait at most between two looks at the chain, in seconds: a fraction of what a fast block takes.
 _LOOK = 0.25
 
-# So many intents are simulated, signed and given together. What one of a group does, the simulation of those after it
-# does not see: the gas for filling two slots that it emptied is added.
+# So many intents are simulated, signed and given together. What is open or in the same group may be unseen by a
+# simulation: the gas for filling two slots that it empties is added.
 _GROUP = 64
 _UNSEEN_GAS = 40_000
 
@@ -161,6 +165,7 @@ class Sender:
         self._zero_fee = zero_fee
 
         self._chain_id: int | None = None
+        self._sure_until = 0.0
         self._head: tuple[float, Header] | None = None
         self._market: tuple[float, Fees] | None = None
         self._watches: dict[str, _Watch] = {}
@@ -287,12 +292,13 @@ class Sender:
     # -- before sending ----------------------------------------------------------------------------------------------
 
     def _ready(self) -> None:
-        """Once: this outbox belongs to this account on this chain."""
+        """This outbox belongs to this account on this chain: asked now and then, since a chain can be begun anew."""
         with self._outbox.lock:
-            if self._chain_id is not None:
+            if self._sure_until > time.monotonic():
                 return
             chain_id = self._node.chain_id()
             self._outbox.claim(self.address, chain_id=chain_id, genesis=self._node.genesis())
+            self._sure_until = time.monotonic() + _SURE
             if self._zero_fee is None:
                 self._zero_fee = not self._node.head().base_fee and self._node.gas_price() == 0
             self._chain_id = chain_id
@@ -323,14 +329,14 @@ class Sender:
         remembered = self._remembered(call)
         if remembered is not None:
             try:
-                self._call(call, int(remembered / self._margin), reverts)
+                self._call(call, self._without_margin(remembered), reverts)
             except (Reverted, ChainRefused):
                 # The estimate says whether it only takes more.
                 self._kinds.pop(_kind(call), None)
             else:
                 return remembered
         try:
-            estimate = self._ahead(lambda block: self._node.estimate(self._asked(call), block=block))
+            estimate = self._estimate(call, block_limit)
         except CallFailed as failed:
             if not failed.data:
                 # Some nodes keep from an estimate the reason that they give in a call.
@@ -340,13 +346,28 @@ class Sender:
             raise self._refused(refused) from None
         return self._with_margin(call, estimate, block_limit)
 
+    def _estimate(self, call: Call, block_limit: int) -> int:
+        """Raises CallFailed, ChainRefused."""
+        if not self._zero_fee or not self._outbox.open_count():
+            return self._ahead(lambda block: self._node.estimate(self._asked(call), block=block))
+        try:
+            return self._node.estimate(self._asked(call))
+        except CallFailed:
+            # One run tells whether it builds on what is open, before an estimate makes dozens.
+            self._ahead(lambda block: self._node.call(self._asked(call, block_limit), block=block or "latest"))
+        return self._node.estimate(self._asked(call), block="pending")
+
     def _with_margin(self, call: Call, estimate: int, block_limit: int) -> int:
         limit = max(min(int(estimate * self._margin), block_limit), estimate)
         if self._zero_fee:
+            limit = max(limit, min(limit + _UNSEEN_GAS, block_limit))
             if len(self._kinds) >= _KINDS:
                 self._kinds.clear()
             self._kinds[_kind(call)] = limit
         return limit
+
+    def _without_margin(self, limit: int) -> int:
+        return int(limit / self._margin)
 
     def _remembered(self, call: Call) -> int | None:
         """The gas limit of a call of the same kind, where gas that is not used costs nothing.
@@ -356,29 +377,32 @@ class Sender:
         return self._kinds.get(_kind(call)) if self._zero_fee else None
 
     def _quick_limits(self, group: Sequence[tuple[Call, int | None]]) -> list[int | None]:
-        """Gas limits found by one group of requests; None for what has to be looked at by itself."""
+        """Gas limits found by groups of requests; None for what has to be looked at by itself."""
+        found: list[int | None] = [None] * len(group)
         if self._node.embedded:
-            return [None] * len(group)
+            return found
         block_limit = self._recent_head().gas_limit
-        block = ["pending"] if self._outbox.open_count() else []
+        block = "pending" if self._outbox.open_count() and not self._zero_fee else "latest"
         limits = [gas if gas is not None else self._remembered(call) for call, gas in group]
+
+        tried = [at for at, limit in enumerate(limits) if limit is not None]
         asked: list[tuple[str, list[Any]]] = []
-        for (call, gas), limit in zip(group, limits, strict=True):
-            if limit is None:
-                asked.append(("eth_estimateGas", [self._asked(call), *block]))
-            else:
-                trying = limit if gas is not None else int(limit / self._margin)
-                asked.append(("eth_call", [self._asked(call, trying), *(block or ["latest"])]))
-        answers = self._node.requests(asked)
-        found: list[int | None] = []
-        for (call, gas), limit, answer in zip(group, limits, answers, strict=True):
-            if isinstance(answer, Exception):
-                found.append(None)
-            elif limit is None:
+        for at in tried:
+            (call, gas), limit = group[at], limits[at] or 0
+            trying = limit if gas is not None else self._without_margin(limit)
+            asked.append(("eth_call", [self._asked(call, trying), block]))
+        for at, answer in zip(tried, self._node.requests(asked), strict=True):
+            if not isinstance(answer, Exception):
+                found[at] = limits[at]
+
+        # What takes more than its like did is estimated; what fails with the gas that its caller names is not.
+        rest = [at for at, (_, gas) in enumerate(group) if gas is None and found[at] is None]
+        estimates = self._node.requests([("eth_estimateGas", [self._asked(group[at][0]), block]) for at in rest])
+        for at, answer in zip(rest, estimates, strict=True):
+            if not isinstance(answer, Exception):
                 estimate = self._node.number(answer, what="gas estimate")
-                found.append(self._with_margin(call, estimate, block_limit) + _UNSEEN_GAS)
-            else:
-                found.append(limit + (_UNSEEN_GAS if gas is None else 0))
+                limit = self._with_margin(group[at][0], estimate, block_limit)
+                found[at] = max(limit, min(limit + (0 if self._zero_fee else _UNSEEN_GAS), block_limit))
         return found
 
     def _call(self, call: Call, gas: int, reverts: Reverts) -> bytes:
@@ -395,9 +419,16 @@ class Sender:
         return refused
 
     def _ahead(self, ask: Callable[[str | None], _T]) -> _T:
-        """Asks on top of what is open where the node can, so that one intent may build on another."""
+        """Asks on top of what is open where the node can, so that one intent may build on another.
+
+        Where gas costs nothing it costs nothing either to be refused in a block, and the block that is being made is
+        looked at only by what the last block refuses: Kaia takes half a second to show it.
+        """
         if self._node.embedded or not self._outbox.open_count():
             return ask(None)
+        if self._zero_fee:
+            with suppress(CallFailed):
+                return ask(None)
         try:
             return ask("pending")
         except ChainRefused:
@@ -415,8 +446,17 @@ class Sender:
 
     def _recent_head(self) -> Header:
         if self._head is None or time.monotonic() - self._head[0] > _FRESH:
-            self._head = (time.monotonic(), self._node.head())
+            return self._look()
         return self._head[1]
+
+    def _look(self) -> Header:
+        """The chain's head now. Raises WrongChain where it is lower than before because the chain was begun anew."""
+        before, head = self._head, self._node.head()
+        self._head = (time.monotonic(), head)
+        if before is not None and head.number <= before[1].number and head.hash != before[1].hash:
+            self._sure_until = 0.0
+            self._ready()
+        return head
 
     def _fees(self) -> Fees:
         """What a transaction has to offer now."""
@@ -650,7 +690,7 @@ class Sender:
         flights = self._outbox.flights()
         if not flights:
             return
-        head = self._node.head().number
+        head = self._look().number
         count = self._node.count(self.address)
         self._close_gap(count, flights[0].nonce)
         passed = [flight for flight in flights if flight.nonce < count]
@@ -747,7 +787,8 @@ class Sender:
 
     def _repriced(self, flight: Flight, newest: Signed) -> Signed | None:
         """The same with the same nonce, signed and kept at a price that replaces it; None where there is none."""
-        self._head = self._market = None
+        self._look()
+        self._market = None
         fees = newest.fees.raised(self._fees()).capped(self._ceiling)
         if self._zero_fee or fees.price <= newest.fees.price:
             return None
@@ -864,18 +905,29 @@ def _fault_of(raw: bytes, fields: dict[str, Any], address: ChecksumAddress) -> s
         if "gasPrice" in fields:
             items = rlp.decode(raw)
             wanted = [fields["nonce"], fields["gasPrice"], *rest]
-            if (int.from_bytes(items[6], "big") - 35) // 2 != fields["chainId"]:
+            if len(items) != len(wanted) + 3 or (_number(items[6]) - 35) // 2 != fields["chainId"]:
                 return "it is for another chain"
+            parity = (_number(items[6]) - 35) % 2
+            signed = rlp.encode([*items[:6], _minimal(fields["chainId"]), b"", b""])
         else:
             items = rlp.decode(raw[1:])
             prices = [fields["maxPriorityFeePerGas"], fields["maxFeePerGas"]]
             wanted = [fields["chainId"], fields["nonce"], *prices, *rest, []]
+            if raw[0] != fields["type"] or len(items) != len(wanted) + 3:
+                return "the transaction is another one"
+            parity = _number(items[9])
+            signed = raw[:1] + rlp.encode(items[:9])
         if [_minimal(item) for item in wanted] != list(items[: len(wanted)]):
             return "the transaction is another one"
-        signed_by = Account.recover_transaction(raw)
+        signature = Signature(vrs=(parity, _number(items[-2]), _number(items[-1])))
+        signed_by = signature.recover_public_key_from_msg_hash(keccak(signed)).to_checksum_address()
     except Exception as trouble:
         return f"it is no transaction: {type(trouble).__name__}"
     return "" if signed_by == address else f"it is signed by {signed_by}"
+
+
+def _number(item: bytes) -> int:
+    return int.from_bytes(item, "big")
 
 
 def _minimal(item: Any) -> Any:
