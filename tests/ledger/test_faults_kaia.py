@@ -94,6 +94,7 @@ def test_validators__two_of_four_are_killed__all_waits_and_is_done_once_when_the
     assert kaia.web3().eth.get_transaction_count(payer.address) == len(numbers) + 1
 
 
+@pytest.mark.heavy
 def test_validators__all_four_are_killed_at_once__nothing_confirmed_is_lost_and_the_rest_is_done_once(
     kaia: Kaia, tmp_path: Path
 ) -> None:

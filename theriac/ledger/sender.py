@@ -61,6 +61,9 @@ _SOON = 1.0
 # How long to wait at most between two looks at the chain, in seconds: a fraction of what a fast block takes.
 _LOOK = 0.25
 
+# A price is raised by so many eighths at most at one time, each on top of the one before: it doubles.
+_STEPS = 6
+
 # So many intents are simulated, signed and given together. What is open or in the same group may be unseen by a
 # simulation: the gas for filling two slots that it empties is added.
 _GROUP = 64
@@ -699,7 +702,7 @@ class Sender:
             if at and time.monotonic() >= deadline:
                 return
             self._settle(passed[at : at + _GROUP], head, deadline)
-        self._push(waiting, count)
+        self._push(waiting, count, head)
 
     def _settle(self, flights: Sequence[Flight], head: int, deadline: float) -> None:
         """Closes the flights of which a transaction is deep enough."""
@@ -761,7 +764,7 @@ class Sender:
                 continue
         return CallFailed(data=b"", reason="it does not fail when it is tried again")
 
-    def _push(self, flights: Sequence[Flight], count: int) -> None:
+    def _push(self, flights: Sequence[Flight], count: int, head: int) -> None:
         """Gives transactions again that no block takes; at a better price where the price may be the reason."""
         due = [flight for flight in flights if self._is_due(self._watch(flight))]
         for at in range(0, len(due), _GROUP):
@@ -773,6 +776,8 @@ class Sender:
                     watch, newest = self._watch(flight), flight.transactions[-1]
                     first = flight.nonce == count and watch.given is not None
                     slow = first and time.time() - newest.signed >= self._patience
+                    # A chain that has stopped takes nothing at any price: after a few prices it is blocks that count.
+                    slow = slow and (len(flight.transactions) <= _STEPS or head > newest.head)
                     if slow or watch.fate is Fate.TOO_CHEAP:
                         newest = self._repriced(flight, newest) or newest
                     given.append((flight.name, newest))
@@ -789,7 +794,12 @@ class Sender:
         """The same with the same nonce, signed and kept at a price that replaces it; None where there is none."""
         self._look()
         self._market = None
-        fees = newest.fees.raised(self._fees()).capped(self._ceiling)
+        market, fees = self._fees(), newest.fees
+        # A node that calls it too cheap again and again has a floor that is far away: up to twice as much at a time.
+        again = len(flight.transactions) if self._watch(flight).fate is Fate.TOO_CHEAP else 1
+        for _ in range(min(again, _STEPS)):
+            fees = fees.raised(market)
+        fees = fees.capped(self._ceiling)
         if self._zero_fee or fees.price <= newest.fees.price:
             return None
         call, gas = (self._nothing, self._nothing_costs()) if newest.void else (flight.call, flight.gas)
