@@ -154,6 +154,8 @@ class Proxy:
     url: str
     meddle: Meddle = field(default=lambda ask, method, parameters: ask())
     asked: list[str] = field(default_factory=list)
+    groups: bool = True
+    """Whether it takes several requests at one go."""
 
     def _answer(self, request: Answer, node: str) -> Answer:
         def ask() -> Answer:
@@ -174,6 +176,9 @@ def proxy_of(node: str) -> Iterator[Proxy]:
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             many = isinstance(asked, list)
+            if many and not proxy.groups:
+                self.send_error(400)
+                return
             answers = [proxy._answer(each, node) for each in (asked if many else [asked])]
             body = json.dumps(answers if many else answers[0]).encode()
             self.send_response(200)

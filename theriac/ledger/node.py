@@ -546,7 +546,8 @@ class _Http:
         answers = self._post(json.dumps(asked), within=within)
         if not isinstance(answers, list):
             raise ValueError("no answer for each request")
-        by_number = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
+        told = (answer for answer in answers if isinstance(answer, dict) and isinstance(answer.get("id"), int))
+        by_number = {answer["id"]: answer for answer in told}
         return [by_number.get(each["id"]) for each in asked]
 
     def _asked(self, method: str, parameters: Sequence[Any]) -> dict[str, Any]:

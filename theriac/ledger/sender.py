@@ -26,6 +26,7 @@ from web3 import Web3
 from web3.contract.contract import ContractConstructor, ContractFunction
 
 from theriac.errors import (
+    UNNAMED,
     CannotPay,
     ChainRefused,
     IntentAbandoned,
@@ -178,6 +179,9 @@ class Sender:
         self._driving = threading.Lock()
         self._changed = threading.Condition()
         self._outbox = Outbox(outbox)
+        self._left = [
+            (flight.call, flight.name) for flight in self._outbox.flights() if flight.name.startswith(UNNAMED)
+        ]
 
     # -- what callers do ---------------------------------------------------------------------------------------------
 
@@ -194,15 +198,16 @@ class Sender:
         """Does the call once and waits until it is as deep in the chain as the network demands.
 
         The same `intent` again gives the same receipt, or the same refusal of a contract in the chain; what was refused
-        before it was sent may be tried again. Raises Reverted, CannotPay, IntentChanged, NotSettled (it goes on), and
-        what a chain can raise, after which nothing is lost.
+        before it was sent may be tried again. A call without a name is done once for each asking; but where an earlier
+        process left the same call open, asking again is to wait for that one. Raises Reverted, CannotPay,
+        IntentChanged, NotSettled (it goes on), and what a chain can raise, after which nothing is lost.
         """
         return self.wait(self.submit(call, intent=intent, gas=gas), timeout=timeout)
 
     def submit(self, call: Sendable, *, intent: str | None = None, gas: int | None = None) -> str:
         """Simulates, signs, keeps and sends, without waiting. Gives the intent's name for `wait`."""
         wanted = call_of(call)
-        name = intent if intent is not None else f"unnamed {uuid4()}"
+        name = intent if intent is not None else self._unnamed(wanted)
         if self._knows(name, wanted):
             return name
         self._ready()
@@ -238,6 +243,7 @@ class Sender:
 
         A refusal or a delay of one is its outcome and stops none of the others. Intents are taken in groups, which cost
         a node a few requests together, so they should be ready when they are asked for; what trickles in is for `send`.
+        One that only another of its group makes fail is refused in the chain instead of before.
         """
         window: deque[Outcome] = deque()
         coming = iter(intents)
@@ -305,6 +311,15 @@ class Sender:
             if self._zero_fee is None:
                 self._zero_fee = not self._node.head().base_fee and self._node.gas_price() == 0
             self._chain_id = chain_id
+
+    def _unnamed(self, call: Call) -> str:
+        """A name for what has none: that of the same call where an earlier process left one open, which asks again."""
+        with self._outbox.lock:
+            for left in self._left:
+                if left[0] == call:
+                    self._left.remove(left)
+                    return left[1]
+        return f"{UNNAMED} {uuid4()}"
 
     def _knows(self, name: str, call: Call) -> bool:
         """Whether the intent is in the outbox. Raises IntentChanged where it stands for another call."""
@@ -496,7 +511,9 @@ class Sender:
     def _submit_all(self, group: Sequence[Intent], window: deque[Outcome]) -> None:
         """Submits a group in its order and appends to the window what became of each. Raises as `submit` does."""
         calls = [call_of(each.call) for each in group]
-        names = [each.name if each.name is not None else f"unnamed {uuid4()}" for each in group]
+        names = [
+            each.name if each.name is not None else self._unnamed(call) for each, call in zip(group, calls, strict=True)
+        ]
         limits: list[int | None] = [None] * len(group)
         if len(group) > 1:
             self._ready()
@@ -517,6 +534,10 @@ class Sender:
                 done = self._submit_ready(together)
                 window.extend(done)
                 at += len(done)
+                continue
+            if self._knows(names[at], calls[at]):
+                window.append(Outcome(names[at]))
+                at += 1
                 continue
             try:
                 window.append(Outcome(self.submit(group[at].call, intent=names[at], gas=group[at].gas)))
