@@ -14,6 +14,7 @@ the clock starts and given to the nodes in JSON-RPC batches of 200.
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import sys
@@ -68,16 +69,22 @@ OPEN = 1024
 # A contract that sets the slot that its calldata names, and the code that makes it.
 ONE_SLOT = bytes.fromhex("666001600035550060005260076019f3")
 WRITE = "one slot, bare"
+ALONE = "grant by signature, one at a time"
 
 
 @dataclass(frozen=True)
 class Run:
-    """So many acts by so many accounts in so many seconds; `waits` are those of each act until it was final."""
+    """So many acts by so many accounts in so many seconds; `waits` are those of each act until it was final.
+
+    `validators` and `client` are the processor seconds of the four nodes together and of whoever sends.
+    """
 
     act: str
     senders: int
     acts: int
     seconds: float
+    validators: float
+    client: float
     waits: Sequence[float] = ()
 
     @property
@@ -92,6 +99,7 @@ class Hall(House):
     """The counting house of the contracts' tests on a Kaia network, with the nodes that each sender speaks to."""
 
     urls: Sequence[str]
+    network: KaiaNetwork
 
     @classmethod
     @contextmanager
@@ -100,6 +108,7 @@ class Hall(House):
         contracts = Contracts.deploy(chain)
         hall = cls(chain, contracts, chain.deploy("Coin", 6))
         hall.others["Coin"] = hall.coin
+        hall.network = network
         hall.urls = [node.url for node in network.nodes]
         expiry = hall.midnight(2000)
         for name, roles in LICENCES.items():
@@ -236,6 +245,25 @@ ACTS: dict[str, Callable[[Hall, str, int, int], Acts]] = {
 }
 
 
+class Meter:
+    """Seconds by the clock and by the processors since it was made: a busy machine changes the one, not the others."""
+
+    def __init__(self, hall: Hall) -> None:
+        self._nodes = [node.daemon.pid for node in hall.network.nodes]
+        self._begun = (time.perf_counter(), self._used(), time.process_time())
+
+    def _used(self) -> float:
+        """What the validators have used, in seconds."""
+        stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self._nodes]
+        return sum(int(fields[11]) + int(fields[12]) for fields in stats) / os.sysconf("SC_CLK_TCK")
+
+    def read(self) -> tuple[float, float, float]:
+        """Seconds, the validators' processor seconds, this process's."""
+        now = (time.perf_counter(), self._used(), time.process_time())
+        seconds, validators, client = (end - begun for end, begun in zip(now, self._begun, strict=True))
+        return seconds, validators, client
+
+
 # -- measuring -------------------------------------------------------------------------------------------------------
 
 
@@ -273,11 +301,11 @@ def through_senders(hall: Hall, act: str, acts: Acts, folder: Path) -> Run:
         working = [threads.submit(work, place, name) for place, name in enumerate(acts)]
         with suppress(threading.BrokenBarrierError):
             ready.wait()
-        begun = time.perf_counter()
+        meter = Meter(hall)
         for each in working:
             each.result()
-        seconds = time.perf_counter() - begun
-    return Run(act, len(acts), sum(map(len, acts.values())), seconds, waits)
+        measured = meter.read()
+    return Run(act, len(acts), sum(map(len, acts.values())), *measured, waits)
 
 
 def bare(hall: Hall, mark: str, senders: int, count: int) -> Run:
@@ -302,10 +330,10 @@ def bare(hall: Hall, mark: str, senders: int, count: int) -> Run:
             time.sleep(0.05)
 
     with ThreadPoolExecutor(senders) as threads:
-        begun = time.perf_counter()
+        meter = Meter(hall)
         for each in [threads.submit(work, place, name) for place, name in enumerate(signed)]:
             each.result()
-        return Run(WRITE, senders, count, time.perf_counter() - begun)
+        return Run(WRITE, senders, count, *meter.read())
 
 
 def _written(account: LocalAccount, contract: str, slot: bytes, nonce: int) -> str:
@@ -335,12 +363,13 @@ def alone(hall: Hall, folder: Path) -> Run:
     """Grants one after another: what somebody waits who sends one."""
     ((name, calls),) = grants(hall, "alone", 1, 20).items()
     waits = []
+    meter = Meter(hall)
     with Sender(hall.chain.web3, KeySigner(person(name)), outbox=folder / "alone.sqlite") as sender:
         for call in calls:
             begun = time.perf_counter()
             sender.send(call)
             waits.append(time.perf_counter() - begun)
-    return Run("grant by signature, one at a time", 1, len(calls), sum(waits), waits)
+    return Run(ALONE, 1, len(calls), *meter.read(), waits)
 
 
 def measure(folder: Path, *, acts: int, senders: Sequence[int], wanted: Sequence[str], told: Console) -> list[Run]:
@@ -363,21 +392,38 @@ def _line(run: Run) -> str:
 
 
 def rows(runs: Sequence[Run]) -> Iterator[tuple[str, ...]]:
-    rates = {run.senders: run.rate for run in runs if run.act == WRITE}
+    bares = {run.senders: run for run in runs if run.act == WRITE}
     for run in runs:
-        ratio = "" if run.act == WRITE or not run.waits else f"{run.rate / rates[run.senders]:.2f}"
+        bare_run = bares[run.senders]
+        compared = run.act not in (WRITE, ALONE)
+        used = (run.validators + run.client) / run.acts
+        bare_used = (bare_run.validators + bare_run.client) / bare_run.acts
         seconds = [run.percentile(hundredth) for hundredth in (50, 95)]
         yield (
             run.act,
             str(run.senders),
             f"{run.acts:,}",
             f"{run.rate:.0f}" if run.rate >= 10 else f"{run.rate:.1f}",
-            ratio,
+            f"{run.rate / bare_run.rate:.2f}" if compared else "",
+            f"{1e3 * run.validators / run.acts:.1f}",
+            f"{1e3 * run.client / run.acts:.1f}",
+            f"{bare_used / used:.2f}" if compared else "",
             *("" if each is None else f"{each:.1f}" for each in seconds),
         )
 
 
-HEADINGS = ("act", "senders", "acts", "acts a second", "of the bare rate", "final after, p50 (s)", "p95 (s)")
+HEADINGS = (
+    "act",
+    "senders",
+    "acts",
+    "acts a second",
+    "of the bare rate",
+    "validators' processors, ms an act",
+    "the sender's, ms",
+    "ratio by processor time",
+    "final after, p50 (s)",
+    "p95 (s)",
+)
 PAGE = ROOT / "docs" / "throughput.md"
 _BEGIN, _END = "<!-- measured -->\n", "<!-- /measured -->\n"
 
