@@ -657,7 +657,7 @@ class Sender:
         strange = ""
         for watch, (_, signed), answer in zip(watches, given, answers, strict=True):
             if isinstance(answer, ChainRefused | CallFailed):
-                # What a node says of a transaction decides over its nonce, so it counts only where the node is believed.
+                # It decides over a nonce, so it counts only where the node is believed.
                 watch.fate = Fate.UNCLEAR if self._node.proving else fate_of(answer.reason)
                 watch.reason = answer.reason
                 if watch.fate is Fate.UNCLEAR and self._node.embedded:
