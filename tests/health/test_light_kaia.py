@@ -404,6 +404,30 @@ def test_transaction__that_both_nodes_swallow__is_not_said_to_be_done(
     assert sender.send(call, intent="publish") == receipt
 
 
+def test_transaction__swallowed_by_two_nodes_that_call_its_nonce_used__is_not_signed_anew(
+    network: Kaia, nodes: list[Between], light: LightProvider, tmp_path: Path
+) -> None:
+    """Two transactions for one intent, under two nonces, could both be let through later."""
+    world = through(light, network.world, tmp_path)
+    person = Person(key_of("used up"))
+    sender = Sender(world.web3, person.signer, outbox=None)
+    call = world.contracts.Keys.functions.publish(person.address, 1, b"\1" * 32)
+    for each in nodes:
+        each.swallows = {"eth_sendRawTransaction": "the transaction is in the pool"}
+    name = sender.submit(call, intent="publish")
+    for each in nodes:
+        each.lies = [rewriting("eth_getTransactionCount", lambda count: hex(int(count, 16) + 1))]
+
+    with pytest.raises(NotSettled):
+        sender.wait(name, timeout=timedelta(seconds=4))
+
+    assert len(sender._outbox.signed_for(name)) == 1
+    for each in nodes:
+        each.swallows, each.lies = {}, []
+    sender.wait(name)
+    assert network.world.web3.eth.get_transaction_count(person.address) == 1
+
+
 def test_transaction__taken_by_two_nodes_that_deny_it__is_done_once(
     network: Kaia, nodes: list[Between], light: LightProvider, tmp_path: Path
 ) -> None:
