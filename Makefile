@@ -31,14 +31,28 @@ BLOCK_TIME ?= 5
 setup: $(CONTRACTS_READY) ## Set everything up in this folder; doing it again changes nothing
 
 .PHONY: demo
-demo: setup ## Run the story from founding to revoking; BUNDLE=path seals your own FHIR bundle
-	@$(BIN)/ape run demo --network ethereum:local:test $(if $(BUNDLE),--bundle "$(BUNDLE)")
+demo: setup ## Run the story from founding to revoking; BUNDLE=path ENGINE=anvil|geth|kaia STORE=kubo
+	@$(BIN)/ape run demo --network ethereum:local:test $(if $(BUNDLE),--bundle "$(BUNDLE)") \
+		$(if $(ENGINE),--engine "$(ENGINE)") $(if $(STORE),--store "$(STORE)")
 
 .PHONY: chain
 chain: $(NODE_READY) ## Start the development chain on 127.0.0.1:8545; it keeps its state in .theriac/dev
 	@mkdir -p $(CHAIN_FOLDER)
 	@$(NPM_BIN)/anvil --host 127.0.0.1 --port 8545 --chain-id $(CHAIN_ID) \
 		--block-time $(BLOCK_TIME) --mixed-mining --prune-history 256 --state $(CHAIN_FOLDER)/state.json --state-interval 30
+
+.PHONY: consortium consortium-status consortium-story consortium-down
+consortium: setup engine-kaia engine-kubo engine-cluster ## Bring a small consortium up on this machine: four validators, three stores, four members
+	@$(BIN)/ape run consortium up
+
+consortium-status: ## Show what of it runs, and how to talk to each organisation
+	@$(BIN)/ape run consortium status
+
+consortium-story: ## Tell a grant between two organisations' nodes, command by command
+	@$(BIN)/ape run consortium story
+
+consortium-down: ## End all of it; what the nodes hold stays in .theriac/consortium
+	@$(BIN)/ape run consortium down
 
 ##@ Test
 
@@ -54,6 +68,11 @@ test: setup ## Run the tests; ARGS=... is given to pytest
 .PHONY: test-engines
 test-engines: setup ## Run the tests that need real engines (see engines), some minutes
 	@$(PYTEST) -m "engine and not heavy" $(ARGS)
+
+# One process: Kaia's validators are shared by all tests, and need the machine.
+.PHONY: test-on
+test-on: setup ## Run the tests that go through a chain on ENGINE=anvil|geth|kaia; ARGS="tests/medicine" for fewer
+	@$(PYTEST) --engine "$(or $(ENGINE),geth)" -rs $(ARGS)
 
 .PHONY: test-heavy
 test-heavy: setup ## Run the tests that need engines, an hour, or gigabytes of data
@@ -72,9 +91,21 @@ screenshots: setup ## Make the pictures in docs/img anew
 bench: setup ## Measure how long things take, each beside something measured in the same run
 	@$(BIN)/python -m benches
 
+.PHONY: engines-table
+engines-table: setup ## Tell the story on every engine, compare it to the byte, and write docs/engines.md
+	@$(BIN)/python -m benches.engines --write $(ARGS)
+
+.PHONY: scale
+scale: setup ## Measure a consortium of its size: gigabytes, and most of an hour; ARGS="--digests 100000" for less
+	@$(BIN)/python -m benches.consortium $(ARGS)
+
 .PHONY: linkage
 linkage: setup ## Play the adversary who links pseudonyms, and write what it finds into docs/unlinkability.md
 	@$(BIN)/python -m benches.linkage --write
+
+.PHONY: throughput
+throughput: setup ## Measure acts a second on four Kaia validators (see engine-kaia), and write docs/throughput.md
+	@$(BIN)/python -m benches.throughput --write
 
 ##@ Engines
 
@@ -100,6 +131,7 @@ check: $(COMPILER_READY) ## Check format, types, contracts, layers and links
 	@$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
 	@$(BIN)/python -m tools.check_imports
 	@$(BIN)/python -m tools.check_links
+	@$(BIN)/python -m tools.check_properties
 	@$(BIN)/python -m tools.check_descriptors
 	@$(NPM_BIN)/prettier --log-level warn --check 'contracts/**/*.sol'
 	@$(NPM_BIN)/solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
@@ -119,6 +151,14 @@ abi: $(COMPILER_READY) ## Write the contracts' ABIs into theriac/abi
 lock: $(PYTHON_READY) ## Resolve the Python dependencies of pyproject.toml anew and lock them
 	@tools/lock $(ARGS)
 
+.PHONY: licences
+licences: $(PYTHON_READY) ## List every locked package with its licence in docs/dependencies.md
+	@$(BIN)/python -m tools.licences
+
+.PHONY: audit
+audit: $(PYTHON_READY) ## Ask the registries for known vulnerabilities of the locked packages, where they answer
+	@$(BIN)/python -m tools.audit
+
 .PHONY: clean
 clean: ## Remove what was compiled and cached; accounts, the chain, .venv and node_modules stay
 	@rm -rf .build .cache contracts/.cache theriac.egg-info
@@ -128,7 +168,7 @@ clean: ## Remove what was compiled and cached; accounts, the chain, .venv and no
 help:
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+		/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 # Set-up in four steps, each done again only when what it is made from has changed.
 

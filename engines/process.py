@@ -1,8 +1,10 @@
 """A program that runs in the background and is found again: by the file with its number, beside what it keeps."""
 
 import ctypes
+import errno
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 _STOP_SECONDS = 30.0
+_SECRET = ("_PASSPHRASE", "_MNEMONIC")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -39,9 +42,9 @@ class Daemon:
     ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
-        self._command = [str(part) for part in command]
+        self.command = [str(part) for part in command]
         self._folder = folder
-        self._environment = os.environ | dict(environment or {})
+        self._environment = _without_secrets(os.environ) | dict(environment or {})
         self._lasting = lasting
         self._number = folder / f"{name}.pid"
         self._child: subprocess.Popen[bytes] | None = None
@@ -77,7 +80,7 @@ class Daemon:
         with open(self.log, "ab") as log:
             # In a session of its own: an interrupt at the terminal does not reach it.
             self._child = subprocess.Popen(
-                self._command,
+                self.command,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -141,6 +144,11 @@ class Daemon:
         return True
 
 
+def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a program needs of the environment: not what opens the keys of whoever happens to start it."""
+    return {name: each for name, each in environment.items() if not name.endswith(_SECRET)}
+
+
 def _begun(pid: int) -> str:
     """When a program was started, in the kernel's ticks since it was; empty where it is gone or only not yet reaped."""
     with suppress(OSError):
@@ -149,11 +157,25 @@ def _begun(pid: int) -> str:
     return ""
 
 
+_given: set[int] = set()
+
+
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind((host, 0))
-        return int(listener.getsockname()[1])
+    """A TCP port that nobody listens on now, and that the system will give to no outgoing connection."""
+    while True:
+        # The system takes 32768 to 60999 for those; a port that is kept for later must not be one of them.
+        port = secrets.randbelow(22_000) + 10_000
+        if port in _given:
+            continue
+        with socket.socket() as listener:
+            try:
+                listener.bind((host, port))
+            except OSError as taken:
+                if taken.errno != errno.EADDRINUSE:
+                    raise
+                continue
+        _given.add(port)
+        return port
 
 
 def need(binary: Path, *, engine: str) -> None:
@@ -170,6 +192,26 @@ def ask(url: str, method: str, *parameters: Any, seconds: float = 10.0) -> Any:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(request, timeout=seconds) as answer:
         told = json.load(answer)
+    if "error" in told:
+        raise EngineError(f"{method}: {told['error'].get('message')}")
+    return told["result"]
+
+
+def ask_socket(path: Path, method: str, *parameters: Any, seconds: float = 10.0) -> Any:
+    """The same at a socket in the file system. Raises EngineError where it refuses or falls silent, OSError."""
+    asked = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(seconds)
+        line.connect(str(path))
+        line.sendall(asked + b"\n")
+        heard = b""
+        while part := line.recv(1 << 16):
+            heard += part
+            with suppress(ValueError):
+                told = json.loads(heard)
+                break
+        else:
+            raise EngineError(f"{method}: {path} closed before it answered.")
     if "error" in told:
         raise EngineError(f"{method}: {told['error'].get('message')}")
     return told["result"]

@@ -1,7 +1,10 @@
 """Accounts of Ape as signers of the package: keystores, hardware wallets, and the test accounts."""
 
+import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from eth_account.messages import SignableMessage
@@ -29,14 +32,16 @@ class ApeSigner:
     def sign_transaction(self, transaction: Mapping[str, Any]) -> bytes:
         self._unlock()
         wanted = self._ecosystem.create_transaction(**dict(transaction))
-        signed = self._account.sign_transaction(wanted)
+        with _quietly():
+            signed = self._account.sign_transaction(wanted)
         if signed is None or signed.signature is None:
             raise Failure(f"The account {self._alias} did not sign the transaction; nothing was sent.", 3)
         return bytes(signed.serialize_transaction())
 
     def sign_message(self, message: SignableMessage) -> bytes:
         self._unlock()
-        signature = self._account.sign_message(message)
+        with _quietly():
+            signature = self._account.sign_message(message)
         if signature is None:
             raise Failure(f"The account {self._alias} did not sign the message; nothing was done.", 3)
         v = int(signature.v)
@@ -46,15 +51,22 @@ class ApeSigner:
         """A keystore would ask at every signature; the commands themselves have asked by then."""
         if self._unlocked or not hasattr(self._account, "set_autosign") or self._alias.upper().startswith(_TEST):
             return
-        from ape.logging import logger
-
-        level = logger.level
-        logger.set_level(logging.ERROR)
-        try:
+        with _quietly():
             self._account.set_autosign(True)
-        finally:
-            logger.set_level(level)
         self._unlocked = True
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Ape warns at every signature that an unlocked account signs; that is what it was unlocked for."""
+    from ape.logging import logger
+
+    level = logger.level
+    logger.set_level(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.set_level(level)
 
 
 def find(alias: str, *, play: bool) -> Any:
@@ -68,10 +80,27 @@ def find(alias: str, *, play: bool) -> Any:
         if not number.isdecimal() or int(number) >= 40:
             raise Failure(f"There is no test account {alias}; they are TEST::0 to TEST::39.")
         return ape.accounts.test_accounts[int(number)]
+    if alias.endswith(".json"):
+        return _kept_in(Path(alias))
     try:
         return ape.accounts.load(alias)
     except (KeyError, IndexError):
         raise Failure(f"There is no account {alias}; 'ape accounts list' shows those that there are.") from None
+
+
+def _kept_in(path: Path) -> Any:
+    """The account of a keystore's file, which need not lie where Ape keeps its own."""
+    from ape_accounts.accounts import KeyfileAccount
+
+    try:
+        address = json.loads(path.read_bytes())["address"]
+    except OSError as fault:
+        raise Failure(f"The keystore {path} cannot be read: {fault.strerror}; name another with --account.") from None
+    except (ValueError, KeyError, TypeError):
+        address = ""
+    if not isinstance(address, str) or not is_address(address):
+        raise Failure(f"{path} is no keystore of an account; name another with --account.")
+    return KeyfileAccount(keyfile_path=path.absolute())
 
 
 def address_of(text: str, *, play: bool) -> ChecksumAddress:

@@ -6,6 +6,7 @@
 import errno
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,10 +66,23 @@ def _writing(trouble: OSError) -> bool:
     return trouble.errno in (errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 
 
+def _reach_engines() -> None:
+    """`ape run` takes the project off Python's path once the scripts are read; what they import later is there too."""
+    project = str(Path(__file__).resolve().parent.parent)
+    if project not in sys.path:
+        sys.path.append(project)
+
+
 class _InSentences:
-    """Turns whatever is raised inside into a Failure, so that no traceback reaches a user."""
+    """Turns whatever is raised inside into a Failure, so that no traceback reaches a user.
+
+    Whatever is written inside, by whichever library, is for the user alone: the folders that hold keystores, spools
+    and exports, and what SQLite lays beside its files.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
+        _reach_engines()
+        before = os.umask(0o077)
         try:
             return super().invoke(ctx)  # type: ignore[misc]
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
@@ -78,6 +92,8 @@ class _InSentences:
             raise Failure("Stopped before it was done; run the same command again to go on.", 1) from None
         except Exception as trouble:
             raise failure_of(trouble) from None
+        finally:
+            os.umask(before)
 
 
 class Act(_InSentences, click.Command):
@@ -140,7 +156,8 @@ def network_options(function: Function) -> Function:
         envvar="THERIAC_STORE",
         default=None,
         show_envvar=True,
-        help="A folder, or an IPFS node such as /ip4/127.0.0.1/tcp/5001. A folder of the project unless said.",
+        help="A folder, or an IPFS node such as /ip4/127.0.0.1/tcp/5001, or NODE,PEER with its Cluster peer. "
+        "A folder of the project unless said.",
     )
     return network(store(function))
 

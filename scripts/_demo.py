@@ -6,19 +6,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import ape
 import click
-from ape.logging import LogLevel, logger
 from rich.console import Console
+from web3.contract.contract import ContractFunction
 
+from engines.devnet import Devnet, Embedded, devnet
+from engines.process import EngineError
 from scripts._demo_cover import Insurance
 from scripts._demo_medicine import Goods
+from scripts._founding import deploy
 from theriac.consortium import Join, Role
 from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import NotGranted, NotOpened, TheriacError
@@ -35,16 +37,18 @@ from theriac.health.wallet import MnemonicWallet, new_mnemonic
 from theriac.health.writer import Writer
 from theriac.ledger.contracts import Contracts
 from theriac.ledger.deployment import Deployment
+from theriac.ledger.node import Node
 from theriac.ledger.sender import Sender
 from theriac.ledger.signer import KeySigner
 from theriac.ledger.typed import Domain
-from theriac.store import LocalStore
+from theriac.store import LocalStore, Store
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLE = ROOT / "examples" / "fhir" / "synthea-r4-a.json"
 IMAGE = ROOT / "examples" / "dicom" / "gradient.dcm"
 TREAT = Purpose.parse("TREAT")
 DAY = 24 * 3600
+COMMON = ("Letters", "AccessLog", "Carrier")
 
 
 @dataclass
@@ -83,15 +87,19 @@ class Person:
 
 
 class Story:
-    """The world of the story. Everything in it is real but its people; the chain lives as long as the process."""
+    """The world of the story. Everything in it is real but its people; `store` is a folder unless another is given."""
 
-    def __init__(self, folder: Path, *, console: Console) -> None:
+    def __init__(
+        self, folder: Path, *, console: Console, net: Devnet | None = None, store: Store | None = None
+    ) -> None:
         self.folder = folder
         self.steps: list[Step] = []
+        self.net = net or Embedded()
+        self.store = store or LocalStore(folder / "store")
+        self.web3 = self.net.web3
+        self.begun = self.web3.eth.block_number + 1
         self._console = console
-        self._accounts = ape.accounts.test_accounts
-        self.web3 = ape.chain.provider.web3
-        self._seen = ape.chain.blocks.head.number
+        self._seen = self.begun - 1
 
     # -- telling -----------------------------------------------------------------------------------------------------
 
@@ -123,15 +131,19 @@ class Story:
     # -- the world ---------------------------------------------------------------------------------------------------
 
     def person(self, number: int) -> Person:
-        signer = KeySigner(bytes.fromhex(self._accounts[number].private_key.removeprefix("0x")))
+        signer = KeySigner(self.net.key(number))
         return Person(signer, Sender(self.web3, signer, outbox=None))
 
     def now(self) -> int:
-        return int(self.web3.eth.get_block("latest")["timestamp"])
+        return int(Node(self.web3).head().time.timestamp())
 
     def travel(self, seconds: int) -> None:
-        ape.chain.pending_timestamp = self.now() + seconds
-        ape.chain.mine()
+        self.net.travel(seconds)
+
+    def send_all(self, *sent: tuple[Person, ContractFunction]) -> None:
+        """Sends calls that do not wait for each other: where a block takes its time, they share one."""
+        for person, name in [(person, person.sender.submit(call)) for person, call in sent]:
+            person.sender.wait(name)
 
     def midnight(self, days: int) -> datetime:
         """The UTC midnight at least so many days ahead."""
@@ -153,15 +165,10 @@ class Story:
             folder=folder,
         )
 
-    def know(self, deployed: dict[str, Any]) -> None:
-        """Takes in contracts that were deployed just now."""
-        deployment = self.contracts.deployment
-        for name, contract in deployed.items():
-            # Keys has no transaction of its own: Recovery made it.
-            maker = deployed.get({"Keys": "Recovery", "Delegations": "Grants"}.get(name, name), contract)
-            block = maker.creation_metadata.block
-            deployment = deployment.with_contract(self.web3, name, contract.address, block=block)
-        self.contracts = Contracts(self.web3, deployment)
+    def deploy(self, *names: str) -> None:
+        """Deploys contracts, and knows them from then on."""
+        known = self.contracts.deployment
+        self.contracts = Contracts(self.web3, deploy(self.web3, self.board.sender, known, *names))
 
     # -- the story ---------------------------------------------------------------------------------------------------
 
@@ -170,60 +177,37 @@ class Story:
             self.board, self.clinic, self.doctor, self.stranger = (self.person(number) for number in range(4))
             self.relay_account = self.person(4)
             self.deputy = self.person(5)
-            self._deploy()
-            self.store = LocalStore(self.folder / "store")
+            empty = Deployment.of(self.web3, network="embedded", depth=0, lasting=False)
+            self.contracts = Contracts(self.web3, empty)
+            self.deploy("Consortium", "Recovery", "Keys", "Records", "Grants", "Delegations", *COMMON)
             self.relay = SenderRelay(self.relay_account.sender, self.contracts)
             consortium = self.contracts.Consortium.functions
             roles = Role.CLINICIAN | Role.PRESCRIBER | Role.LABORATORY | Role.GATEWAY
             self.board.sender.send(consortium.admit(self.clinic.address, int(roles), 2, self.now() + 365 * DAY))
             self.clinic.member = 1
-            for person in (self.doctor, self.deputy):
-                self._join(person)
+            self.send_all(*((self.clinic, self._join(person)) for person in (self.doctor, self.deputy)))
             names = {
                 "North Clinic": self.clinic,
                 "Dr Lin": self.doctor,
                 "Dr Okafor": self.deputy,
                 "somebody": self.stranger,
             }
-            for name, person in names.items():
-                self._publish_profile(person, name)
+            self.send_all(*((person, self._profile(person, name)) for name, person in names.items()))
             count = len(self.contracts.deployment.contracts)
             step.told.append(
                 f"{count} contracts; North Clinic is member 1; Dr Lin and Dr Okafor joined by their signatures"
             )
 
-    def _deploy(self) -> None:
-        account, project = self._accounts[0], ape.project
-        with logger.at_level(LogLevel.ERROR):
-            consortium = account.deploy(project.Consortium, account.address)
-            recovery = account.deploy(project.Recovery)
-            keys = project.Keys.at(recovery.keys())
-            grants = account.deploy(project.Grants, consortium, keys)
-            deployed = {
-                "Consortium": consortium,
-                "Recovery": recovery,
-                "Keys": keys,
-                "Records": account.deploy(project.Records, consortium, keys),
-                "Grants": grants,
-                "Delegations": project.Delegations.at(grants.delegations()),
-                "Letters": account.deploy(project.Letters, keys),
-                "AccessLog": account.deploy(project.AccessLog, consortium),
-                "Carrier": account.deploy(project.Carrier),
-            }
-        empty = Deployment.of(self.web3, network="embedded", depth=0, lasting=False)
-        self.contracts = Contracts(self.web3, empty)
-        self.know(deployed)
-
-    def _join(self, person: Person) -> None:
+    def _join(self, person: Person) -> ContractFunction:
         message = Join(person.address, self.clinic.member, Role.CLINICIAN, 0, self.now() + 3600)
         signature = person.signer.sign_message(message.signable(Domain.of(self.contracts.Consortium)))
-        self.clinic.sender.send(self.contracts.Consortium.functions.join(*message.arguments(signature)))
         person.member = self.clinic.member
+        return self.contracts.Consortium.functions.join(*message.arguments(signature))
 
-    def _publish_profile(self, person: Person, name: str) -> None:
+    def _profile(self, person: Person, name: str) -> ContractFunction:
         document = profile(person.address, name=name, recipient=person.identity.recipient)
         digest = self.store.put(io.BytesIO(document)).digest
-        person.sender.send(self.contracts.Keys.functions.publish(person.address, 1, digest))
+        return self.contracts.Keys.functions.publish(person.address, 1, digest)
 
     def found_patient(self) -> None:
         with self.step("A patient makes her vault") as step:
@@ -387,13 +371,30 @@ class Story:
             step.told.append("what was read before stays read: a revoke never claims to take that back")
 
 
-def tell(bundle: Path | None, *, keep: Path | None, console: Console, as_json: bool = False) -> Story:
-    """Tells the whole story; gives its world to whoever wants to look at it."""
+def tell(
+    bundle: Path | None,
+    *,
+    keep: Path | None,
+    console: Console,
+    as_json: bool = False,
+    engine: str = "local",
+    store: str | None = None,
+) -> Story:
+    """Tells the whole story; gives its world to whoever wants to look at it.
+
+    `engine` is the chain's (`engines.devnet`); an engine other than the embedded chain is started for the story and
+    stopped after it. `store` is "kubo" for a node that is started likewise, the multiaddress of one that runs, or None
+    for a folder.
+    """
     begun = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="theriac-") as temporary:
-        story = Story(keep or Path(temporary), console=console)
+    with tempfile.TemporaryDirectory(prefix="theriac-") as temporary, ExitStack() as started:
         try:
+            net = started.enter_context(devnet(engine, Path(temporary)))
+            kept = _store(store, Path(temporary), started)
+            story = Story(keep or Path(temporary, "story"), console=console, net=net, store=kept)
             _tell(story, _read(bundle or BUNDLE))
+        except EngineError as error:
+            raise _Failed(str(error), 6) from None
         except TheriacError as error:
             raise _Failed(str(error), error.exit_code) from None
     if as_json:
@@ -405,6 +406,19 @@ def tell(bundle: Path | None, *, keep: Path | None, console: Console, as_json: b
         "Next: docs/using.md runs the same on a chain of your own; docs/architecture.md says why it holds."
     )
     return story
+
+
+def _store(asked: str | None, folder: Path, started: ExitStack) -> Store | None:
+    """The store that was asked for. Raises EngineError, and what a store that does not answer raises."""
+    if asked is None:
+        return None
+    from theriac.store.kubo import KuboStore
+
+    if asked == "kubo":
+        from engines.kubo.node import KuboNode
+
+        asked = started.enter_context(KuboNode(folder / "kubo")).api
+    return started.enter_context(KuboStore(asked))
 
 
 def _read(bundle: Path) -> bytes:

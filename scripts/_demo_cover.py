@@ -6,10 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ape
-from ape.logging import LogLevel, logger
 from web3.contract.contract import ContractFunction
 
+from scripts._founding import deploy_other
 from theriac import fhir
 from theriac.consortium import Role
 from theriac.cover import policies
@@ -39,6 +38,7 @@ PLAN = Path(__file__).resolve().parent.parent / "examples" / "plan.yaml"
 RXNORM, SNOMED = "http://www.nlm.nih.gov/research/umls/rxnorm", "http://snomed.info/sct"
 CAPSULES, COLONOSCOPY, VISIT = (RXNORM, "308182"), (SNOMED, "73761001"), (SNOMED, "185347001")
 DISPENSE_FOR, FILL_FOR = 1, 2
+CONTRACTS = ("Policies", "Rules", "Authorizations", "Escrow", "Benefits", "Claims", "Appeals", "Episodes")
 WHY = "Bleeding; there was no time to ask before."
 
 
@@ -73,13 +73,16 @@ class Insurance:
 
     def publish(self) -> None:
         with self.story.step("An insurer publishes a plan, and puts money behind it") as step:
-            self._deploy()
+            self.story.deploy(*CONTRACTS)
+            self._play = deploy_other(self.story.web3, self.story.board.sender, "Coin", 6)
+            self.coin = str(self._play.address)
             consortium = self.story.contracts.Consortium.functions
             self.insurer, self.agency = self.story.person(10), self.story.person(11)
+            licences = []
             for number, (person, role) in enumerate(((self.insurer, Role.INSURER), (self.agency, Role.AUDITOR)), 6):
-                licence = (person.address, int(role), 1, self.story.now() + 365 * DAY)
-                self.story.board.sender.send(consortium.admit(*licence))
+                licences.append(consortium.admit(person.address, int(role), 1, self.story.now() + 365 * DAY))
                 person.member = number
+            self.story.send_all(*((self.story.board, licence) for licence in licences))
             file = PLAN.read_bytes()
             plan = policies.parse(file)
             report = policies.validate(plan)
@@ -222,35 +225,8 @@ class Insurance:
 
     # -- what the steps are made of ----------------------------------------------------------------------------------
 
-    def _deploy(self) -> None:
-        account, project, contracts = ape.accounts.test_accounts[0], ape.project, self.story.contracts
-        names = ("Consortium", "Keys", "Records", "Batches", "Prescriptions")
-        consortium, keys, records, batches, prescriptions = (contracts[name].address for name in names)
-        with logger.at_level(LogLevel.ERROR):
-            policies_ = account.deploy(project.Policies, consortium, keys)
-            rules = account.deploy(project.Rules)
-            authorizations = account.deploy(project.Authorizations, consortium, policies_)
-            escrow = account.deploy(project.Escrow, consortium, policies_)
-            benefits = account.deploy(project.Benefits, consortium, records, policies_, rules, authorizations)
-            of_claims = (consortium, keys, batches, prescriptions, policies_, benefits, escrow)
-            claims = account.deploy(project.Claims, *of_claims)
-            deployed = {
-                "Policies": policies_,
-                "Rules": rules,
-                "Authorizations": authorizations,
-                "Escrow": escrow,
-                "Benefits": benefits,
-                "Claims": claims,
-                "Appeals": account.deploy(project.Appeals, consortium, keys, policies_, claims),
-                "Episodes": account.deploy(project.Episodes, consortium, keys, records, policies_, escrow),
-            }
-            self._play = account.deploy(project.Coin, 6)
-        self.coin = str(self._play.address)
-        self.story.know(deployed)
-
     def _mint(self, person: "Person", amount: int) -> None:
-        with logger.at_level(LogLevel.ERROR):
-            self._play.mint(person.address, amount, sender=ape.accounts.test_accounts[0])
+        self.story.board.sender.send(self._play.functions.mint(person.address, amount))
 
     def _cover(self, person: "Person", name: str) -> Cover:
         path = self.story.folder / name / "cover.sqlite"

@@ -5,8 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import ape
-from ape.logging import LogLevel, logger
 from web3.contract.contract import ContractFunction
 
 from theriac import fhir
@@ -64,7 +62,7 @@ class Goods:
 
     def join(self) -> None:
         with self.story.step("A maker, a distributor and two pharmacies join") as step:
-            self._deploy()
+            self.story.deploy("Batches", "Prescriptions", "ColdChain")
             roles = {
                 "maker": Role.MAKER,
                 "distributor": Role.DISTRIBUTOR,
@@ -73,12 +71,13 @@ class Goods:
             }
             consortium = self.story.contracts.Consortium.functions
             self.people: dict[str, Person] = {}
+            licences = []
             for place, (name, role) in enumerate(roles.items()):
                 person = self.story.person(6 + place)
-                licence = (person.address, int(role), 1, self.story.now() + 365 * DAY)
-                self.story.board.sender.send(consortium.admit(*licence))
+                licences.append(consortium.admit(person.address, int(role), 1, self.story.now() + 365 * DAY))
                 person.member = 2 + place
                 self.people[name] = person
+            self.story.send_all(*((self.story.board, licence) for licence in licences))
             recipients = [person.identity.recipient for person in self.people.values()]
             digest = self.story.store.put(io.BytesIO(sealed_to(new_key(), recipients))).digest
             self.story.board.sender.send(consortium.renewKey(digest))
@@ -224,19 +223,6 @@ class Goods:
             )
 
     # -- what the steps are made of ----------------------------------------------------------------------------------
-
-    def _deploy(self) -> None:
-        account = ape.accounts.test_accounts[0]
-        contracts = self.story.contracts
-        with logger.at_level(LogLevel.ERROR):
-            consortium = contracts.Consortium.address
-            batches = account.deploy(ape.project.Batches, consortium)
-            deployed = {
-                "Batches": batches,
-                "ColdChain": account.deploy(ape.project.ColdChain, consortium, batches),
-                "Prescriptions": account.deploy(ape.project.Prescriptions, consortium),
-            }
-        self.story.know(deployed)
 
     def _depot(self, name: str) -> Depot:
         person, folder = self.people[name], self.story.folder / name.replace(" ", "-")

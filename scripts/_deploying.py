@@ -38,7 +38,7 @@ ORDER = {
 }
 """Each contract and what its constructor is given. Some are made by another one's constructor."""
 
-_MADE_BY = {"Keys": "Recovery", "Delegations": "Grants"}
+MADE_BY = {"Keys": "Recovery", "Delegations": "Grants"}
 """Contracts that another one makes in its constructor, and names by a function of their name."""
 
 
@@ -74,7 +74,7 @@ def deploy(site: Site, *, account: str | None, board: str | None, depth: int | N
     for name in missing:
         with working(f"Deploying {name}"):
             arguments = tuple(given[each] if each in given else deployment[each].address for each in ORDER[name])
-            if name in _MADE_BY:
+            if name in MADE_BY:
                 deployment = _made(site, deployment, name, arguments)
                 continue
             contract = site.web3.eth.contract(abi=kinds[name]["abi"], bytecode=kinds[name]["code"])
@@ -93,8 +93,8 @@ def deploy(site: Site, *, account: str | None, board: str | None, depth: int | N
 
 def _made(site: Site, deployment: Deployment, name: str, arguments: tuple[Any, ...]) -> Deployment:
     """Notes where a contract stands that another one made."""
-    maker = deployment[_MADE_BY[name]]
-    function = site.web3.eth.contract(address=maker.address, abi=compiled(_MADE_BY[name])["abi"]).functions
+    maker = deployment[MADE_BY[name]]
+    function = site.web3.eth.contract(address=maker.address, abi=compiled(MADE_BY[name])["abi"]).functions
     address = function[name.lower()]().call()
     noted = deployment.with_contract(site.web3, name, address, block=maker.block, arguments=arguments)
     noted.save(site.deployments)

@@ -13,11 +13,11 @@ from theriac.errors import BadIdentity, DamagedKeystore, NoBundle, NoProfile, No
 from theriac.health.accesslog import Book
 from theriac.health.bundle import profile
 from theriac.health.chain import Chain, Refusal
+from theriac.health.daywriter import DayWriter
 from theriac.health.keystore import Keystore, passphrase_lock
 from theriac.health.messages import member_address
 from theriac.health.reader import Granted, Listed, Reader
 from theriac.health.scope import Purpose
-from theriac.health.writer import Writer
 
 
 @dataclass
@@ -38,10 +38,10 @@ class Desk:
     def member(self) -> int:
         return self.chain.member_of(self.address)
 
-    def writer(self) -> Writer:
+    def writer(self) -> DayWriter:
         if not self.member:
             raise Failure(f"{self.address} belongs to no member; have the board admit it or a member take it on.", 3)
-        return Writer(
+        return DayWriter(
             member=self.member,
             identity=self.identity,
             author=self.site.signer(self.alias),

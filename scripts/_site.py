@@ -27,6 +27,7 @@ from theriac.store import LocalStore, Store
 
 if TYPE_CHECKING:
     from theriac.ledger.light.provider import LightProvider
+    from theriac.store.cluster import ClusterStore
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -87,11 +88,7 @@ class Site:
     def store(self) -> Store:
         if self.place is None:
             return LocalStore(self.folder / "store")
-        if re.match(r"/(ip4|ip6|dns|dns4|dns6|unix)/", self.place):
-            from theriac.store.kubo import KuboStore
-
-            return self._open.enter_context(KuboStore(self.place))
-        return LocalStore(self.place)
+        return opened(self.place, self._open)
 
     def chain(self, folder: Path) -> Chain:
         """The chain as a health client sees it; events are followed into a file for this deployment."""
@@ -186,6 +183,31 @@ class Person:
     def remember(self, **settings: str) -> None:
         text = json.dumps({**self.settings, **settings}, indent=2) + "\n"
         write_private(self.folder / "settings.json", text.encode())
+
+
+def opened(place: str, closing: ExitStack) -> Store:
+    """The store at a place: a folder, an IPFS node, or a node and its Cluster peer with a comma between."""
+    if not re.match(r"/(ip4|ip6|dns|dns4|dns6|unix)/", place):
+        return LocalStore(place)
+    node, _, peer = place.partition(",")
+    if not peer:
+        from theriac.store.kubo import KuboStore
+
+        return closing.enter_context(KuboStore(node))
+    from theriac.store.cluster import ClusterStore
+
+    store = ClusterStore(node, peer)
+    closing.enter_context(store)
+    closing.callback(_tell_lacking, store)
+    return store
+
+
+def _tell_lacking(store: "ClusterStore") -> None:
+    """Says what no copy was asked for, when a command ends: it is kept, but on one node alone."""
+    faults = list(store.lacking.values())
+    if faults:
+        what = "One file is" if len(faults) == 1 else f"{len(faults)} files are"
+        click.echo(f"{what} on the own node only. {faults[-1]} Then run 'ape run store repair'.", err=True)
 
 
 @contextmanager

@@ -139,6 +139,9 @@ def sources_of(patient: Patient, *, classes: Sequence[KeyClass]) -> tuple[list[S
 
 
 def _status(patient: Patient, entry: Any) -> int:
+    if entry.proofs:
+        # What a day's root anchored cannot be amended.
+        return 1
     digest = bytes.fromhex(entry.digest)
     anchors = [patient.chain.anchor(entry.source, author, digest) for author in dict.fromkeys((entry.author, 0))]
     return next((each.status for each in anchors if each.time), 0)

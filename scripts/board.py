@@ -75,6 +75,78 @@ def admit(
     )
 
 
+@cli.command(
+    epilog=example(
+        "board invite lakeside.request --until 2030-01-01 --keeper 1 -o lakeside.invitation --nodes /srv/north"
+    )
+)
+@click.argument("request", type=click.Path(exists=True, dir_okay=False))
+@click.option("--roles", default=None, help="The licence that is given; what the request asks for unless said.")
+@_TIER
+@_UNTIL
+@click.option("--keeper", "keepers", multiple=True, type=click.IntRange(1, (1 << 32) - 1), help="Keeps copies for it.")
+@click.option("--days", type=click.IntRange(1, 90), default=14, show_default=True, help="How long it counts.")
+@click.option("-o", "--out", required=True, type=click.Path(dir_okay=False), help="The file to hand out.")
+@click.option(
+    "--nodes",
+    envvar="THERIAC_NODES",
+    required=True,
+    type=click.Path(file_okay=False),
+    help="The folder of an organisation whose nodes know the chain and the others.",
+)
+@network_options
+@account_option("The board")
+@yes_option
+def invite(
+    request: str,
+    roles: str | None,
+    tier: int,
+    until: str,
+    keepers: tuple[int, ...],
+    days: int,
+    out: str,
+    nodes: str,
+    network: str,
+    store: str | None,
+    account: str | None,
+    yes: bool,
+) -> None:
+    """Admit an organisation that asks to enter, and write the invitation with which its one command joins.
+
+    The file is for that request alone. Members that keep copies need it too: `ape run member welcome`.
+    """
+    from pathlib import Path
+
+    from engines.organisation import Organisation
+    from scripts import _inviting
+    from scripts._cli import check_out, printable, write_file
+    from scripts._site import connected
+    from theriac.consortium.invitation import Request
+
+    check_out(out)
+    asked = Request.read(_inviting.read_file(request))
+    bits, expiry = _licence(roles or asked.roles, until)
+    click.echo(
+        f"{printable(asked.title)}, to be called {asked.card.name}, asks by {asked.account}: {asked.digest[:16]}"
+    )
+    confirmed(f"Admit it as {roles or asked.roles} until {until}, and invite its nodes?", yes=yes)
+    with connected(network, store) as site, _inviting.in_sentences():
+        done = _inviting.invite(
+            site,
+            Organisation(Path(nodes)),
+            asked,
+            alias=site.alias(account),
+            roles=bits,
+            tier=tier,
+            until=expiry,
+            keepers=keepers,
+            seconds=days * 24 * 3600,
+        )
+    write_file(out, done.file)
+    click.echo(f"{'Admitted as' if done.admitted else 'It is'} member {done.member}; the invitation is in {out}.")
+    click.echo(f"Tell it by another way that the board is {done.invitation.signer}.")
+
+
 @cli.command(epilog=example("board renew 1 --roles clinician,gateway --until 2032-01-01"))
 @_MEMBER
 @_ROLES

@@ -21,6 +21,7 @@ from scripts._cli import (
     write_out,
     yes_option,
 )
+from scripts._clinic_day import add_day
 from scripts._clinic_emergency import add_clinic_emergency
 from scripts._clinic_page import add_page
 from scripts._clinic_patients import add_patients
@@ -333,6 +334,9 @@ def seal_again(patient: str, who: str, network: str, store: str | None) -> None:
         writer = desk.writer()
         done = len(list(counted(writer.seal_again(writer.patient(patient)), "Sealing")))
     click.echo(f"Sealed {done} records again." if done else "Nothing was left to seal again.")
+
+
+add_day(cli)
 
 
 # -- asking ----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What all tests share: where they may write, and the marks of tests that need more than a set-up machine."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,22 @@ MARKS = {
 # Where the tests' temporary folders go: into the repository, as everything does.
 TEMPORARY = Path(__file__).resolve().parent.parent / ".cache" / "tmp"
 
+# Containers often forbid Python to keep what it compiled. Each process of the tests, and each one that a test starts,
+# would compile thousands of files anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # On a busy machine a slow example is no fault of what it tests. Tests choose how many examples they try, some hundreds;
 # THERIAC_EXAMPLES=20 has them try twenty times as many.
 TIMES = int(os.environ.get("THERIAC_EXAMPLES", "1"))
 settings.register_profile("theriac", deadline=None, max_examples=100 * TIMES)
 settings.load_profile("theriac")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    names = ("local", "anvil", "geth", "kaia")
+    what = "what the tests that go through a chain run on; see docs/engines.md. local: as always"
+    parser.addoption("--engine", choices=names, default=os.environ.get("THERIAC_ENGINE", "local"), help=what)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +47,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # No test cuts the power, so none can tell what is on the disk from what is on its way there; a process that is
     # killed loses nothing. Waiting for the disk, ten thousand times, takes a minute.
     patch.setattr(os, "fsync", lambda handle: None)
+    patch.setenv("THERIAC_ENGINE", config.getoption("engine"))
+    if config.getoption("engine") == "geth":
+        from theriac.ledger.sender import Sender
+
+        # geth never says that gas costs nothing, though on this one nobody needs to pay.
+        patch.setitem(Sender.__init__.__kwdefaults__, "zero_fee", True)
     if TIMES > 1:
         patch.setattr(settings, "__init__", _trying_more(settings.__init__))
     # Ape is missing where pytest is told to load no plugins.
@@ -56,6 +74,10 @@ def _trying_more(initialise: Callable[..., None]) -> Callable[..., None]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("engine") != "local":
+        from elsewhere import choose
+
+        choose(config, items)
     # Whoever names a mark with -m has decided.
     asked = config.getoption("markexpr")
     for item in items:

@@ -223,7 +223,16 @@ class Contracts:
 
 @contextmanager
 def anvil(*, hardfork: str) -> Iterator[Chain]:
-    """An anvil of its own on a free port, with blocks a second apart and transactions that cost nothing."""
+    """An anvil of its own on a free port, with blocks a second apart and transactions that cost nothing.
+
+    Where `pytest --engine` names another engine, a chain of that.
+    """
+    import elsewhere
+
+    if elsewhere.is_elsewhere():
+        with elsewhere.chain(hardfork=hardfork) as chain:
+            yield chain
+        return
     if not ANVIL.exists() or shutil.which("node") is None:
         pytest.skip("anvil from npm is missing: run 'make setup' (Node 20 or newer) and try again.")
     options = {

@@ -253,7 +253,8 @@ class WrongBytes(Tampered):
         self.cid = cid
         self.store = store
         super().__init__(
-            f"{store} holds other bytes under {cid} than were put there; put the file again, or ask another store."
+            f"{store} holds other bytes under {cid} than were put there; ask another store, or mend this one: "
+            "put the file again in a folder, run 'ape run store repair --verify' on an IPFS node."
         )
 
 
@@ -278,6 +279,52 @@ class WrongCid(Tampered):
         )
 
 
+class CutByProxy(BadInput):
+    """The proxy of a Cluster peer cuts a file of `size` bytes otherwise than a node does, so it has another name."""
+
+    def __init__(self, *, address: str, size: int) -> None:
+        self.address = address
+        self.size = size
+        super().__init__(
+            f"The Cluster proxy at {address} cannot take a file of {size:,} bytes under its own identifier; "
+            "name the node and its peer instead of the proxy: --store NODE,PEER."
+        )
+
+
+class ClusterUnreachable(Unavailable):
+    """No IPFS Cluster peer answers at the address, or it fell silent."""
+
+    def __init__(self, *, address: str, fault: str) -> None:
+        self.address = address
+        self.fault = fault
+        super().__init__(
+            f"The IPFS Cluster peer at {address} does not answer ({fault}); check that it runs there, then try again."
+        )
+
+
+class ClusterFailed(Unavailable):
+    """The IPFS Cluster peer answered that it cannot do what was asked. `answer` is its own text."""
+
+    def __init__(self, *, address: str, answer: str) -> None:
+        self.address = address
+        self.answer = answer
+        super().__init__(
+            f"The IPFS Cluster peer at {address} answered {answer!r}; see that enough other peers run, then try again."
+        )
+
+
+class SameNode(BadInput):
+    """A Cluster peer commands the very node that keeps the own records, and could unpin them."""
+
+    def __init__(self, *, node: str, peer: str) -> None:
+        self.node = node
+        self.peer = peer
+        super().__init__(
+            f"The Cluster peer at {peer} commands the IPFS node at {node} itself and could unpin your own records "
+            "there; give the peer another node, for copies only."
+        )
+
+
 class StoreFull(Broken):
     """The disk, the quota or the largest file size is used up; what the store held before is untouched."""
 
@@ -285,6 +332,17 @@ class StoreFull(Broken):
         self.folder = folder
         super().__init__(
             f"There is no room left for {folder}; free some space and put the file again, nothing was lost."
+        )
+
+
+class NodeFull(Broken):
+    """The disk or the quota of an IPFS node is used up; what the node held before is untouched."""
+
+    def __init__(self, *, address: str) -> None:
+        self.address = address
+        super().__init__(
+            f"There is no room left at the IPFS node at {address}; free some space there, 'ipfs repo gc' removes what "
+            "is not pinned, and put the file again: nothing was lost."
         )
 
 
@@ -469,6 +527,71 @@ class NotDeployed(BadInput):
         super().__init__(f"{contract} is not deployed on {network}; run `ape run deploy` for this network first.")
 
 
+class BadPeer(BadInput):
+    """What somebody says of its nodes cannot be, or stands in another's place."""
+
+    def __init__(self, *, name: str, fault: str) -> None:
+        self.name = name
+        self.fault = fault
+        super().__init__(f"The nodes of {name} cannot be taken in: {fault}; have it mend that and ask again.")
+
+
+class BadInvitation(BadInput):
+    """A request or an invitation to a consortium is not what it must be. `what` says which of them."""
+
+    def __init__(self, *, what: str, fault: str) -> None:
+        self.what = what
+        self.fault = fault
+        super().__init__(f"This {what} cannot be used: {fault}; ask whoever wrote it for another.")
+
+
+class InvitationForAnother(Refused):
+    """An invitation answers another request than the one that was made here."""
+
+    def __init__(self, *, invited: str, here: str) -> None:
+        self.invited = invited
+        self.here = here
+        super().__init__(
+            f"This invitation is for a request of {invited}, and the one that was made here, by {here}, is another; "
+            "send the board the newest request, and use the invitation that answers it."
+        )
+
+
+class InvitationOver(Refused):
+    """An invitation counts no more, or not yet. Times are Unix seconds."""
+
+    def __init__(self, *, expires: int, now: int) -> None:
+        self.expires = expires
+        self.now = now
+        super().__init__(
+            f"This invitation does not count at this time (it ends at second {expires}, it is now {now}); "
+            "check this machine's clock, or ask the board for another."
+        )
+
+
+class InvitationForged(Tampered):
+    """A request or an invitation is not signed by whom it names, or was changed since."""
+
+    def __init__(self, *, what: str, signer: str) -> None:
+        self.what = what
+        self.signer = signer
+        super().__init__(
+            f"This {what} was not signed as it stands by {signer}, whom it names; use nothing of it, and ask for it "
+            "anew by another way."
+        )
+
+
+class NotTheBoardsInvitation(Tampered):
+    """Who signed an invitation is not the board: not whom one was told, or not whom the chain names."""
+
+    def __init__(self, *, signer: str, board: str) -> None:
+        self.signer = signer
+        self.board = board
+        super().__init__(
+            f"This invitation was signed by {signer}, and the board is {board}; use nothing of it, and ask the board."
+        )
+
+
 class NoAbi(BadInput):
     """The package knows no contract, function or event of that name."""
 
@@ -535,6 +658,10 @@ class CannotPay(Refused):
         )
 
 
+# What the names begin with that a sender gives to what has none.
+UNNAMED = "unnamed"
+
+
 class NotSettled(Unavailable):
     """A transaction is not yet as deep in the chain as the network demands. It is kept and goes on."""
 
@@ -543,9 +670,11 @@ class NotSettled(Unavailable):
         self.transaction = transaction
         self.seconds = seconds
         self.reason = reason
+        named = not intent.startswith(UNNAMED)
+        whose, again = (f" for {intent!r}", "ask again for the same intent") if named else ("", "do the same again")
         super().__init__(
-            f"Transaction {transaction} for {intent!r} is not settled after {seconds:g} s ({reason}); "
-            "it is not lost: ask again for the same intent, and it is waited for, not sent twice."
+            f"Transaction {transaction}{whose} is not settled after {seconds:g} s ({reason}); "
+            f"it is not lost: {again}, and it is waited for, not sent twice."
         )
 
 
@@ -1037,6 +1166,39 @@ class SpoolFull(Broken):
         self.path = path
         self.fault = fault
         super().__init__(f"The spool {path} cannot be written ({fault}); free some room and run it again.")
+
+
+class DamagedSpool(Broken):
+    """A plan in the spool cannot be read."""
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} is damaged; remove the folder it is in: its records are in the spool, and are written anew."
+        )
+
+
+class DayNotDeep(Unavailable):
+    """A day's root is on the chain, and not yet as deep as the network demands."""
+
+    def __init__(self, *, root: str) -> None:
+        self.root = root
+        super().__init__(
+            f"The day's root {root[:16]} is anchored, but not deep enough yet; resume in some minutes, nothing is lost."
+        )
+
+
+class NotOnThatDay(Tampered):
+    """Proofs are not of the row of a day's root that names them."""
+
+    def __init__(self, *, root: str, member: int, fault: str) -> None:
+        self.root = root
+        self.member = member
+        self.fault = fault
+        super().__init__(
+            f"These proofs do not hold under the day's root {root[:16]} of member {member}: {fault}; ask that member "
+            "to anchor the records again."
+        )
 
 
 class NotIntroduced(Refused):

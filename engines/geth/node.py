@@ -98,7 +98,7 @@ class GethNode:
             *(binary, "--dev", "--dev.period", str(period), "--dev.gaslimit", str(_GAS_LIMIT), "--datadir", folder),
             *("--http", "--http.addr", LOOPBACK, "--http.port", str(self._port)),
             *("--http.api", "eth,net,web3,txpool,debug,dev,admin,miner", "--nodiscover", "--maxpeers", "0"),
-            *("--ipcdisable", "--gcmode", "archive", "--miner.gasprice", "0", "--gpo.ignoreprice", "0"),
+            *("--ipcdisable", "--gcmode", "archive", "--miner.gasprice", "1", "--gpo.ignoreprice", "2"),
             *("--txpool.pricelimit", "1", "--txpool.accountslots", "4096", "--txpool.globalslots", "16384"),
             *("--txpool.accountqueue", "4096", "--txpool.globalqueue", "16384", "--rpc.txfeecap", "0"),
             *("--cache", "256", "--verbosity", "2"),

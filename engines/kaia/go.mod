@@ -154,5 +154,7 @@ require (
 	rsc.io/tmplfunc v0.0.3 // indirect
 )
 
-tool github.com/kaiachain/kaia/cmd/kcn
-
+tool (
+	github.com/kaiachain/kaia/cmd/kcn
+	github.com/kaiachain/kaia/cmd/kpn
+)

@@ -32,9 +32,12 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from engines.clock import Clock
-from engines.process import Daemon, EngineError, ask, free_port, need
+from engines.process import Daemon, EngineError, ask, ask_socket, free_port, need
 
 BINARY = Path(__file__).resolve().parents[2] / ".build" / "engines" / "kaia" / "bin" / "kcn"
+FOLLOWER = BINARY.with_name("kpn")
+"""Validators refuse others that nobody voted for. Who only follows is a proxy node: each block is brought to it."""
+
 CHAIN_ID = 8437423
 LOOPBACK = "127.0.0.1"
 
@@ -47,6 +50,8 @@ _VANITY, _SEAL = 32, 65
 _START, _PEERS = 60.0, 90.0
 
 APIS = "eth,net,web3,txpool,istanbul,klay,kaia,debug,admin"
+PUBLIC_APIS = "eth,net,web3,kaia"
+"""What anyone may ask: reads, and transactions that are signed already; nothing that steers a node or wears it out."""
 
 
 def genesis(validators: Sequence[bytes], *, chain_id: int, begun: int, epoch: int = 3600) -> dict[str, Any]:
@@ -61,7 +66,8 @@ def genesis(validators: Sequence[bytes], *, chain_id: int, begun: int, epoch: in
             "deriveShaImpl": 0,
             "governance": {
                 "governingNode": _NOBODY,
-                "governanceMode": "none",
+                # More than half of the validators decide, and no single one: whom they let in seals blocks with them.
+                "governanceMode": "ballot",
                 "govParamContract": _NOBODY,
                 "reward": {
                     "mintingAmount": 0,
@@ -92,11 +98,15 @@ def genesis(validators: Sequence[bytes], *, chain_id: int, begun: int, epoch: in
 
 @dataclass(frozen=True)
 class Place:
-    """Where a node is reached: `host` for its peers (`port`) and for its clients (`rpc`)."""
+    """Where a node is reached: at `host` by its peers (`port`), at `rpc_host` by its clients (`rpc`).
+
+    Clients are not asked who they are, so they are this machine's own unless another host is named.
+    """
 
     host: str
     port: int
     rpc: int
+    rpc_host: str = LOOPBACK
 
     @classmethod
     def free(cls, host: str = LOOPBACK) -> "Place":
@@ -108,7 +118,12 @@ class Place:
 
 
 class KaiaNode:
-    """One node with its chain and its key in `folder`. It validates if the genesis names its key."""
+    """One node with its chain and its key in `folder`. It validates if the genesis names its key.
+
+    `validates` is False for a node that follows the chain under a key that no genesis and no vote named. `apis` are
+    what its clients may ask, by Kaia's names; those of another machine never more than PUBLIC_APIS. `steered` gives
+    whoever may write into its folder a socket in it, for what is never asked over the network, such as votes.
+    """
 
     def __init__(
         self,
@@ -117,33 +132,46 @@ class KaiaNode:
         place: Place,
         chain_id: int = CHAIN_ID,
         clock: Clock | None = None,
+        validates: bool = True,
+        apis: str = APIS,
+        steered: bool = False,
         lasting: bool = False,
         prefix: Sequence[str] = (),
-        binary: Path = BINARY,
+        binary: Path | None = None,
     ) -> None:
         self.folder = folder
         self.place = place
         self.clock = clock
-        self._binary = binary
-        command = [
-            *prefix,
-            binary,
-            *("--datadir", folder, "--networkid", str(chain_id), "--port", str(place.port)),
+        self._binary = binary or (BINARY if validates else FOLLOWER)
+        local = place.rpc_host == LOOPBACK
+        self.command = [
+            str(self._binary),
+            *("--datadir", str(folder), "--networkid", str(chain_id), "--port", str(place.port)),
             *("--nodiscover", "--nat", "none", "--maxconnections", "40"),
-            *("--rpc", "--rpcaddr", place.host, "--rpcport", str(place.rpc), "--rpcapi", APIS, "--rpcvhosts", "*"),
+            # Kaia listens for peers at every address of a machine; from elsewhere nobody gets past the first byte.
+            *(("--netrestrict", "127.0.0.0/8") if place.host == LOOPBACK else ()),
+            *("--rpc", "--rpcaddr", place.rpc_host, "--rpcport", str(place.rpc)),
+            *("--rpcapi", apis if local else PUBLIC_APIS, "--rpcvhosts", "localhost"),
+            *(("--ipcpath", str(self.socket)) if steered else ("--ipcdisable",)),
+            *(("--rewardbase", "0x" + "0" * 39 + "1") if validates else ()),
             # Every block's state is written: a whole network that loses its power comes back with all it had.
-            *("--ipcdisable", "--rewardbase", "0x" + "0" * 39 + "1", "--gcmode", "archive"),
+            *("--gcmode", "archive"),
             *("--cache.level", "saving", "--db.leveldb.cache-size", "64", "--db.single", "--snapshot.cache-size", "16"),
             *("--txpool.exec-slots.account", "4096", "--txpool.exec-slots.all", "16384"),
             *("--txpool.nonexec-slots.account", "4096", "--txpool.nonexec-slots.all", "16384"),
             *("--ntp.disable", "--verbosity", "2"),
         ]
         environment = clock.environment if clock else {}
+        command = [*prefix, *self.command]
         self.daemon = Daemon(command, name="kcn", folder=folder, environment=environment, lasting=lasting)
 
     @property
     def url(self) -> str:
-        return f"http://{self.place.host}:{self.place.rpc}"
+        return f"http://{self.place.rpc_host}:{self.place.rpc}"
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "node.ipc"
 
     @property
     def key(self) -> PrivateKey:
@@ -201,6 +229,10 @@ class KaiaNode:
     def ask(self, method: str, *parameters: Any, seconds: float = 10.0) -> Any:
         """What it answers. Raises EngineError, OSError."""
         return ask(self.url, method, *parameters, seconds=seconds)
+
+    def steer(self, method: str, *parameters: Any, seconds: float = 10.0) -> Any:
+        """What it answers at the socket of its owner. Raises EngineError, OSError."""
+        return ask_socket(self.socket, method, *parameters, seconds=seconds)
 
     def height(self) -> int:
         return int(self.ask("eth_blockNumber"), 16)

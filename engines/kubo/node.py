@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -55,10 +56,10 @@ class KuboNode:
         binary: Path = BINARY,
     ) -> None:
         self.folder = folder
+        self.host = host
+        self.swarm_port = swarm_port
         self._api_port = api_port
-        self._swarm_port = swarm_port
         self._peers = peers
-        self._host = host
         self._binary = binary
         environment = {"IPFS_PATH": str(folder), "IPFS_TELEMETRY": "off"}
         self.daemon = Daemon(
@@ -94,7 +95,11 @@ class KuboNode:
         if not (self.folder / "config").exists():
             self._run("init", "--empty-repo")
 
-    def start(self) -> None:
+    def peer_with(self, peers: Sequence[str]) -> None:
+        """Names the nodes that it stays connected to, from its next start on."""
+        self._peers = peers
+
+    def start(self, *, wait: bool = True) -> None:
         """Run the daemon and wait until it answers. Raises EngineError."""
         if self.daemon.running:
             return
@@ -104,11 +109,21 @@ class KuboNode:
         # A daemon that was killed leaves the file in which the next one says where it listens.
         (self.folder / "api").unlink(missing_ok=True)
         self.daemon.start()
+        if wait:
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait until it answers. Raises EngineError."""
         try:
             self.daemon.wait(self._answers, seconds=_START_SECONDS)
         except BaseException:
             self.stop()
             raise
+
+    def meet(self) -> None:
+        """Connect to its peers now: by itself it tries again after five seconds, then less often. Raises OSError."""
+        for address in self._peers:
+            self._ask(f"swarm/connect?arg={quote(address)}")
 
     def kill(self) -> None:
         """End the daemon as a power cut would; `start` runs it again."""
@@ -118,6 +133,10 @@ class KuboNode:
         """End the daemon, by force where it does not end by itself."""
         self.daemon.stop()
 
+    def configure(self) -> None:
+        """Writes what it reads when it starts, for whoever else starts it."""
+        self._configure()
+
     def _configure(self) -> None:
         path = self.folder / "config"
         config: dict[str, Any] = json.loads(path.read_text())
@@ -125,7 +144,7 @@ class KuboNode:
         config["Addresses"] |= {
             "API": f"/ip4/{LOOPBACK}/tcp/{self._api_port}",
             "Gateway": [],
-            "Swarm": [f"/ip4/{self._host}/tcp/{self._swarm_port}"],
+            "Swarm": [f"/ip4/{self.host}/tcp/{self.swarm_port}"],
         }
         config["Peering"] = {"Peers": [_peer(address) for address in self._peers]}
         # Nothing here asks or tells anyone who was not named: no lookup, no announcement, no update, no telemetry.

@@ -4,7 +4,9 @@ The rows are in `authorisation_rows.py` and the other modules of that name, the 
 `authorisation_cast.py`. A new external function without a row fails here.
 """
 
+import re
 from pathlib import Path
+from typing import Any
 
 import ape
 import authorisation_access_rows as access
@@ -66,6 +68,7 @@ def test_signed_rows__every_function_that_takes_a_signature_has_one(world):
     assert {(row.type.CONTRACT, row.type.FUNCTION) for row in SIGNED} == signed
 
 
+# properties B7, B9
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_authorisation__each_kind_of_account(cast: Cast, row: Row):
     contract, arguments = cast.world.contract(row.contract), row.arguments(cast)
@@ -87,3 +90,46 @@ def test_authorisation__each_kind_of_signer(cast: Cast, row: SignedRow):
     }
 
     assert outcomes == {kind: ACCEPTED if kind in (right, row.also) else row.refusal(cast) for kind in signers}
+
+
+# Opcodes by which a contract's code or its place could become another's (Yellow Paper, appendix H).
+REPLACING = {0xF2: "CALLCODE", 0xF4: "DELEGATECALL", 0xFF: "SELFDESTRUCT"}
+FORBIDDEN = re.compile(r"pause|upgrade|owner|admin|initiali[sz]e|implementation|proxy", re.IGNORECASE)
+
+
+def deployed() -> dict[str, Any]:
+    return {
+        contract.name: contract
+        for contract in ape.project.manifest.contract_types.values()
+        if not contract.source_id.startswith(NOT_DEPLOYED) and Path(ape.project.path, contract.source_id).exists()
+    }
+
+
+def opcodes(code: bytes) -> set[int]:
+    """Those of a contract, without what is pushed and without the metadata at its end."""
+    found, place, end = set(), 0, len(code) - 2 - int.from_bytes(code[-2:])
+    while place < end:
+        found.add(code[place])
+        place += 1 + max(0, code[place] - 0x5F) * (0x5F < code[place] < 0x80)
+    return found
+
+
+def test_contracts__none_can_be_paused_or_replaced(world):
+    names = deployed()
+    assert len(names) > 20
+
+    codes = {
+        name: opcodes(bytes.fromhex(contract.runtime_bytecode.bytecode.removeprefix("0x")))
+        for name, contract in names.items()
+    }
+
+    assert {name: code & REPLACING.keys() for name, code in codes.items() if code & REPLACING.keys()} == {}
+    functions = {(name, each.name) for name, contract in names.items() for each in contract.mutable_methods}
+    assert [each for each in sorted(functions) if FORBIDDEN.search(each[1])] == []
+
+
+def test_opcodes__finds_what_replaces_and_no_data():
+    metadata = bytes.fromhex("a0") + (1).to_bytes(2)
+
+    assert opcodes(bytes.fromhex("60ff7ff4" + "00" * 31 + "f4") + metadata) & REPLACING.keys() == {0xF4}
+    assert opcodes(bytes.fromhex("61f2ff00") + metadata) & REPLACING.keys() == set()

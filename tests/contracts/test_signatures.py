@@ -310,6 +310,7 @@ def refusal_of_replay(name: str, cast: Cast) -> Refusal:
     }[name]
 
 
+# property H11
 @pytest.mark.parametrize("name", NAMES)
 def test_signature__replayed(acting: Stage, name: str) -> None:
     # given
@@ -391,6 +392,7 @@ ELSEWHERE: dict[str, Callable[[Domain], Domain]] = {
 }
 
 
+# property H11
 @pytest.mark.parametrize("where", ELSEWHERE)
 @pytest.mark.parametrize(("name", "place"), PLACES)
 def test_signature__for_another_domain(stage: Stage, name: str, place: int, where: str) -> None:
@@ -465,6 +467,7 @@ def test_signature__to_take__for_another_pharmacy(stage: Stage) -> None:
     assert refusal == wrong_signature(stage.cast.bearer)
 
 
+# property K2
 @pytest.mark.parametrize(("name", "place"), PLACES)
 def test_signature__of_a_stranger(stage: Stage, name: str, place: int) -> None:
     # given
@@ -478,6 +481,7 @@ def test_signature__of_a_stranger(stage: Stage, name: str, place: int) -> None:
     assert refusal == stage.wrong(name, place)
 
 
+# property K2
 @pytest.mark.parametrize(
     "name", [name for name in BY_PSEUDONYM if not name.startswith("Publish") and name not in DELEGATED]
 )
@@ -493,6 +497,7 @@ def test_signature__of_the_publisher_for_what_it_may_not(stage: Stage, name: str
     assert refusal == stage.wrong(name, place)
 
 
+# property K4
 def test_signature__to_hand_over__in_each_other_s_place(stage: Stage) -> None:
     # given
     signature, acceptance = stage.signatures("HandOver")
@@ -570,6 +575,7 @@ def test_signature__for_a_later_era(stage: Stage, name: str) -> None:
     assert refusal == Refusal("WrongEra", {"era": 1, "current": 0})
 
 
+# property H11
 @pytest.mark.parametrize("name", BY_PSEUDONYM)
 def test_signature__from_before_everything_was_revoked(acting: Stage, name: str) -> None:
     # given
@@ -593,6 +599,7 @@ def longest(name: str) -> int:
     return (of_staff | of_guardians | {"Enrol": month, "Agreement": month}).get(name, HOUR)
 
 
+# property H11
 @pytest.mark.parametrize("name", WITH_DEADLINE)
 def test_signature__past_its_deadline(stage: Stage, name: str) -> None:
     # given a deadline a second before the time that a call sees
@@ -606,6 +613,7 @@ def test_signature__past_its_deadline(stage: Stage, name: str) -> None:
     assert refusal == Refusal(error, {"deadline": past})
 
 
+# property H11
 @pytest.mark.parametrize("name", WITH_WINDOW)
 def test_signature__with_a_deadline_too_far_ahead(stage: Stage, name: str) -> None:
     # given
@@ -879,6 +887,7 @@ def refusal_of_flip_in_cover(name: str, field: str, arguments: tuple[Any, ...], 
     return stage.wrong(name)
 
 
+# property H11
 @pytest.mark.parametrize(("name", "path", "words"), FIELDS)
 def test_signature__with_a_flipped_bit_in_a_field(stage: Stage, name: str, path: Path, words: str) -> None:
     # given

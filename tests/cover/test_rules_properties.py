@@ -176,7 +176,8 @@ def test_property__denied_lines_could_be_left_out(case: Case) -> None:
     # when
     without = replace(case, items=tuple(case.items[index] for index in kept)).decision
 
-    # then: property R9
+    # then
+    # property R9
     assert without == replace(case.decision, outcomes=tuple(case.decision.outcomes[index] for index in kept))
 
 
@@ -192,7 +193,8 @@ def test_property__two_claims_come_to_the_same_as_one(case: Case, count: int) ->
     later = tuple(_after(item, counted) for item in case.items[count:])
     second = Case(later, case.limits, then.person, then.family, case.most - then.paid).decision
 
-    # then: property R10
+    # then
+    # property R10
     assert then.outcomes + second.outcomes == case.decision.outcomes
     assert (second.person, second.family) == (case.decision.person, case.decision.family)
     assert then.paid + second.paid == case.decision.paid
@@ -225,7 +227,8 @@ def test_property__what_is_charged_above_the_price_changes_nothing_else(case: Ca
     # when
     plain, raised = (replace(case, items=tuple(items)).decision for items in (full, dear))
 
-    # then: property R11
+    # then
+    # property R11
     assert raised == plain
     for outcome, item in zip(plain.outcomes, full, strict=True):
         if not outcome.is_denied:
@@ -243,7 +246,8 @@ def test_property__a_higher_limit_never_pays_less(case: Case, more: int, name: s
     # given
     higher = replace(case.limits, **{name: min(getattr(case.limits, name) + more, NO_LIMIT)})
 
-    # then: property R12
+    # then
+    # property R12
     assert replace(case, limits=higher).decision.paid >= case.decision.paid
     assert replace(case, most=min(case.most + more, NO_LIMIT)).decision.paid >= case.decision.paid
 

@@ -46,6 +46,7 @@ def _outcome(sealed: bytes, *, reader: X25519Identity | HybridIdentity = READER)
 # -- cut short -------------------------------------------------------------------------------------------------------
 
 
+# property H22
 @pytest.mark.parametrize("boundary", [0, 1, 2, 3])
 @pytest.mark.parametrize(
     ("offset", "error"),
@@ -108,6 +109,7 @@ def test_open__full_chunks_cut_at_the_last(end: int) -> None:
 # -- in another order ------------------------------------------------------------------------------------------------
 
 
+# property H22
 @pytest.mark.parametrize(
     ("order", "whole"),
     [
@@ -216,6 +218,7 @@ def _flip(data: bytes, *, at: int, bit: int) -> bytes:
     return data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
 
 
+# property H22
 def test_open__any_bit_flipped() -> None:
     # given a small file, and what damage to each part may come to
     sealed = age.seal_bytes(b"penicillin", to=[READER.recipient])
@@ -260,6 +263,7 @@ def test_open__a_bit_of_each_byte_flipped_in_a_postquantum_file() -> None:
     assert {outcome.error for outcome in outcomes} == named
 
 
+# property H22
 @pytest.mark.parametrize("chunk", [0, 1, 2, 3])
 @pytest.mark.parametrize("place", [0, 50, -TAG, -1])
 def test_open__a_bit_flipped_in_a_chunk(chunk: int, place: int) -> None:

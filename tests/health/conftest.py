@@ -1,25 +1,27 @@
-"""The embedded chain with a consortium on it, founded once; Ape sets it back to that moment before each test."""
+"""A chain with a consortium on it, founded once, and set back to that moment after each test."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from health_world import HealthWorld, found_world, renewed
+from real_anvil import anvil
 from relay_world import RelayWorld
 from relay_world import founded as founded_relays
 
 
 @pytest.fixture(scope="session")
-def founded(accounts: Any, project: Any, chain: Any, tmp_path_factory: pytest.TempPathFactory) -> HealthWorld:
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HealthWorld]:
     """A consortium with a clinic and a hospital, their staff, a relay and a store."""
-    return found_world(accounts, project, tmp_path_factory.mktemp("founded"))
+    with anvil(hardfork="cancun") as chain:
+        yield found_world(chain, tmp_path_factory.mktemp("founded"))
 
 
 @pytest.fixture
-def world(founded: HealthWorld, accounts: Any, tmp_path: Path) -> HealthWorld:
+def world(founded: HealthWorld, tmp_path: Path) -> Iterator[HealthWorld]:
     """The same, for one test."""
-    return renewed(founded, accounts, tmp_path)
+    with renewed(founded, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -123,14 +123,12 @@ def again(standing: Ward, world: HealthWorld) -> Ward:
 
 
 def by_board(world: HealthWorld, function: str, *arguments: Any) -> None:
-    board = KeySigner(bytes.fromhex(world.payer.private_key[2:]))
-    Sender(world.web3, board, outbox=None).send(world.contracts.Consortium.functions[function](*arguments))
+    Sender(world.web3, world.board, outbox=None).send(world.contracts.Consortium.functions[function](*arguments))
 
 
 def custodian(world: HealthWorld) -> Person:
     """A new member that keeps shares."""
     person = Person(KeySigner(Account.create()))
-    world.payer.transfer(person.address, "1 ether")
     by_board(world, "admit", person.address, int(Role.CUSTODIAN), 1, world.now() + 3650 * DAY)
     person.member = world.contracts.Consortium.functions.memberCount().call()
     publish_profile(world, person)

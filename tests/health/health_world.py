@@ -1,14 +1,22 @@
-"""What the health tests stand on: a consortium on Ape's embedded chain, and clients with folders of their own."""
+"""What the health tests stand on: a consortium on a real anvil, and clients with folders of their own.
+
+The embedded chain, on which the demo runs, takes ten times as long for every call and transaction.
+"""
 
 import io
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import ape
+from compiling import compile_if_changed
 from eth_account import Account
+from real_anvil import BOARD
+from real_anvil import Chain as Anvil
+from real_anvil import person as key_of
 from web3 import Web3
 
 from theriac.consortium import Join, Role
@@ -17,6 +25,7 @@ from theriac.health import records
 from theriac.health.accesslog import Book
 from theriac.health.bundle import profile
 from theriac.health.chain import Chain, SenderRelay
+from theriac.health.daywriter import DayWriter
 from theriac.health.intake import Piece
 from theriac.health.keystore import Keystore, Lock
 from theriac.health.patient import Patient
@@ -66,7 +75,7 @@ class Person:
 class HealthWorld:
     """A consortium with a clinic and a hospital, their staff, a relay that pays for patients, one store."""
 
-    web3: Web3
+    anvil: Anvil
     contracts: Contracts
     store: LocalStore
     folder: Path
@@ -75,17 +84,20 @@ class HealthWorld:
     hospital: Person
     doctor: Person
     colleague: Person
-    payer: Any
+    board: KeySigner
+
+    @property
+    def web3(self) -> Web3:
+        return self.anvil.web3
 
     # -- time --------------------------------------------------------------------------------------------------------
 
     def now(self) -> int:
-        return int(ape.chain.blocks.head.timestamp)
+        return self.anvil.now()
 
     def travel(self, seconds: int) -> None:
         """Mines a block that much later."""
-        ape.chain.pending_timestamp = self.now() + seconds
-        ape.chain.mine()
+        self.anvil.at(self.now() + seconds)
 
     def next_hour(self, *, plus: int = 60) -> None:
         """Goes to the next full hour and a little beyond."""
@@ -138,8 +150,8 @@ class HealthWorld:
             classes=[KeyClass.parse(name) for name in patient._classes],
         )
 
-    def writer(self, person: Person, name: str = "clinic") -> Writer:
-        return Writer(
+    def writer(self, person: Person, name: str = "clinic") -> DayWriter:
+        return DayWriter(
             member=person.member,
             identity=person.identity,
             author=person.signer,
@@ -163,9 +175,8 @@ class HealthWorld:
         )
 
     def person(self, *, publish: bool = True) -> Person:
-        """Somebody new with a funded key and, unless told otherwise, a published profile."""
+        """Somebody new with a key and, unless told otherwise, a published profile."""
         found = Person(KeySigner(Account.create()))
-        self.payer.transfer(found.address, "1 ether")
         if publish:
             publish_profile(self, found)
         return found
@@ -194,38 +205,36 @@ def publish_profile(world: HealthWorld, person: Person) -> None:
     Sender(world.web3, person.signer, outbox=None).send(call)
 
 
-def found_world(accounts: Any, project: Any, folder: Path) -> HealthWorld:
+def found_world(anvil: Anvil, folder: Path) -> HealthWorld:
     """Deploys the contracts, admits two members and lets their staff join."""
-    payer = accounts[0]
-    web3 = ape.chain.provider.web3
-    consortium = payer.deploy(project.Consortium, payer.address)
-    recovery = payer.deploy(project.Recovery)
-    keys = project.Keys.at(recovery.keys())
+    compile_if_changed()
+    consortium = anvil.deploy("Consortium", BOARD.address)
+    recovery = anvil.deploy("Recovery")
+    keys = anvil.made("Keys", recovery.functions.keys().call())
+    grants = anvil.deploy("Grants", consortium.address, keys.address)
     deployed = {
         "Consortium": consortium,
         "Recovery": recovery,
         "Keys": keys,
-        "Records": payer.deploy(project.Records, consortium, keys),
-        "Grants": payer.deploy(project.Grants, consortium, keys),
-        "Letters": payer.deploy(project.Letters, keys),
-        "AccessLog": payer.deploy(project.AccessLog, consortium),
-        "Carrier": payer.deploy(project.Carrier),
-        "Emergencies": payer.deploy(project.Emergencies, consortium, keys),
+        "Records": anvil.deploy("Records", consortium.address, keys.address),
+        "Grants": grants,
+        "Delegations": anvil.made("Delegations", grants.functions.delegations().call()),
+        "Letters": anvil.deploy("Letters", keys.address),
+        "AccessLog": anvil.deploy("AccessLog", consortium.address),
+        "Carrier": anvil.deploy("Carrier"),
+        "Emergencies": anvil.deploy("Emergencies", consortium.address, keys.address),
     }
-    deployed["Delegations"] = project.Delegations.at(deployed["Grants"].delegations())
-    deployment = Deployment.of(web3, network="embedded", depth=0, lasting=False)
+    deployment = Deployment.of(anvil.web3, network="health", depth=0, lasting=False)
     for name, contract in deployed.items():
-        made = {"Keys": recovery, "Delegations": deployed["Grants"]}.get(name, contract)
-        deployment = deployment.with_contract(web3, name, contract.address, block=made.creation_metadata.block)
-    contracts = Contracts(web3, deployment)
-    store = LocalStore(folder / "store")
-    relay = relay_of(accounts, contracts)
-    members = [Person(KeySigner(bytes.fromhex(accounts[number].private_key[2:]))) for number in (2, 3)]
-    people = [Person(KeySigner(bytes.fromhex(accounts[number].private_key[2:]))) for number in (4, 5)]
-    world = HealthWorld(web3, contracts, store, folder, relay, members[0], members[1], people[0], people[1], payer)
+        deployment = deployment.with_contract(anvil.web3, name, contract.address, block=1)
+    contracts = Contracts(anvil.web3, deployment)
+    store, relay = LocalStore(folder / "store"), relay_of(contracts, anvil)
+    members = [Person(KeySigner(key_of(name))) for name in ("the clinic", "the hospital")]
+    people = [Person(KeySigner(key_of(name))) for name in ("the doctor", "the colleague")]
+    world = HealthWorld(anvil, contracts, store, folder, relay, *members, *people, KeySigner(BOARD))
     for number, member in enumerate(members, start=1):
         roles = Role.CLINICIAN | Role.LABORATORY | Role.GATEWAY
-        consortium.admit(member.address, roles, 1, world.now() + 3650 * DAY, sender=payer)
+        anvil.send(BOARD, consortium.functions.admit(member.address, roles, 1, world.now() + 3650 * DAY))
         member.member = number
         publish_profile(world, member)
     for person, member in zip(people, members, strict=True):
@@ -234,27 +243,34 @@ def found_world(accounts: Any, project: Any, folder: Path) -> HealthWorld:
     return world
 
 
-def relay_of(accounts: Any, contracts: Contracts) -> SenderRelay:
+def relay_of(contracts: Contracts, anvil: Anvil) -> SenderRelay:
     """The relay that pays for patients."""
-    payer = KeySigner(bytes.fromhex(accounts[1].private_key[2:]))
-    return SenderRelay(Sender(ape.chain.provider.web3, payer, outbox=None), contracts)
+    return SenderRelay(Sender(anvil.web3, KeySigner(key_of("the relay")), outbox=None), contracts)
 
 
-def renewed(world: HealthWorld, accounts: Any, folder: Path) -> HealthWorld:
-    """The world as it was founded, for one test: all that a test may change outside of the chain is its own."""
+@contextmanager
+def renewed(world: HealthWorld, folder: Path) -> Iterator[HealthWorld]:
+    """The world as it is now, with files of its own. What happens inside is taken back on the chain."""
     shutil.copytree(world.folder / "store", folder / "store")
-    return copied(world, accounts, folder)
+    with copied(world, folder) as found:
+        yield found
 
 
-def copied(world: HealthWorld, accounts: Any, folder: Path) -> HealthWorld:
-    """The world over a folder that holds a copy of its files."""
+@contextmanager
+def copied(world: HealthWorld, folder: Path) -> Iterator[HealthWorld]:
+    """The same over a folder that holds a copy of the world's files already."""
+    with world.anvil.undone():
+        yield _over(world, folder)
+
+
+def _over(world: HealthWorld, folder: Path) -> HealthWorld:
     contracts = Contracts(world.web3, world.contracts.deployment)
     return replace(
         world,
         contracts=contracts,
         store=LocalStore(folder / "store"),
         folder=folder,
-        relay=relay_of(accounts, contracts),
+        relay=relay_of(contracts, world.anvil),
         clinic=replace(world.clinic),
         hospital=replace(world.hospital),
         doctor=replace(world.doctor),

@@ -5,7 +5,7 @@ It holds no rule about keys; those are what the tests that use it are about. It 
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 
@@ -13,7 +13,7 @@ from theriac.crypto.recipients import HybridIdentity, parse_recipient
 from theriac.errors import BadDocument, ChainSilent, NoProfile, NotStored, Reverted
 from theriac.health import records
 from theriac.health.bundle import Bundle, Profile
-from theriac.health.chain import Anchor, Authority, Signed
+from theriac.health.chain import Anchor, Anchoring, Authority, Signed
 from theriac.health.hours import hour_of_seconds
 from theriac.health.messages import (
     Grant,
@@ -158,6 +158,21 @@ class PaperChain:
     ) -> list[_Event]:
         found = [each for each in self.log[since:] if each.name == name]
         return found[::-1] if newest_first else found
+
+    def anchored(self, digest: bytes) -> list[Anchoring]:
+        return [each for each in self._anchorings(0) if each.digest == digest][::-1]
+
+    def anchored_under(self, pseudonyms: Iterable[str], *, since: int = 0, settled: bool = False) -> list[Anchoring]:
+        wanted = set(pseudonyms)
+        return [each for each in self._anchorings(since) if each.pseudonym in wanted]
+
+    def _anchorings(self, since: int) -> list[Anchoring]:
+        told = [(each.number, each.arguments) for each in self.events("Records", "Anchored", since=since)]
+        return [Anchoring(each["pseudonym"], each["author"], each["digest"], number) for number, each in told]
+
+    def day_rows(self, pseudonyms: Iterable[str], *, since: int = 0, settled: bool = False) -> list[Any]:
+        """Nobody anchors a day's root here."""
+        return []
 
     def tell(self, name: str, **arguments: Any) -> None:
         """Writes an event down."""

@@ -355,6 +355,7 @@ class Access(RuleBasedStateMachine):
 
     # -- what must hold ----------------------------------------------------------------------------------------------
 
+    # properties H3, H4, H5, H6, H7, H8
     @invariant()
     def nobody_opens_more(self) -> None:
         stored = list(self.store.blobs)
@@ -416,6 +417,7 @@ class Access(RuleBasedStateMachine):
             return False
         return True
 
+    # properties H6, H7, H9
     @rule()
     def everyone_granted_opens(self) -> None:
         """A new device of a reader, with the identity alone and the chain's bundles of now, when the phone was on."""

@@ -2,9 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from emergency_world import Ward, again, broken, custodian, opened, ward
@@ -34,17 +34,18 @@ class Killed(Exception):
 
 
 @pytest.fixture(scope="module")
-def standing(founded: HealthWorld, accounts: Any, tmp_path_factory: pytest.TempPathFactory) -> Ward:
+def standing(founded: HealthWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
     """A patient with a record of each class and an escrow of one, made once."""
-    world = renewed(founded, accounts, tmp_path_factory.mktemp("standing") / "world")
-    return ward(world, content={LAB: b"potassium 5.9", VITALS: b"pulse", MENTAL: b"therapy"})
+    with renewed(founded, tmp_path_factory.mktemp("standing") / "world") as world:
+        yield ward(world, content={LAB: b"potassium 5.9", VITALS: b"pulse", MENTAL: b"therapy"})
 
 
 @pytest.fixture
-def place(standing: Ward, accounts: Any, tmp_path: Path) -> Ward:
+def place(standing: Ward, tmp_path: Path) -> Iterator[Ward]:
     """The same for one test."""
     shutil.copytree(standing.world.folder / "clinic", tmp_path / "clinic")
-    return again(standing, renewed(standing.world, accounts, tmp_path))
+    with renewed(standing.world, tmp_path) as world:
+        yield again(standing, world)
 
 
 @pytest.fixture
@@ -56,6 +57,7 @@ def world(place: Ward) -> HealthWorld:
 # -- the key arrives -------------------------------------------------------------------------------------------------
 
 
+# property E2
 def test_break_glass__what_was_written_since_and_is_in_no_index__opens_too(place: Ward, world: HealthWorld) -> None:
 
     newer = place.write(LAB, b"potassium 6.4")
@@ -82,6 +84,7 @@ def test_break_glass__what_went_to_an_inbox__opens_only_in_the_escrows_classes(p
         opened(place, reader, vitals)
 
 
+# property E2
 def test_break_glass__classes_outside_of_the_escrow__stay_shut(place: Ward) -> None:
     # given
     # when
@@ -153,6 +156,7 @@ def test_break_glass__a_card_without_an_escrow__opens_no_case(place: Ward, world
 # -- who is refused --------------------------------------------------------------------------------------------------
 
 
+# property E7
 def test_release__clinician_suspended_between_case_and_release(place: Ward, world: HealthWorld) -> None:
     # given
     case = place.open(world.doctor)
@@ -205,17 +209,12 @@ def test_review__sanctioned__the_clinician_is_barred_until_the_board_clears_it(p
     # then
     with pytest.raises(Reverted, match="Barred"):
         place.open(world.doctor)
-    board = place.sender(replace(world.doctor, signer=key_of_board(world)))
+    board = place.sender(replace(world.doctor, signer=world.board))
     board.send(world.contracts.Emergencies.functions.clear(world.doctor.address))
     place.open(world.doctor)
 
 
-def key_of_board(world: HealthWorld):  # type: ignore[no-untyped-def]
-    from theriac.ledger.signer import KeySigner
-
-    return KeySigner(bytes.fromhex(world.payer.private_key[2:]))
-
-
+# property E10
 def test_patient_who_never_reviews__blocks_nobody_for_ever(place: Ward, world: HealthWorld) -> None:
     # given
     first = place.open(world.doctor)
@@ -302,6 +301,7 @@ def test_custodian__says_a_refusal_once_and_writes_it_down(place: Ward, world: H
 # -- lying custodians ------------------------------------------------------------------------------------------------
 
 
+# property E8
 def test_lying_custodian__is_named_and_worked_around(place: Ward, world: HealthWorld) -> None:
     # given a custodian that seals another's words under its own number
     case = place.open(world.doctor)
@@ -376,6 +376,7 @@ def release(place: Ward, who: int, number: int, sealed: bytes) -> None:
     place.sender(place.custodians[who]).send(call)
 
 
+# property E8
 @pytest.mark.parametrize("what", ["rubbish", "sealed to somebody else", "of another version", "not stored"])
 def test_lying_custodian__whatever_it_releases(place: Ward, world: HealthWorld, what: str) -> None:
     # given
@@ -464,6 +465,7 @@ class DyingRelay:
         return self._relay.carry(*signed)
 
 
+# property E3
 @pytest.mark.parametrize("acts", [0, 2])
 def test_used_escrow__phone_dies_while_it_changes_the_keys__goes_on_at_the_next_look(
     place: Ward, world: HealthWorld, acts: int
@@ -531,6 +533,7 @@ def test_watch__a_case_of_which_nothing_was_released__changes_no_key(place: Ward
     assert {cls: tree.newest.number for cls, tree in place.patient.vault.own().trees.items()} == generations
 
 
+# property E7
 def test_custodian__a_case_of_a_version_that_was_replaced(place: Ward, world: HealthWorld) -> None:
     # given a case, and a patient who chooses other classes meanwhile
     case = place.open(world.doctor)
@@ -544,6 +547,7 @@ def test_custodian__a_case_of_a_version_that_was_replaced(place: Ward, world: He
     assert place.responder(world.doctor).glass.releases(case.number) == []
 
 
+# property E5
 def test_custodians__who_were_chosen_no_more__open_nothing_that_is_written_then(
     place: Ward, world: HealthWorld
 ) -> None:
@@ -599,6 +603,7 @@ def test_set_emergency__with_a_new_card__the_former_one_opens_nothing(place: War
 # -- beside other readers --------------------------------------------------------------------------------------------
 
 
+# property E11
 def test_revoke__with_an_escrow__locks_the_reader_out_and_the_emergency_in(place: Ward, world: HealthWorld) -> None:
     # given a doctor who is granted what the escrow holds
     place.patient.grant(world.doctor.address, classes=[LAB], purpose=TREAT, end=world.in_days(30))
@@ -618,6 +623,7 @@ def test_revoke__with_an_escrow__locks_the_reader_out_and_the_emergency_in(place
     assert opened(place, place.responder(world.colleague).reader(case.number), newer) == b"the next result"
 
 
+# property E11
 def test_expiry__with_an_escrow__locks_the_reader_out_with_the_phone_off(place: Ward, world: HealthWorld) -> None:
     # given
     place.patient.grant(world.doctor.address, classes=[LAB], purpose=TREAT, end=world.in_hours(2))
@@ -635,6 +641,7 @@ def test_expiry__with_an_escrow__locks_the_reader_out_with_the_phone_off(place: 
     assert opened(place, broken(place), newer) == b"the next result"
 
 
+# property E4
 def test_escrow__opens_no_further_than_its_end__where_rows_split(place: Ward, world: HealthWorld) -> None:
     # given what k custodians could put together today
     account = place.patient.vault.accounts[place.pseudonym]
@@ -672,6 +679,7 @@ def test_vault__with_an_emergency__comes_back_from_a_document(place: Ward, world
     assert again.escrow_reader() == place.patient.vault.escrow_reader()
 
 
+# property E12
 def test_restore__the_escrow_is_sealed_anew_to_the_same_custodians(place: Ward, world: HealthWorld) -> None:
     # given a vault as the backup has it, after the phone was lost
     decided = place.patient.vault.emergency
@@ -710,6 +718,7 @@ def test_revoke_all__voids_the_case_and_makes_a_new_escrow(place: Ward, world: H
 # -- a custodian that is killed --------------------------------------------------------------------------------------
 
 
+# property E6
 def test_custodian__killed_before_it_sends__releases_once_what_it_wrote_down(place: Ward, world: HealthWorld) -> None:
     # given
     case = place.open(world.doctor)
@@ -756,6 +765,7 @@ def test_custodian__killed_before_it_hands_out__does_so_at_its_next_start(place:
     assert place.responder(world.doctor).collect(case.number).opened
 
 
+# property E6
 def test_withdraw__a_share_is_nowhere_before_the_chain_has_its_release(place: Ward, world: HealthWorld) -> None:
     # given a custodian that is about to send, and a clinician who sees it coming and takes the case back
     case = place.open(world.doctor)

@@ -20,6 +20,7 @@ from theriac.health.scope import KeyClass
 from theriac.health.vault import Vault
 
 
+# property E2
 @pytest.mark.parametrize("single", [False, True], ids=["one a counterparty", "one for everything"])
 def test_break_glass__k_custodians__the_key_arrives_and_opens(world: HealthWorld, single: bool) -> None:
     # given
@@ -34,6 +35,7 @@ def test_break_glass__k_custodians__the_key_arrives_and_opens(world: HealthWorld
     assert opened(place, reader, listed.digest) == b"potassium 5.9"
 
 
+# property E1
 def test_k_less_one__with_all_bytes_of_the_store_and_their_keys__opens_nothing(world: HealthWorld) -> None:
     # given every version of the emergency bundle, a case, and two of three that are needed
     place = ward(world, need=3, count=4)
@@ -96,6 +98,7 @@ def test_set_emergency__somebody_who_is_no_custodian(world: HealthWorld) -> None
         patient.set_emergency([1, 2], need=2, classes=[LAB])
 
 
+# property E3
 @pytest.mark.parametrize("single", [False, True], ids=["one a counterparty", "one for everything"])
 def test_used_escrow__its_key_is_worth_nothing_in_the_next_version(world: HealthWorld, single: bool) -> None:
     # given

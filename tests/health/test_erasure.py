@@ -127,6 +127,7 @@ def blobs(life: Access, digests: set[str]) -> list[bytes]:
 # -- nobody opens it -------------------------------------------------------------------------------------------------
 
 
+# properties U6, U7
 def test_erase__whoever_has_all_bytes_and_all_remaining_keys_opens_nothing_of_it(life: Access) -> None:
     # given: everything was readable to who has the keys of before
     gone, kept = digests_of(life, MENTAL), digests_of(life, LAB)
@@ -166,6 +167,17 @@ def test_erase__an_earlier_lock_opens_earlier_backups_and_no_later_one(life: Acc
     assert all(map(hunt(life, [*hers, *backups(life)]).take(LOCK_IDENTITY).opens, hers))
 
 
+def test_clinics__with_every_byte_that_was_stored_and_all_their_keys__open_no_record(life: Access) -> None:
+    every = blobs(life, digests_of(life, MENTAL) | digests_of(life, LAB))
+
+    # when both put together what they hold
+    found = hunt(life).take(*CLINICS)
+
+    # then their own rows open, and no record, be it one that they wrote
+    assert any(b'"kind":"rows"' in plain for plain in found.opened.values())
+    assert [found.opens(blob) for blob in every] == [False] * len(every)
+
+
 def test_erase__former_readers_keep_what_they_held(life: Access) -> None:
     # given
     held = digests_of(life, MENTAL)
@@ -178,6 +190,7 @@ def test_erase__former_readers_keep_what_they_held(life: Access) -> None:
 # -- everybody else reads on -----------------------------------------------------------------------------------------
 
 
+# property U7
 @KINDS
 def test_erase__leaves_all_other_classes_to_all_readers(kind: type[Access]) -> None:
     # given
@@ -329,6 +342,7 @@ class Power:
                 part.__dict__.pop(name, None)
 
 
+# property U8
 @pytest.mark.parametrize("every", [25, pytest.param(1, marks=pytest.mark.heavy)])
 def test_erase__cut_off_before_any_step__is_finished_or_never_began(life: Access, every: int) -> None:
     # given: how many steps an erasure has
@@ -449,6 +463,7 @@ def letter_to(life: Access, number: int) -> tuple[UnpinRequest, str]:
     return UnpinRequest.decode(document, letter=event.arguments["letter"].hex()), event.arguments["from"]
 
 
+# property U9
 def test_ask__names_what_that_member_wrote_and_nothing_of_another_pseudonym(life: Access) -> None:
     # given
     gone = digests_of(life, MENTAL)

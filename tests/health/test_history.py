@@ -43,6 +43,7 @@ def present(patient: Patient, digests: list[str]) -> list[str]:
     return digests
 
 
+# property H7
 def test_grant__after_rotations_refiling_and_rewriting__opens_all_or_nothing_before(world: HealthWorld) -> None:
     # given records of three generations, one of them refiled from the inbox, all of one class
     patient, clinic = world.patient(), world.writer(world.clinic)
@@ -90,6 +91,7 @@ def test_grant__after_rotations_refiling_and_rewriting__opens_all_or_nothing_bef
     assert opened(device, whole, [*anew, fresh]) == [True] * 5
 
 
+# property H8
 def test_share_record__its_sibling_stays_shut(world: HealthWorld) -> None:
     patient, clinic = world.patient(), world.writer(world.clinic)
     desk = register(patient, clinic)

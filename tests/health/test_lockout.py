@@ -6,6 +6,7 @@ from health_world import LAB, MENTAL, TREAT, VITALS, HealthWorld, register, writ
 from theriac.errors import NotGranted, NotOpened
 
 
+# properties H4, H6
 @pytest.mark.parametrize("single", [False, True], ids=["one a counterparty", "one pseudonym"])
 def test_revoke__old_reader_cannot_open_the_next_record(world: HealthWorld, single: bool) -> None:
     # given a clinic that writes for a patient, and two readers with history
@@ -41,6 +42,7 @@ def test_revoke__old_reader_cannot_open_the_next_record(world: HealthWorld, sing
     assert {each.digest for each in colleague.listed(kept.pseudonym, purpose=TREAT)} == {first, second}
 
 
+# properties H5, H6
 @pytest.mark.parametrize("single", [False, True], ids=["one a counterparty", "one pseudonym"])
 def test_expiry__locks_out_with_the_patients_client_off(world: HealthWorld, single: bool) -> None:
     # given two readers, one of them until the day after tomorrow's midnight
@@ -66,6 +68,7 @@ def test_expiry__locks_out_with_the_patients_client_off(world: HealthWorld, sing
     assert colleague.open(long.pseudonym, after, purpose=TREAT).read() == b"too late for the doctor"
 
 
+# property H3
 def test_open__outside_the_class(world: HealthWorld) -> None:
     patient = world.patient()
     clinic = world.writer(world.clinic)

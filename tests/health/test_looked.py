@@ -42,7 +42,7 @@ def told(readings: tuple[Reading, ...]) -> list[tuple[Any, ...]]:
 
 def test_open__is_receipted_sent_logged_and_seen_by_the_patient(ward: Ward) -> None:
     # given a doctor who opens three times, and a desk that hands one record's key to the doctor
-    # property L1, L2, L8
+    # properties L1, L2, L8
     world, patient = ward.world, ward.patient
     doctor, desk = world.reader(world.doctor, "doctor"), world.reader(world.clinic, "clinic")
     doctor.learn(ward.by_doctor)
@@ -129,7 +129,7 @@ class Refusing:
 def test_open__without_a_signature__opens_nothing_and_uses_no_number_twice(
     ward: Ward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # property L1, L3
+    # properties L1, L3
     doctor = ward.world.reader(ward.world.doctor, "doctor")
     doctor.learn(ward.by_doctor)
     wallet = Refusing(ward.world.doctor.signer)
@@ -223,7 +223,7 @@ def test_take_in__of_others__is_refused(ward: Ward) -> None:
 
 
 def test_examine__each_lie__is_named(ward: Ward) -> None:
-    # property L2, L3, L5, L6, L7
+    # properties L2, L3, L5, L6, L7
     world, doctor, colleague = ward.world, ward.world.doctor, ward.world.colleague
     granted_at = world.now()
     first = ward.receipt(doctor)
@@ -429,7 +429,7 @@ def test_send__to_who_published_nothing__logs_and_waits(ward: Ward) -> None:
 
 def test_book__of_two_at_once__uses_each_number_once(ward: Ward) -> None:
     # given two programs with the book of one account
-    # property L2, L3
+    # properties L2, L3
     books = [ward.world.reader(ward.world.doctor, "doctor").book for _ in range(2)]
     for book in books:
         book.chain.domain("AccessLog")

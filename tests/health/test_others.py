@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 from eth_account import Account
 from health_world import HOUR, LAB, MENTAL, TREAT, VITALS, HealthWorld, register, write
+from key_hunt import Hunt
 
+from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import BadDocument, BadWindow, NotOpened, UnknownMandate, UnknownRecord
+from theriac.health.delegate import mandates_document
 from theriac.health.delegations import DelegatedGrant, DelegatedNarrow, Quorum, commitment
 from theriac.health.hours import HOURS, hour_at, seconds_of, time_of
 from theriac.health.messages import Freshness, member_address
@@ -56,6 +59,7 @@ def begun(world: HealthWorld) -> tuple[Patient, Any, Any]:
     return patient, desk, register(patient, desk)
 
 
+# properties G10, G11
 def test_delegate__what_it_grants_opens_and_ends_with_it(world: HealthWorld, begun: Any) -> None:
     # given a delegate for laboratory and mental health, under two pseudonyms, and records
     patient, desk, known = begun
@@ -105,6 +109,36 @@ def test_delegate__what_it_grants_opens_and_ends_with_it(world: HealthWorld, beg
     assert Vault.decode(patient.vault.encode()).mandates == [mandates[1]]
 
 
+def test_delegate__with_its_mandates_and_every_byte__opens_no_record(world: HealthWorld, begun: Any) -> None:
+    # given a delegate that has granted, and all that it was ever handed
+    patient, desk, known = begun
+    records = {write(desk, known, b"old"), write(desk, known, b"secret", cls=MENTAL)}
+    patient.watch()
+    delegate = HybridIdentity.generate()
+    mandates = patient.others.appoint(
+        [ACCOUNTS[0].address],
+        name="daughter",
+        classes=(LAB, MENTAL),
+        purposes=[TREAT],
+        end=world.in_days(30),
+        recipient=str(delegate.recipient),
+    )
+    granted_by(world, patient, mandates[0], ACCOUNTS[0])
+    patient.watch()
+    stored = {cid.digest.hex(): world.store.get(cid).read() for cid in world.store.pins()}
+    hours = range(patient.chain.hour() - 2, patient.chain.hour() + 2)
+
+    # when
+    found = Hunt(stored.values(), hours=hours, digests=stored).take(delegate, mandates_document("ann", mandates))
+
+    # then
+    assert records <= set(stored)
+    assert [found.opens(stored[digest]) for digest in sorted(records)] == [False, False]
+    # and the same adversary with the vault opens both
+    found.take(patient.vault.encode())
+    assert [found.opens(stored[digest]) for digest in sorted(records)] == [True, True]
+
+
 @pytest.mark.parametrize("everything", [False, True])
 def test_revoke__ends_what_a_delegate_granted_to_the_same_reader(
     world: HealthWorld, begun: Any, everything: bool
@@ -136,6 +170,7 @@ def test_revoke__ends_what_a_delegate_granted_to_the_same_reader(
             doctor.unsafe_try(pseudonym, new)
 
 
+# property G10
 def test_delegate__its_end_locks_out_with_the_phone_off(world: HealthWorld, begun: Any) -> None:
     patient, desk, known = begun
     [mandate] = patient.others.appoint(

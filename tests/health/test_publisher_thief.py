@@ -2,16 +2,18 @@
 
 import base64
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from health_world import LAB, TREAT, HealthWorld, register, write
 
 from theriac.crypto.recipients import HybridIdentity
-from theriac.errors import NoMatchingIdentity, Reverted
+from theriac.errors import NoMatchingIdentity, Reverted, TheriacError
 from theriac.health import documents, records
-from theriac.health.bundle import compose
+from theriac.health.bundle import Opening, compose
 from theriac.health.chain import Signed, sign
+from theriac.health.hours import Nodes, root
 from theriac.health.messages import Freshness, Grant, Publish, Rotate
 from theriac.health.vault import Vault
 from theriac.ledger.signer import KeySigner
@@ -75,6 +77,50 @@ def test_thief_of_a_publisher_key__gets_what_is_written_and_no_more(world: Healt
     doctor.learn(granted)
     listed = doctor.listed(granted, purpose=TREAT)
     assert {doctor.open(granted, each.digest, purpose=TREAT).read() for each in listed} == contents
+
+
+@pytest.mark.parametrize("by", ["the thief", "nobody", "its own publisher"])
+def test_opening__under_another_pseudonym__counts_by_its_own_publisher_only(world: HealthWorld, by: str) -> None:
+    # given a reader, and a thief with the publisher key of the pseudonym that granted, but not of the desk's
+    patient, clinic = world.patient(), world.writer(world.clinic)
+    desk = register(patient, clinic)
+    granted = patient.grant(world.doctor.address, classes=[LAB], purpose=TREAT, end=world.in_days(30)).pseudonym
+    account, source = patient.vault.accounts[granted], patient.vault.accounts[desk.pseudonym]
+    stolen = patient.vault.publisher(account)
+    signer = {"the thief": stolen, "its own publisher": patient.vault.publisher(source)}.get(by)
+
+    # when it publishes an opening of the desk's pseudonym with nodes of its own
+    document = documents.decode("bundle", compose(patient.vault, account, hour=patient.chain.hour()).document)
+    doctor = world.doctor.identity
+    opened = [opened_by(base64.b64decode(each), doctor) for each in document["files"]]
+    [capsule] = [each for each in opened if each]
+    values = documents.decode("capsule", capsule)
+    hour = patient.chain.hour()
+    forged = Opening(desk.pseudonym, str(LAB), 7, hour, Nodes((root(b"\x66" * 32),)))
+    signature = bytes(signer.sign_message(forged.signable()).signature).hex() if signer else ""
+    values["openings"] = [replace(forged, signature=signature).values()]
+    del values["kind"], values["format"], document["kind"], document["format"]
+    anew = documents.seal(documents.encode("capsule", values), to=doctor.recipient)
+    document["files"] = [base64.b64encode(anew).decode()]
+    bundle = documents.encode("bundle", document)
+    world.store.put(io.BytesIO(bundle))
+    thief = KeySigner(stolen)
+    publication = Publish(granted, account.version + 1, compute_digest(bundle), 0, world.now() + 900)
+    signed = thief.sign_message(publication.signable(patient.chain.domain("Keys")))
+    world.relay.carry(Signed(publication, (signed,)))
+    reader = world.reader(world.doctor, "new device")
+    reader.learn(granted)
+
+    # then
+    taken = [each.generation for each in reader._load(granted).openings.values()]
+    assert taken == ([7] if by == "its own publisher" else [])
+
+
+def opened_by(file: bytes, identity: HybridIdentity) -> bytes:
+    try:
+        return documents.open_(file, identities=[identity])
+    except TheriacError:
+        return b""
 
 
 def rows_of_a_thief(vault: Vault, pseudonym: str, *, clinic: HybridIdentity, hour: int) -> tuple[bytes, bytes]:

@@ -126,15 +126,17 @@ def few_dummies() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def begun_life(founded: HealthWorld, accounts: Any, tmp_path_factory: Any, few_dummies: None) -> Life:
+def begun_life(founded: HealthWorld, tmp_path_factory: Any, few_dummies: None) -> Iterator[Life]:
     """The same for all tests of this file; each gets a copy."""
-    return begun(renewed(founded, accounts, tmp_path_factory.mktemp("begun")))
+    with renewed(founded, tmp_path_factory.mktemp("begun")) as world:
+        yield begun(world)
 
 
 @pytest.fixture
-def world(begun_life: Life, accounts: Any, tmp_path: Path) -> HealthWorld:
+def world(begun_life: Life, tmp_path: Path) -> Iterator[HealthWorld]:
     shutil.copytree(begun_life.world.folder / "clinic", tmp_path / "clinic")
-    return renewed(begun_life.world, accounts, tmp_path)
+    with renewed(begun_life.world, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture
@@ -157,6 +159,7 @@ def seeds_of(vault: Vault) -> set[bytes]:
 # -- the three cases -------------------------------------------------------------------------------------------------
 
 
+# properties V14, V15
 def test_recovery__wallet_lost__every_pseudonym_gets_a_new_wallet_and_new_keys(world: HealthWorld, life: Life) -> None:
     # given the vault, and no words any more
     former, secrets = life.patient.vault.encode(), seeds_of(life.patient.vault)
@@ -273,6 +276,7 @@ def test_recovery__afterwards_everything_works_by_the_new_wallet(world: HealthWo
 # -- what does not work ----------------------------------------------------------------------------------------------
 
 
+# property V13
 def test_shares__one_too_few_open_nothing(world: HealthWorld, life: Life) -> None:
     with pytest.raises(TooFewShares) as refusal:
         restored(world, life.people[:1], life.home)
@@ -280,6 +284,7 @@ def test_shares__one_too_few_open_nothing(world: HealthWorld, life: Life) -> Non
     assert (refusal.value.given, refusal.value.needed) == (1, 2)
 
 
+# property V13
 def test_shares__of_a_stranger_and_of_somebody_elses_guardian(world: HealthWorld, life: Life) -> None:
     with pytest.raises(NoMatchingIdentity):
         Helper("stranger").keeper(world, life.home).words()
@@ -292,6 +297,7 @@ def test_shares__of_a_stranger_and_of_somebody_elses_guardian(world: HealthWorld
         open_by_shares(backups(other.chain, world.store, life.home), words)
 
 
+# property V17
 def test_approve__what_is_not_the_guardians(world: HealthWorld, life: Life) -> None:
     # given a thief who asks for the patient's pseudonyms in the name of her guardians
     lost = client(world, Vault.decode(life.patient.vault.encode()), new_wallet())
@@ -322,6 +328,7 @@ def test_approve__what_is_not_the_guardians(world: HealthWorld, life: Life) -> N
     keeper.approve(plea)
 
 
+# property V4
 def test_start__with_one_guardian_and_with_what_others_signed(world: HealthWorld, life: Life) -> None:
     # given a guardian who signs, and another whose signatures were made by a stranger
     lost = client(world, Vault.decode(life.patient.vault.encode()), new_wallet())
@@ -336,6 +343,7 @@ def test_start__with_one_guardian_and_with_what_others_signed(world: HealthWorld
     assert set(lost.start_recovery([right, other])) == set(lost.vault.accounts)
 
 
+# properties V9, V14
 def test_finish__a_thief_with_the_wallet_objects_and_loses(world: HealthWorld, life: Life) -> None:
     # given a thief who has the words: he hands a pseudonym to himself, raises eras, and objects to everything
     thief = client(world, Vault.decode(life.patient.vault.encode()), life.patient._wallet, name="thief")
@@ -370,6 +378,7 @@ def test_finish__a_thief_with_the_wallet_objects_and_loses(world: HealthWorld, l
     life.doctor_reads_on(lost)
 
 
+# property V10
 def test_finish__guardians_against_a_present_patient_lose(world: HealthWorld, life: Life) -> None:
     # given two guardians who conspire with a thief of the vault
     thief = client(world, Vault.decode(life.patient.vault.encode()), new_wallet(), name="thief")
@@ -405,6 +414,7 @@ def test_withdraw__guardians_who_were_deceived_take_it_back(world: HealthWorld, 
     assert life.people[0].keeper(world, life.home).withdrawals(plea) == []
 
 
+# property V15
 def test_recovery__what_a_thief_granted_meanwhile_is_not_granted_again(world: HealthWorld, life: Life) -> None:
     # given a thief who revokes the doctor's grant on the chain and grants to a friend
     wallet = life.patient._wallet
@@ -424,6 +434,7 @@ def test_recovery__what_a_thief_granted_meanwhile_is_not_granted_again(world: He
     life.doctor_reads_on(lost)
 
 
+# property V18
 def test_shares__a_thief_who_names_another_backup_or_none_hides_nothing(world: HealthWorld, life: Life) -> None:
     # given a thief of the wallet who has home name a vault of his own, sealed to the same guardians, and then none
     thief = client(world, Vault.decode(life.patient.vault.encode()), life.patient._wallet, name="thief")
@@ -480,6 +491,7 @@ def test_set_guardians__who_cannot_be(world: HealthWorld, life: Life) -> None:
     assert len(life.patient.vault.guardians.guardians) == 4
 
 
+# properties V13, V14
 def test_set_guardians__others__the_former_shares_open_only_former_backups(world: HealthWorld, life: Life) -> None:
     # given
     home, secrets = life.home, seeds_of(life.patient.vault)
@@ -514,6 +526,7 @@ def test_set_guardians__a_new_pseudonym_is_guarded_too(world: HealthWorld, life:
     assert all(each.guarded for each in life.patient.standings())
 
 
+# property V3
 def test_set_guardians__of_two_pseudonyms_have_nothing_in_common(world: HealthWorld, life: Life) -> None:
     # given what the chain has, and what would be shown
     accounts = list(life.patient.vault.accounts.values())
@@ -586,6 +599,7 @@ def test_watch__tells_of_guardians_that_a_thief_set(world: HealthWorld, life: Li
 # -- a wallet that hands over ----------------------------------------------------------------------------------------
 
 
+# property V14
 @pytest.mark.parametrize("keep", [True, False], ids=["grants kept", "grants ended"])
 def test_hand_over__every_key_is_new(world: HealthWorld, life: Life, keep: bool) -> None:
     # given a child who comes of age: who held the words and the vault holds them on
@@ -632,6 +646,7 @@ def test_hand_over__every_key_is_new(world: HealthWorld, life: Life, keep: bool)
             share_in(new_backup, [life.people[0].identity], home=life.home)
 
 
+# property V15
 def test_recovery__grants_again_what_stood_alone_and_as_it_was(world: HealthWorld, life: Life) -> None:
     # given a grant that may be referred on, and grants of others that stand under it and under a delegate
     patient = life.patient
@@ -651,6 +666,7 @@ def test_recovery__grants_again_what_stood_alone_and_as_it_was(world: HealthWorl
 
     # then
     assert [(each.reader, each.scope >> REFERRAL & 1, each.by) for each in again] == [(own.reader, 1, 0)]
+    assert [(each.start, each.expiry) for each in again] == [(seconds_of(own.start), seconds_of(own.end))]
 
 
 def test_hand_over__from_nobody(world: HealthWorld, life: Life) -> None:
@@ -677,6 +693,7 @@ class DyingRelay:
         return receipt
 
 
+# property V16
 @pytest.mark.parametrize(("lives", "lands"), [(0, True), (4, False)])
 def test_recovery__phone_dies_on_the_way__goes_on(world: HealthWorld, life: Life, lives: int, lands: bool) -> None:
     # given a recovery that can be finished, and a phone that dies at some point of it

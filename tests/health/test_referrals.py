@@ -1,6 +1,7 @@
 """Referrals on a real chain: bytes decide who opens what, with the patient's phone on and off."""
 
 import shutil
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
 from datetime import timedelta
@@ -66,15 +67,20 @@ class Case:
 
 
 @pytest.fixture(scope="module")
-def begun(founded: HealthWorld, accounts: Any, tmp_path_factory: pytest.TempPathFactory) -> Case:
+def begun(founded: HealthWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     """The same beginning for all tests; what each changes outside of the chain is its own."""
-    return Case(renewed(founded, accounts, tmp_path_factory.mktemp("begun")))
+    with renewed(founded, tmp_path_factory.mktemp("begun")) as world:
+        yield Case(world)
 
 
 @pytest.fixture
-def case(begun: Case, accounts: Any, tmp_path: Path) -> Case:
+def case(begun: Case, tmp_path: Path) -> Iterator[Case]:
     shutil.copytree(begun.world.folder, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index*"))
-    world = copied(begun.world, accounts, tmp_path)
+    with copied(begun.world, tmp_path) as world:
+        yield _in(world, begun)
+
+
+def _in(world: HealthWorld, begun: Case) -> Case:
     case = copy(begun)
     case.world, case.patient = world, world.same_patient(begun.patient)
     case.desk = world.writer(world.clinic, "clinic")
@@ -82,6 +88,7 @@ def case(begun: Case, accounts: Any, tmp_path: Path) -> Case:
     return case
 
 
+# property G9
 def test_referral__opens_with_the_phone_off_and_nothing_more(case: Case) -> None:
     # given
     case.refer()
@@ -100,6 +107,7 @@ def test_referral__opens_with_the_phone_off_and_nothing_more(case: Case) -> None
     assert case.colleague.unconfirmed(case.pseudonym) >= {case.known.pseudonym}
 
 
+# property G9
 def test_referral__ends_by_its_keys_with_the_phone_off(case: Case) -> None:
     # given a referral to next Monday
     letter = case.refer()
@@ -132,6 +140,7 @@ def test_referral__is_taken_into_the_vault_and_follows_a_rotation(case: Case) ->
     assert case.colleague.unconfirmed(case.pseudonym) == frozenset()
 
 
+# property G9
 @pytest.mark.parametrize("how", ["revoked", "narrowed", "replaced", "the referral alone"])
 def test_referral__locked_out_with_its_parent(case: Case, how: str) -> None:
     # given a referral that the patient's client knows of

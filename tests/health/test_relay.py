@@ -44,9 +44,10 @@ FIRST_DOES = {
 }
 
 
+# properties Y10, Y11
 @pytest.mark.parametrize("does", FIRST_DOES)
 def test_carry__a_hostile_relayer_first__the_next_one_does_it_whole(relays: RelayWorld, does: str) -> None:
-    """Y10, Y11: a revoke and a publication, of which a hostile relayer can send one without the other, and no more."""
+    """A revoke and a publication, of which a hostile relayer can send one without the other, and no more."""
     ann, told = relays.published(), list[str]()
     relays.send(ann.grant(READER))
     with hostile(relays, does) as ill, listening(relays.relayer()) as server:
@@ -94,6 +95,7 @@ def test_state__knows_whether_each_message_has_had_its_effect(relays: RelayWorld
     assert [name for name in carried if not hasattr(State, f"_{contract}_{name}".lower())] == []
 
 
+# property Y10
 @pytest.mark.parametrize("does", ["drop", "lie", "refuse", "nonsense"])
 def test_carry__hostile_relayers_only__is_never_called_done(relays: RelayWorld, does: str) -> None:
     ann = relays.published()
@@ -115,6 +117,7 @@ def test_carry__a_relayer_that_did_it_and_says_nothing__is_seen_on_the_chain(rel
     assert relays.anvil.web3.eth.get_transaction(receipt.transaction)["to"] == relays.contracts.Carrier.address
 
 
+# property Y11
 def test_hostile__whatever_it_does_with_what_it_kept__the_chain_takes_it_once(relays: RelayWorld) -> None:
     """Replays, other orders, what is stale since the era was raised, what was held back."""
     ann = relays.published()
@@ -146,8 +149,9 @@ def test_carry__what_a_contract_refuses__says_so_and_no_relayer_hears_of_it(rela
     assert ill.groups == []
 
 
+# property Y12
 def test_carry__each_pseudonym_by_connections_of_its_own_that_look_alike(relays: RelayWorld) -> None:
-    """Y12: what a hostile relayer sees of two pseudonyms has nothing in common but what everybody's has."""
+    """What a hostile relayer sees of two pseudonyms has nothing in common but what everybody's has."""
     ann, bea = relays.published(), relays.published()
     relays.send(ann.grant(READER))
     with hostile(relays, "silently") as ill:
@@ -212,6 +216,7 @@ def test_carry__a_voucher_that_counts_no_more__gives_way_to_a_blank(relays: Rela
     assert (ann.version, [by for _, by in purse.blanks]) == (1, [ann.address])
 
 
+# property Y10
 def test_carry__at_depth__waits_until_blocks_stand_on_it(relays: RelayWorld) -> None:
     # given: a network that wants two blocks on top
     ann, relayer = relays.published(), relays.relayer()

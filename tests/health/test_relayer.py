@@ -96,6 +96,7 @@ def published(relays: RelayWorld, pseudonym: Pseudonym) -> list[int]:
 # -- what is carried -------------------------------------------------------------------------------------------------
 
 
+# property Y3
 def test_take__by_voucher_by_blank_and_free__each_is_done_and_answered_again(relays: RelayWorld) -> None:
     relayer = relays.relayer()
     ann, bea = relays.pseudonym(), relays.pseudonym()
@@ -160,6 +161,7 @@ def test_take__half_done_already__does_the_rest(relays: RelayWorld) -> None:
     assert (ann.version, relayer.status(group.id).state) == (2, "done")
 
 
+# property Y9
 @pytest.mark.parametrize("letter", [False, True])
 def test_take__what_a_message_names__is_kept_before_it_is_sent(relays: RelayWorld, letter: bool) -> None:
     # given: a bundle that names a class file, or a letter
@@ -372,6 +374,7 @@ REFUSED: dict[str, tuple[Case, int, str]] = {
 }
 
 
+# properties Y1, Y8
 def test_take__refused__in_words_and_for_nothing(relays: RelayWorld) -> None:
     """Each is asked for twice: the second time costs a look, and gets the same answer."""
     relayer = relays.relayer()
@@ -390,6 +393,7 @@ def test_take__refused__in_words_and_for_nothing(relays: RelayWorld) -> None:
     assert relays.transactions_of(relayer) == 1
 
 
+# property Y9
 def test_take__what_is_no_group__is_refused_by_its_fault(relays: RelayWorld) -> None:
     relayer, ann, bea = relays.relayer(), relays.published(), relays.published()
     good = json.loads(relays.group(ann.publish(2)).encode())
@@ -447,6 +451,7 @@ def test_take__a_body_without_end__is_cut(relays: RelayWorld) -> None:
     assert (answer.status_code, answer.json()["code"]) == (413, "http")
 
 
+# property Y1
 def test_take__a_member_that_this_relayer_does_not_serve__or_out_of_standing(relays: RelayWorld) -> None:
     # given
     choosy, ann = relays.relayer(members=(2,)), relays.pseudonym()
@@ -484,6 +489,7 @@ def _recipient() -> Any:
 # -- limits ----------------------------------------------------------------------------------------------------------
 
 
+# property Y7
 def test_limits__of_a_voucher_a_blank_and_what_is_free(relays: RelayWorld) -> None:
     relayer = relays.relayer(free_keys=1, blank_acts=1)
     ann, bea, cat = relays.published(), relays.pseudonym(), relays.published()
@@ -526,6 +532,7 @@ def test_limits__of_gas__for_a_voucher_and_for_all_of_a_member(relays: RelayWorl
     assert (by_voucher.value.code, by_member.value.code) == ("used-up", "used-up")
 
 
+# property Y7
 def test_limits__two_vouchers_of_a_member_do_not_add_up(relays: RelayWorld) -> None:
     relayer, ann = relays.relayer(), relays.pseudonym()
     relayer.accept(relays.group(ann.first(), voucher=relays.voucher(ann, relayer, acts=1)))
@@ -537,6 +544,7 @@ def test_limits__two_vouchers_of_a_member_do_not_add_up(relays: RelayWorld) -> N
     assert refused.value.code == "used-up"
 
 
+# property Y6
 def test_queue__full__says_when_to_come_back_and_still_takes_what_ends_access(relays: RelayWorld) -> None:
     relayer, ann = relays.relayer(waiting=2), relays.published()
     relays.send(ann.grant(READER))
@@ -570,8 +578,9 @@ def test_door__one_who_asks_too_often__waits_and_is_written_down_nowhere(
     assert (aiohttp_said, "127.0.0.1" in "".join(capfd.readouterr())) == ([], False)
 
 
+# property Y7
 def test_flood__in_somebodys_name__keeps_her_from_nothing(relays: RelayWorld) -> None:
-    """Y7. Whoever shows a voucher asks by a bucket of her own; what strangers ask in her name does not empty it."""
+    """Whoever shows a voucher asks by a bucket of her own; what strangers ask in her name does not empty it."""
     relayer, ann = relays.relayer(asks=3, asks_of_one=3), relays.published()
     voucher = relays.voucher(ann, relayer)
     relayer.accept(relays.group(ann.publish(2), voucher=voucher))
@@ -658,8 +667,9 @@ def test_pay__with_nothing_left__says_so_and_takes_no_more(relays: RelayWorld) -
         relays.anvil.ask("evm_mine")
 
 
+# property Y2
 def test_fresh_accounts__a_thousand__buy_nothing(relays: RelayWorld) -> None:
-    """Y2. Nor do they keep a revoke of somebody else's from being taken."""
+    """Nor do they keep a revoke of somebody else's from being taken."""
     relayer = relays.relayer(asks=100)
     ann = relays.published()
     relays.send(ann.grant(READER))
@@ -706,6 +716,7 @@ def test_free__accounts_that_published_by_themselves__have_one_purse_for_all(rel
 # -- batches ---------------------------------------------------------------------------------------------------------
 
 
+# properties Y5, Y7
 def test_batch__one_that_went_bad_meanwhile__is_told_and_hurts_no_other(relays: RelayWorld) -> None:
     relayer = relays.relayer(batch_groups=10)
     crowd = [relays.published() for _ in range(10)]
@@ -724,6 +735,7 @@ def test_batch__one_that_went_bad_meanwhile__is_told_and_hurts_no_other(relays: 
     assert relayer._journal.used(f"free-keys:{crowd[4].address}", relayer._today())[0] == 0
 
 
+# properties Y5, Y7
 def test_batch__one_that_fails_only_on_the_chain__is_paid_for_by_who_vouched(relays: RelayWorld) -> None:
     # given: a wallet contract that accepts every signature until its transaction is on the way
     relayer, ann = relays.relayer(), relays.published()
@@ -787,6 +799,7 @@ class _AnySigner(KeySigner):
         return b"\x01" * 70
 
 
+# property Y6
 def test_order__a_revoke_overtakes_all_that_waits(relays: RelayWorld) -> None:
     relayer = relays.relayer(batch_groups=2, patience=3600.0)
     ann = relays.published()
@@ -818,6 +831,7 @@ def test_order__a_grant_among_revokes__is_no_revoke(relays: RelayWorld) -> None:
 # -- races and kills -------------------------------------------------------------------------------------------------
 
 
+# property Y3
 def test_race__two_relayers_with_the_same_messages__happen_once(relays: RelayWorld) -> None:
     ones, others = [relays.relayer() for _ in range(2)], relays.published()
     group = relays.group(others.publish(2))
@@ -837,6 +851,7 @@ def test_race__two_relayers_with_the_same_messages__happen_once(relays: RelayWor
     assert published(relays, others) == [1, 2]
 
 
+# property Y4
 def test_race__the_same_group_by_many_threads__is_taken_on_once(relays: RelayWorld) -> None:
     relayer, ann = relays.relayer(), relays.published()
     group = relays.group(ann.publish(2))
@@ -874,11 +889,12 @@ MOMENTS = [
 ]
 
 
+# properties Y3, Y4
 @pytest.mark.parametrize(("owner", "method", "when"), MOMENTS, ids=[f"{when}_{name}" for _, name, when in MOMENTS])
 def test_killed__between_any_two_steps__nothing_twice_and_nothing_lost(
     relays: RelayWorld, tmp_path: Path, owner: type, method: str, when: str
 ) -> None:
-    """Y3, Y4. The client asks again, as it does where no answer came, another process with the same files."""
+    """The client asks again, as it does where no answer came, another process with the same files."""
     people = [relays.published() for _ in range(2)]
     groups = [relays.group(each.publish(2)) for each in people]
     name = f"mortal {method} {when}"
@@ -918,10 +934,11 @@ def _die_at(owner: Any, method: str, when: str) -> None:
     setattr(owner, method, deadly)
 
 
+# property Y3
 @settings(max_examples=2, deadline=None)
 @given(seed=st.integers(0, 1 << 30))
 def test_requests__over_random_lives__each_has_one_effect_or_a_stated_refusal(relays: RelayWorld, seed: int) -> None:
-    """Y3: restarts, others who send the same or something else first, and steps in any order."""
+    """Restarts, others who send the same or something else first, and steps in any order."""
     chance = random.Random(seed)
     name = f"lives {seed} {time.monotonic()}"
     relayer = relays.relayer(name, batch_groups=3, free_keys=100)

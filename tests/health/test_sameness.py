@@ -77,6 +77,7 @@ def deliver(life: Access, sealed: bytes, *, to: str, sender: str) -> None:
 # -- convinced -------------------------------------------------------------------------------------------------------
 
 
+# property U11
 def test_answer__of_who_has_both__convinces_the_reader_that_asked(life: Access, tmp_path: Path) -> None:
     # given
     reader = asking(life, READER, tmp_path)
@@ -117,6 +118,7 @@ def test_answer__ties_nothing_to_the_pseudonyms(life: Access, tmp_path: Path) ->
 # -- convinces nobody else -------------------------------------------------------------------------------------------
 
 
+# property U10
 def test_simulated__by_the_reader_alone__is_the_very_same_answer(life: Access, bob: Access, tmp_path: Path) -> None:
     # given: a true answer, and one that the reader makes itself, also for two who are not one person
     reader = asking(life, READER, tmp_path)
@@ -150,6 +152,7 @@ def test_answer__is_sealed_to_the_reader__whoever_carries_it_reads_nothing(life:
 # -- not hers --------------------------------------------------------------------------------------------------------
 
 
+# property U10
 def test_questions__about_a_pseudonym_that_is_not_hers__are_passed_over(
     life: Access, bob: Access, tmp_path: Path
 ) -> None:
@@ -165,6 +168,7 @@ def test_questions__about_a_pseudonym_that_is_not_hers__are_passed_over(
     assert questions(bob.patient) == []
 
 
+# property U10
 def test_answer__with_one_half_only__shows_nothing(life: Access, bob: Access, tmp_path: Path) -> None:
     # given: Ann has one half, and makes up the other, or leaves it out, or doubles hers
     reader = asking(life, READER, tmp_path)
@@ -222,6 +226,7 @@ def test_questions__passed_on_by_another_account__are_passed_over(life: Access, 
     assert questions(life.patient) == []
 
 
+# property U11
 def test_questions__with_halves_of_another_readers_question__are_passed_over(life: Access, tmp_path: Path) -> None:
     # given: a question of one reader, whose sealed halves a man in the middle puts into a question of its own
     reader, other = asking(life, READER, tmp_path), asking(life, OTHER, tmp_path)
@@ -271,6 +276,7 @@ def test_questions__whose_halves_are_for_swapped_or_equal_pseudonyms__are_passed
     assert questions(life.patient) == []
 
 
+# property U11
 def test_answer__to_an_earlier_question__does_not_answer_the_next(life: Access, tmp_path: Path) -> None:
     # given
     reader = asking(life, READER, tmp_path)
@@ -290,6 +296,7 @@ def test_answer__to_an_earlier_question__does_not_answer_the_next(life: Access, 
             reader.check(replayed)
 
 
+# property U11
 def test_answer__when_the_time_is_over__is_neither_given_nor_taken(life: Access, tmp_path: Path) -> None:
     # given
     reader = asking(life, READER, tmp_path)

@@ -99,6 +99,7 @@ def forged(world: HealthWorld, patient: Patient, digests: tuple[str, ...], **cha
     world.relay.carry(sign(patient.chain, message, signer))
 
 
+# property U9
 def test_unpin__what_is_another_patients__is_kept(world: HealthWorld) -> None:
     # given: two patients of one clinic
     ann, bob, clinic = world.patient("ann"), world.patient("bob"), world.writer(world.clinic)

@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 
+from theriac.health.days import DayRow
 from theriac.health.guardians import Guardian, Guardianship, Guarding, Member
 from theriac.health.scope import KeyClass
 from theriac.health.vault import (
@@ -39,8 +40,9 @@ def full() -> Vault:
     sharing = Sharing(ANN, BEA, "Lee", "age1", "TREAT", (LAB,), 0, 50, 90, True, 7, BEA, True)
     vault.sharings, vault.revoking = [sharing], [replace(sharing, granted=False)]
     vault.singles = [SingleShare(ANN, BEA, "Lee", "age1", ANN, "aa", "bb", 90)]
-    vault.add(Entry(ANN, "aa", 1, LAB, 1, 50, 1000, {"title": "a"}, "key", "old"))
+    vault.add(Entry(ANN, "aa", 1, LAB, 1, 50, 1000, {"title": "a"}, "key", "old", "pp"))
     vault.unsolicited, vault.backed_up, vault.unread = {"a/1/b": "why"}, ["m"], [(ANN, 1, "aa")]
+    vault.unread_days = [DayRow(ANN, 1, 2, b"\x03" * 32, b"\x04" * 32, 9)]
     vault.purse = {"vouchers": [{"a": 1}], "blanks": [{"blank": "b", "for": ""}]}
     vault.due, vault.turning, vault.erased, vault.strays = {ANN: 5}, [ANN], ["aa"], ["bb"]
     vault.erasures = [Erasure(5, ("aa",), (ANN,), (Unpinning(ANN, 1, "North", ("aa",), 5, "ll", {"r": 1}),), 1)]
@@ -66,7 +68,7 @@ def test_vault__of_before_there_was_more__is_read() -> None:
 
     values = json.loads(Vault().encode())
     newer = {"purse", "due", "turning", "erasures", "erased", "strays", "spares", "emergency", "guardians", "moving"}
-    newer |= {"mandates", "programmes"}
+    newer |= {"mandates", "programmes", "unread_days"}
 
     old = json.dumps({key: value for key, value in values.items() if key not in newer}).encode()
 

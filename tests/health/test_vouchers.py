@@ -101,6 +101,7 @@ def test_voucher__a_signature_that_is_none() -> None:
             replace(VOUCHER, signature=signature).signer(REALM)
 
 
+# property Y8
 def test_blank__what_the_desk_sees__is_in_no_part_of_what_a_relayer_sees() -> None:
     # given
     kept = purse()

@@ -71,6 +71,7 @@ def entry_of(patient: Any, digest: str) -> Any:
     return patient.entry(digest)
 
 
+# property H17
 def test_write__behind_a_lying_node__goes_to_the_inbox_and_stores_nothing_before(world: HealthWorld) -> None:
     # given a desk whose node keeps to an old version after a rotation
     patient, clinic = world.patient(), world.writer(world.clinic)
@@ -98,6 +99,7 @@ def test_write__behind_a_lying_node__goes_to_the_inbox_and_stores_nothing_before
     assert patient.open(entry_of(patient, late.digest)).read() == b"old time"
 
 
+# property H17
 def test_write__with_a_row_that_ran_out__goes_to_the_inbox(world: HealthWorld) -> None:
     patient, clinic = world.patient(), world.writer(world.clinic)
     desk = register(patient, clinic)
@@ -111,6 +113,7 @@ def test_write__with_a_row_that_ran_out__goes_to_the_inbox(world: HealthWorld) -
     assert not [each for each in clinic.write(desk, [piece(b"with new rows")]) if each.inbox]
 
 
+# property H18
 def test_write__when_the_store_is_full__keeps_it_in_the_spool_until_a_receipt(world: HealthWorld) -> None:
     # given a desk whose store takes nothing
     patient, clinic = world.patient(), world.writer(world.clinic)
@@ -168,6 +171,7 @@ def test_check_inboxes__changed_without_the_controllers_signature__is_refused(wo
     assert patient.open(entry_of(patient, written.digest)).read() == b"not lost"
 
 
+# property H19
 def test_watch__bad_and_unsolicited_records__are_listed_and_block_nothing(world: HealthWorld) -> None:
     # given a desk that writes what is for another patient, forged, or no record at all
     patient, clinic = world.patient(), world.writer(world.clinic)

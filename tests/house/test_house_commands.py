@@ -7,7 +7,7 @@ import pytest
 from real_anvil import ROOT
 
 ACTORS = (
-    *("board", "clinic", "maker", "distributor", "auditor", "insurer", "pharmacy", "patient", "relayer"),
+    *("board", "clinic", "maker", "distributor", "auditor", "insurer", "pharmacy", "patient", "relayer", "store"),
     *("custodian", "guardian", "delegate"),
 )
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from engines.kaia.network import CHAIN_ID
+
 ROOT = Path(__file__).resolve().parents[2]
 
 PINNED = re.compile(
@@ -89,11 +91,13 @@ def test_solidity__is_one_version_everywhere() -> None:
     } == {pinned}
 
 
-def test_development_chain__has_one_id_everywhere_and_it_is_its_own() -> None:
+def test_chains__each_has_one_id_everywhere_and_it_is_its_own() -> None:
     config = yaml.safe_load((ROOT / "ape-config.yaml").read_text(encoding="utf-8"))
-    (network,) = config["networks"]["custom"]
+    ids = {each["name"]: each["chain_id"] for each in config["networks"]["custom"]}
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
 
-    assert re.findall(r"^CHAIN_ID := (\d+)$", makefile, re.MULTILINE) == [str(network["chain_id"])]
+    assert re.findall(r"^CHAIN_ID := (\d+)$", makefile, re.MULTILINE) == [str(ids["dev"])]
+    assert ids == {"dev": ids["dev"], "consortium": CHAIN_ID}
     # The ids of every developer's chain: a signature made for one of them is good on all.
-    assert network["chain_id"] not in (1337, 31337)
+    assert not {1337, 31337} & set(ids.values())
+    assert len(set(ids.values())) == len(ids)

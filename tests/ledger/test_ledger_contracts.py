@@ -1,6 +1,6 @@
 """Contracts by name, what their functions return, how their refusals and events are read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -10,7 +10,9 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from ledger_chains import EMITTER, Chain
 from ledger_solidity import compiled
+from web3 import Web3
 from web3.contract import Contract
+from web3.exceptions import Web3Exception
 
 from theriac.errors import BadCall, ChainLied, NoAbi, NotDeployed, Reverted
 from theriac.ledger.contracts import Call, Contracts, Event, Reverts, abi, call_of, notices, packaged
@@ -112,6 +114,53 @@ def test_call_of__a_function_without_its_arguments__says_which(emitter: Contract
         call_of(emitter.functions.note)
 
     assert refused.value.call == "note"
+
+
+WORDS: dict[str, list[Any]] = {
+    "address": ["0x5FbDB2315678afecb367f032d93F642f64180aa3", "0x" + "00" * 20],
+    "bytes32": [bytes(32), bytes(range(32))],
+    **{f"uint{bits}": [0, 1, 2**bits - 1] for bits in range(8, 264, 8)},
+}
+"""Arguments that fit, by their type."""
+
+UNFIT: dict[str, list[Any]] = {
+    "address": ["0x5fbdb2315678afecb367f032d93f642f64180aa3", "0x5FbDB2315678afecb367f032d93F642f64180aA3", "0x12", 7],
+    "bytes32": [bytes(33), "0x00", 7, None],
+    "uint8": [-1, 256, True, "1", 1.0, None],
+    "uint256": [-1, 2**256, False],
+}
+
+
+def with_words() -> Iterator[tuple[Contract, str, list[str]]]:
+    """Every function of the project that takes words only: its contract, its signature and their types."""
+    for declared in packaged().values():
+        contract = Web3().eth.contract(address=WORDS["address"][0], abi=declared)
+        for function in contract.all_functions():
+            kinds = [part["type"] for part in function.abi["inputs"]]
+            if all(kind in WORDS for kind in kinds):
+                yield contract, function.signature, kinds
+
+
+def test_call_of__words__is_what_web3_encodes() -> None:
+    encoded = 0
+    for contract, signature, kinds in with_words():
+        for place in range(3):
+            arguments = [WORDS[kind][min(place, len(WORDS[kind]) - 1)] for kind in kinds]
+
+            made = call_of(contract.get_function_by_signature(signature)(*arguments))
+
+            assert made == Call(contract.address, bytes.fromhex(contract.encode_abi(signature, arguments)[2:]))
+            encoded += 1
+    assert encoded > 300
+
+
+@pytest.mark.parametrize(("kind", "value"), [(kind, value) for kind, values in UNFIT.items() for value in values])
+def test_call_of__a_word_that_does_not_fit__is_refused(kind: str, value: Any) -> None:
+    declared = {"type": "function", "name": "note", "inputs": [{"name": "it", "type": kind}], "outputs": []}
+    contract = Web3().eth.contract(address=WORDS["address"][0], abi=[{**declared, "stateMutability": "nonpayable"}])
+
+    with pytest.raises((BadCall, Web3Exception)):
+        call_of(contract.functions.note(value))
 
 
 def test_call__several_returned__come_by_name(contracts: Contracts, emitter: Contract) -> None:

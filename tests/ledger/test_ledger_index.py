@@ -281,7 +281,7 @@ def test_index__opened_with_other_handlers__begins_anew(
         tables = {row["name"] for row in again.query("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
     wanted = {handler.table.name for handler in others if handler.table is not None}
-    assert tables - {"events", "passed", "position"} == wanted
+    assert tables - {"kinds", "logged", "passed", "position"} == wanted
 
 
 def test_sync__of_another_chain__is_refused(own_anvil: Callable[..., Chain], tmp_path: Path) -> None:

@@ -108,19 +108,26 @@ class Town:
         return {log["transactionHash"].hex() for log in logs}
 
 
+_derived = keystore._by_passphrase
+
+
+@cache
+def _remembered(passphrase: str, parameters: frozenset[tuple[str, Any]]) -> HybridIdentity:
+    return _derived(passphrase, dict(parameters))
+
+
 @contextmanager
 def remembered_passphrases() -> Iterator[None]:
-    """What a passphrase opens is derived once for each salt, as it takes half a second and each command asks again."""
-    derived = keystore._by_passphrase
+    """What a passphrase opens is derived once, as it takes half a second and each command asks again.
 
-    @cache
-    def remembered(passphrase: str, parameters: frozenset[tuple[str, Any]]) -> HybridIdentity:
-        return derived(passphrase, dict(parameters))
-
+    So that it is the same for all who chose the same passphrase, they have one salt; the keystore's own tests look at
+    the salt and at the price.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keystore, "_new_salt", lambda: b"a salt for tests")
         patch.setattr(
             keystore,
             "_by_passphrase",
-            lambda passphrase, parameters: remembered(passphrase, frozenset(parameters.items())),
+            lambda passphrase, parameters: _remembered(passphrase, frozenset(parameters.items())),
         )
         yield

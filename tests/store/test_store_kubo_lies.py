@@ -18,6 +18,7 @@ from theriac.errors import (
     BadBlock,
     BadNodeAddress,
     NodeFailed,
+    NodeFull,
     NodeUnreachable,
     NotStored,
     TheriacError,
@@ -265,7 +266,7 @@ def test_put__spells_out_every_option(liar: Liar, store: KuboStore) -> None:
     cid = store.put(io.BytesIO(SMALL))
 
     # then
-    ((command, options),) = liar.calls
+    (_, (command, options)) = liar.calls
     assert (cid, command) == (CID, "add")
     assert {name: value.lower() for name, (value,) in options.items()} == {
         "chunker": "size-1048576",
@@ -300,7 +301,7 @@ def test_put__tells_no_file_name(liar: Liar, store: KuboStore, tmp_path_factory:
         store.put(file)
 
     # then
-    (sent,) = liar.received
+    sent = b"".join(liar.received)
     assert SMALL in sent
     assert b"Jane" not in sent
     assert b"hiv" not in sent
@@ -333,7 +334,7 @@ def test_put__node_reports_another_identifier(liar: Liar, store: KuboStore, repo
         pytest.param(body(b'{"Type": "error", "Message": "late"}\n'), NodeFailed, id="late_error"),
         pytest.param(body(b'{"a":' * 100_000), NodeFailed, id="deep_json"),
         pytest.param(body(b"[" * 4096), NodeFailed, id="deep_json_in_a_short_line"),
-        pytest.param(error("no space left on device"), NodeFailed, id="full"),
+        pytest.param(error("no space left on device"), NodeFull, id="full"),
         pytest.param(silent, NodeUnreachable, id="silent"),
         pytest.param(hung_up, NodeUnreachable, id="hung_up"),
     ],

@@ -115,11 +115,13 @@ def on_chain(told: Told) -> Iterator[bytes]:
         yield from transaction["logs"]
 
 
+# property H21
 def test_chain__holds_no_name_id_code_or_date(told: Told) -> None:
     haystack = b"\n".join(on_chain(told)).lower()
     assert [text for text in personal(told.data) if text.lower().encode() in haystack] == []
 
 
+# property H21
 def test_chain__holds_no_hash_of_what_can_be_guessed(told: Told) -> None:
     contents = [part.resource.content for part in fhir.split(fhir.parse(told.data)).parts]
     guessable = [*contents, told.data, _demo.IMAGE.read_bytes(), *(text.encode() for text in personal(told.data))]
@@ -202,6 +204,7 @@ def _sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
+# property H21
 def test_chain__holds_no_service_date_as_a_number(told: Told) -> None:
     days = {text[:10] for text in personal(told.data) if re.match(r"\d{4}-\d\d-\d\d", text)}
     numbers = {int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) for day in days}
@@ -218,6 +221,7 @@ def _words(told: Told) -> set[int]:
     return words
 
 
+# property H21
 def test_storage__holds_no_name_id_code_or_date(told: Told) -> None:
     haystack = b"\n".join(_storage(told)).lower()
     assert haystack
@@ -234,6 +238,7 @@ def _storage(told: Told) -> Iterator[bytes]:
             yield value
 
 
+# property H21
 def test_store__holds_no_name_id_code_or_date(told: Told) -> None:
     texts = [text.encode() for text in personal(told.data) if len(text) >= 6]
     files = [path for path in told.store.rglob("*") if path.is_file()]

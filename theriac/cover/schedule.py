@@ -11,7 +11,7 @@ the nodes of a complete tree lie in one array, and a node is the hash of its two
 import hmac
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from itertools import pairwise
@@ -107,7 +107,7 @@ class Schedule:
     year: int
     decimals: int
     currency: str
-    secret: bytes
+    secret: bytes = field(repr=False)
     entries: tuple[Entry, ...]
 
     def __repr__(self) -> str:

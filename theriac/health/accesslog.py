@@ -116,10 +116,12 @@ class Book:
         act: str,
         to: str = NOBODY,
         time: int | None = None,
+        member: int | None = None,
     ) -> Receipt:
         """Signs the receipt of a reading and keeps it; only then may the record be shown.
 
-        :param time: the chain's time at which the reader was found to be let in; its latest block's unless said.
+        :param time: the chain's time at which the reader was found to be let in, and `member` the one that it belonged
+            to then; those of its latest block unless said.
         :raises NotReceipted: the account did not sign.
         """
         pseudonym = str(to_checksum_address(pseudonym))
@@ -128,7 +130,7 @@ class Book:
             number, previous = self._count(book, pseudonym)
             unsigned = Receipt(
                 reader=self.account,
-                member=self.chain.member_of(self.account),
+                member=self.chain.member_of(self.account) if member is None else member,
                 pseudonym=pseudonym,
                 number=number + 1,
                 previous=previous,

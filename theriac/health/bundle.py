@@ -9,7 +9,7 @@ import base64
 import hashlib
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
 from typing import Any
 
@@ -146,7 +146,7 @@ class RecordKey:
 
     source: str
     digest: str
-    key: str
+    key: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class InboxKey:
     """The seed of an inbox of level N: what lies there may be opened in an emergency before it is filed."""
 
     source: str
-    seed: str
+    seed: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -423,7 +423,10 @@ def _class_file(vault: Vault, account: Account, cls: str, *, hour: int) -> tuple
 
 def _entry_values(entry: Entry) -> dict[str, Any]:
     """What an index says of a record; its class and pseudonym are said once, by the index."""
-    return {name: value for name, value in vars(entry).items() if name not in ("source", "cls")}
+    values = {name: value for name, value in vars(entry).items() if name not in ("source", "cls")}
+    if not entry.proofs:
+        del values["proofs"]
+    return values
 
 
 def _dummies(sizes: Sequence[int], *, beside: int) -> list[bytes]:

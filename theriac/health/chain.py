@@ -1,11 +1,12 @@
 """What a health client asks of the chain, and how what a patient signed gets there."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from eth_account import Account as EthAccount
 from eth_account.messages import SignableMessage, _hash_eip191_message
@@ -13,18 +14,25 @@ from eth_typing import ABI, ChecksumAddress
 from eth_utils.address import to_checksum_address
 from web3 import Web3
 
-from theriac.errors import BadDocument, NoBundle, NoProfile, NotStored, TheriacError
+from theriac.errors import BadDocument, ChainRefused, NoBundle, NoProfile, NotStored, TheriacError
 from theriac.health import documents
 from theriac.health.bundle import Bundle, Profile
+from theriac.health.days import DayRow
 from theriac.health.hours import hour_at
 from theriac.health.scope import Purpose
+from theriac.ledger.codec import checksummed
 from theriac.ledger.contracts import Contracts, Event, Receipt
-from theriac.ledger.index import Handler, Index
-from theriac.ledger.node import Node
+from theriac.ledger.index import Handler, Index, Table, Value
+from theriac.ledger.node import Header, Node
 from theriac.ledger.sender import Sender
 from theriac.ledger.signer import Signer
 from theriac.ledger.typed import Domain, Message
 from theriac.store import Store
+
+Answer = TypeVar("Answer")
+
+_TRIES, _PAUSE = 5, 0.2
+"""How often the chain is asked at its latest block, and the seconds in between."""
 
 _ERC_1271: ABI = [
     {
@@ -39,7 +47,7 @@ _ERC_1271_ACCEPTED = bytes.fromhex("1626ba7e")
 
 FOLLOWED = {
     "Keys": ("Published", "PublisherSet", "EraRaised", "HandedOver"),
-    "Records": ("Anchored", "AnchoredMany", "Resealed", "RowAnchored", "Amended"),
+    "Records": ("Anchored", "AnchoredMany", "Resealed", "RowAnchored", "RowRefused", "Amended"),
     "Grants": ("Granted", "Referred", "Narrowed", "Revoked", "ParentSet"),
     "Letters": ("Sent",),
     "AccessLog": ("Logged",),
@@ -48,6 +56,55 @@ FOLLOWED = {
     "Recovery": ("GuardiansSet", "Started", "Objected", "Ended", "Finished"),
 }
 """The events that health clients follow. Everyone follows all of them: a question about one pseudonym would tell it."""
+
+
+_ANCHORS = Table(
+    "anchors",
+    {"pseudonym": "BLOB NOT NULL", "author": "INTEGER NOT NULL", "digest": "BLOB NOT NULL"},
+    (("digest",), ("pseudonym",)),
+)
+_ROWS = Table(
+    "day_rows",
+    {
+        "pseudonym": "BLOB NOT NULL",
+        "author": "INTEGER NOT NULL",
+        "version": "INTEGER NOT NULL",
+        "root": "BLOB NOT NULL",
+        "proofs": "BLOB NOT NULL",
+    },
+    (("pseudonym",), ("root",)),
+)
+
+
+@dataclass(frozen=True)
+class Anchoring:
+    """A digest that was anchored by itself or with others of one pseudonym: by which member (0 for the patient), and
+    in which block.
+    """
+
+    pseudonym: str
+    author: int
+    digest: bytes
+    block: int
+
+
+def _anchor_rows(event: Event) -> Iterable[Mapping[str, Value]]:
+    told = event.arguments
+    pseudonym = bytes.fromhex(told["pseudonym"][2:])
+    for digest in digests_of(told):
+        yield {"pseudonym": pseudonym, "author": told["author"], "digest": digest}
+
+
+def _day_rows(event: Event) -> Iterable[Mapping[str, Value]]:
+    yield {**event.arguments, "pseudonym": bytes.fromhex(event.arguments["pseudonym"][2:])}
+
+
+_TABLES = {
+    "Anchored": (_ANCHORS, _anchor_rows),
+    "AnchoredMany": (_ANCHORS, _anchor_rows),
+    "RowAnchored": (_ROWS, _day_rows),
+}
+"""What is asked for by pseudonym and by digest: among millions, only an index finds it."""
 
 
 class Refusal(IntEnum):
@@ -132,6 +189,27 @@ class Pending:
     objected: bool
 
 
+@dataclass(frozen=True)
+class Moment:
+    """The latest block, and what the chain said at it. A block says the same for ever, so it is asked once."""
+
+    head: Header
+    _said: dict[tuple[Any, ...], Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def time(self) -> int:
+        """The block's second since 1970."""
+        return int(self.head.time.timestamp())
+
+    def once(self, ask: Callable[..., Answer], *arguments: Any) -> Answer:
+        """What `ask(*arguments, block=...)` answers at this block."""
+        place = (ask, *arguments)
+        if place not in self._said:
+            self._said[place] = ask(*arguments, block=self.head.number)
+        answer: Answer = self._said[place]
+        return answer
+
+
 class Chain:
     """The chain as a health client sees it."""
 
@@ -142,6 +220,7 @@ class Chain:
         self._node = Node(web3)
         self._domains: dict[str, Domain] = {}
         self._times: dict[str, int] = {}
+        self._moment: Moment | None = None
         self._index_path = index
         self._index: Index | None = None
 
@@ -168,6 +247,25 @@ class Chain:
             self._times[event.block_hash] = int(header.time.timestamp())
         return self._times[event.block_hash]
 
+    # -- one block ---------------------------------------------------------------------------------------------------
+
+    def moment(self) -> Moment:
+        """The chain at its latest block; with what was asked of it before, as long as no block came."""
+        head = self._node.head()
+        if self._moment is None or self._moment.head.hash != head.hash:
+            self._moment = Moment(head)
+        return self._moment
+
+    def at_head(self, ask: Callable[[Moment], Answer]) -> Answer:
+        """What `ask` finds at the latest block, all of it at the same one."""
+        for _ in range(_TRIES - 1):
+            try:
+                return ask(self.moment())
+            except ChainRefused:
+                # Behind one address there can be several nodes, and one may not have the block yet.
+                time.sleep(_PAUSE)
+        return ask(self.moment())
+
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def domain(self, contract: str) -> Domain:
@@ -179,8 +277,8 @@ class Chain:
             )
         return self._domains[contract]
 
-    def authority(self, pseudonym: str) -> Authority:
-        found = self._call("Keys", "authorityOf", pseudonym)
+    def authority(self, pseudonym: str, *, block: int | str = "latest") -> Authority:
+        found = self._call("Keys", "authorityOf", pseudonym, block=block)
         return Authority(found["controller"], found["era"], found["version"], found["frozen"])
 
     def publisher(self, pseudonym: str) -> tuple[str, int]:
@@ -214,9 +312,9 @@ class Chain:
         """How many letters of an account were carried for it."""
         return int(self._call("Letters", "nonceOf", sender))
 
-    def grant(self, pseudonym: str, reader: str, purpose: Purpose) -> dict[str, Any]:
+    def grant(self, pseudonym: str, reader: str, purpose: Purpose, *, block: int | str = "latest") -> dict[str, Any]:
         """A grant as the chain has it, live or not."""
-        return dict(self._call("Grants", "grantOf", pseudonym, reader, purpose.number))
+        return dict(self._call("Grants", "grantOf", pseudonym, reader, purpose.number, block=block))
 
     def parent(self, pseudonym: str, by: int) -> dict[str, Any]:
         """What a grant can stand under, as the chain has it: holder, generation and expiry."""
@@ -230,12 +328,14 @@ class Chain:
         """From whose grant a referral came."""
         return str(self._call("Grants", "referrerOf", pseudonym, reader, purpose.number))
 
-    def explain(self, pseudonym: str, reader: str, scope: int, purpose: Purpose) -> Refusal:
-        return Refusal(self._call("Grants", "explain", pseudonym, reader, scope, purpose.number))
+    def explain(
+        self, pseudonym: str, reader: str, scope: int, purpose: Purpose, *, block: int | str = "latest"
+    ) -> Refusal:
+        return Refusal(self._call("Grants", "explain", pseudonym, reader, scope, purpose.number, block=block))
 
-    def member_of(self, account: str) -> int:
+    def member_of(self, account: str, *, block: int | str = "latest") -> int:
         """The number of the member that an account belongs to, in standing or not; zero for none."""
-        return int(self._call("Consortium", "affiliationOf", account)["member"])
+        return int(self._call("Consortium", "affiliationOf", account, block=block)["member"])
 
     def standing(self, account: str, roles: int) -> int:
         return int(self._call("Consortium", "standing", account, roles))
@@ -270,8 +370,8 @@ class Chain:
             return False
         return bytes(answer) == _ERC_1271_ACCEPTED
 
-    def _call(self, contract: str, function: str, *arguments: Any) -> Any:
-        return self.contracts.call(self.contracts[contract].functions[function](*arguments))
+    def _call(self, contract: str, function: str, *arguments: Any, block: int | str = "latest") -> Any:
+        return self.contracts.call(self.contracts[contract].functions[function](*arguments), block=block)
 
     # -- documents ---------------------------------------------------------------------------------------------------
 
@@ -318,14 +418,22 @@ class Chain:
     @property
     def index(self) -> Index:
         """The events of the health contracts, followed up to the chain's head."""
+        index = self.unsynced_index
+        index.sync()
+        return index
+
+    @property
+    def unsynced_index(self) -> Index:
+        """The same as far as it was followed; asks no chain."""
         if self._index is None:
             deployment = self.contracts.deployment
             # A network that was deployed before there were emergencies has none to follow.
             handlers = [
-                Handler.of(self.contracts, contract, event)
+                Handler.of(self.contracts, contract, event, table=table, rows=rows)
                 for contract, events in FOLLOWED.items()
                 if contract in deployment.contracts
                 for event in events
+                for table, rows in [_TABLES.get(event, (None, None))]
             ]
             self._index_path.parent.mkdir(parents=True, exist_ok=True)
             self._index = Index(
@@ -335,13 +443,73 @@ class Chain:
                 start_block=deployment.first_block,
                 depth=deployment.depth,
             )
-        self._index.sync()
         return self._index
+
+    def anchored(self, digest: bytes, *, asking: bool = True) -> list[Anchoring]:
+        """Where a record was anchored, other than under a day's root; the latest first.
+
+        Without `asking`, as far as the chain was followed before.
+        """
+        index = self.index if asking else self.unsynced_index
+        rows = index.query(f"{_SELECT_ANCHORS} WHERE digest = ? {_LATEST}", (digest,))
+        return [_anchoring(row) for row in rows]
+
+    def anchored_under(
+        self, pseudonyms: Iterable[str], *, since: int = 0, settled: bool = False, asking: bool = True
+    ) -> list[Anchoring]:
+        """What was anchored under pseudonyms from a block on, other than under a day's root; in the chain's order.
+
+        Without `asking`, as far as the chain was followed before.
+        """
+        rows = self._under(_SELECT_ANCHORS, pseudonyms, since, settled, asking)
+        return [_anchoring(row) for row in rows]
+
+    def day_rows(self, pseudonyms: Iterable[str], *, since: int = 0, settled: bool = False) -> list[DayRow]:
+        """The rows of days' roots that count for pseudonyms, from a block on; in the chain's order."""
+        return [_day_row(row) for row in self._under(_SELECT_ROWS, pseudonyms, since, settled, True)]
+
+    def rows_of_day(self, author: int, root: bytes, *, settled: bool = False) -> list[DayRow]:
+        """The rows that count of one day's root of a member."""
+        index = self.index
+        last = index.progress().settled if settled else 2**62
+        rows = index.query(f"{_SELECT_ROWS} WHERE root = ? AND author = ? AND block <= ?", (root, author, last))
+        return [_day_row(row) for row in rows]
+
+    def day(self, author: int, root: bytes) -> int:
+        """The second at which a member anchored a day's root; zero for never."""
+        return int(self._call("Records", "dayOf", author, root))
+
+    def _under(
+        self, select: str, pseudonyms: Iterable[str], since: int, settled: bool, asking: bool
+    ) -> list[dict[str, Value]]:
+        index = self.index if asking else self.unsynced_index
+        last = index.progress().settled if settled else 2**62
+        statement = f"{select} WHERE pseudonym = ? AND block BETWEEN ? AND ?"
+        found = [
+            row
+            for pseudonym in pseudonyms
+            for row in index.query(statement, (bytes.fromhex(pseudonym[2:]), since, last))
+        ]
+        return sorted(found, key=lambda row: (row["block"], row["log_index"], row["place"]))
 
     def close(self) -> None:
         if self._index is not None:
             self._index.close()
             self._index = None
+
+
+_SELECT_ANCHORS = "SELECT block, log_index, rowid AS place, pseudonym, author, digest FROM anchors"
+_SELECT_ROWS = "SELECT block, log_index, rowid AS place, pseudonym, author, version, root, proofs FROM day_rows"
+_LATEST = "ORDER BY block DESC, log_index DESC"
+
+
+def _anchoring(row: Mapping[str, Any]) -> Anchoring:
+    return Anchoring(checksummed(row["pseudonym"]), row["author"], row["digest"], row["block"])
+
+
+def _day_row(row: Mapping[str, Any]) -> DayRow:
+    pseudonym = checksummed(row["pseudonym"])
+    return DayRow(pseudonym, row["author"], row["version"], row["root"], row["proofs"], row["block"])
 
 
 # -- carrying --------------------------------------------------------------------------------------------------------

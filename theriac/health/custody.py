@@ -6,6 +6,7 @@ killed goes on where it stopped and releases nothing twice. The steps are number
 
 import io
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -230,7 +231,8 @@ class Custody:
         line = json.dumps({"time": datetime.fromtimestamp(self._chain.time(), UTC).isoformat(), **asdict(decision)})
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with (self._folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            handle = os.open(self._folder / "log.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(handle, "a", encoding="utf-8") as file:
                 file.write(line + "\n")
         except OSError as fault:
             raise DamagedKeystore(path=str(self._folder), fault=fault.strerror or "it cannot be written") from None

@@ -5,7 +5,7 @@ did. `docs/protocol/delegations.md` lists the types.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from eth_abi.abi import encode
@@ -102,7 +102,7 @@ class Quorum:
     """A group of which enough must sign. Its accounts are used for one pseudonym alone, its salt is random."""
 
     pseudonym: str
-    salt: bytes
+    salt: bytes = field(repr=False)
     members: tuple[str, ...]
     threshold: int
 

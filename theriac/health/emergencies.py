@@ -37,7 +37,7 @@ from theriac.errors import (
 from theriac.health import documents, escrow, records
 from theriac.health.accesslog import Book
 from theriac.health.bundle import Bundle, Opening
-from theriac.health.chain import Chain
+from theriac.health.chain import Chain, Moment
 from theriac.health.escrow import Share
 from theriac.health.keystore import write_private
 from theriac.health.reader import Reader
@@ -259,11 +259,13 @@ class Glass:
         contracts = self._chain.contracts
         return int(contracts.call(contracts.Emergencies.functions.conductOf(clinician))["barredUntil"])
 
-    def explain(self, pseudonym: str, reader: str, scope: int, purpose: Purpose) -> EmergencyRefusal:
+    def explain(
+        self, pseudonym: str, reader: str, scope: int, purpose: Purpose, *, block: int | str = "latest"
+    ) -> EmergencyRefusal:
         """The rule by which a clinician may read now, in the place of a grant's."""
         contracts = self._chain.contracts
         call = contracts.Emergencies.functions.explain(pseudonym, reader, scope)
-        return EmergencyRefusal(contracts.call(call))
+        return EmergencyRefusal(contracts.call(call, block=block))
 
     @staticmethod
     def words(case: Case, *, store: Store, identities: Sequence[Identity]) -> str:
@@ -513,7 +515,7 @@ class EmergencyReader(Reader):
 
     _bundle: Bundle
 
-    def _rule(self, pseudonym: str, bit: int, purpose: Purpose, time: int) -> Rule:
+    def _rule(self, moment: Moment, pseudonym: str, bit: int, purpose: Purpose) -> Rule:
         return Rule.EMERGENCY
 
     def begin(self, bundle: Bundle) -> None:

@@ -10,7 +10,7 @@ import hmac
 import os
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -41,8 +41,8 @@ class Share:
     pseudonym: str
     version: int
     number: int
-    words: str
-    salt: str
+    words: str = field(repr=False)
+    salt: str = field(repr=False)
     strong: bool
 
     def encode(self) -> bytes:

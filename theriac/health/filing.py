@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from theriac.crypto import age
+from theriac.crypto.recipients import FileKey
 from theriac.errors import BadRecord, NoMatchingIdentity, TheriacError, Unavailable
-from theriac.health import records
-from theriac.health.chain import Chain, digests_of
+from theriac.health import documents, records
+from theriac.health.chain import Chain
+from theriac.health.days import MOST, DayRow, Proofs
 from theriac.health.hours import hour_of_seconds
 from theriac.health.search import hours_back
 from theriac.health.vault import Account, Entry, Vault
@@ -65,17 +67,78 @@ class Filing:
             account.receipts = [*account.receipts, digest][-_RECEIPTS:]
             found.filed.append(entry)
         self._vault.unread = unread
+        self._vault.unread_days = self._file_days(found)
         self._vault.cursor = max(settled, 0)
         return found
 
     def _anchored(self) -> list[tuple[str, int, str]]:
-        fresh = []
-        for name in ("Anchored", "AnchoredMany"):
-            for event in self._chain.index.events("Records", name, since=self._vault.cursor, settled=True):
-                source, author = str(event.arguments["pseudonym"]), int(event.arguments["author"])
-                if source in self._vault.accounts:
-                    fresh += [(source, author, digest.hex()) for digest in digests_of(event.arguments)]
-        return fresh
+        fresh = self._chain.anchored_under(self._vault.accounts, since=self._vault.cursor, settled=True)
+        return [(each.pseudonym, each.author, each.digest.hex()) for each in fresh]
+
+    # -- days --------------------------------------------------------------------------------------------------------
+
+    def _file_days(self, found: Filed) -> list[DayRow]:
+        """Files what members anchored below days' roots; the rows of which something is still missing."""
+        fresh = self._chain.day_rows(self._vault.accounts, since=self._vault.cursor, settled=True)
+        unread = []
+        for row in dict.fromkeys([*self._vault.unread_days, *fresh]):
+            place = f"{row.pseudonym}/{row.author}/{row.proofs.hex()}"
+            account = self._vault.accounts[row.pseudonym]
+            if row.author not in {writer.member for writer in account.writers}:
+                self._vault.unsolicited[place] = "nobody by that number was introduced"
+                continue
+            try:
+                if not self._file_row(account, row, found):
+                    unread.append(row)
+            except (Unavailable, NoMatchingIdentity):
+                unread.append(row)
+                found.waiting.append(row.proofs.hex())
+            except TheriacError as fault:
+                self._vault.unsolicited[place] = str(fault)
+                found.rejected.append(row.proofs.hex())
+        return unread
+
+    def _file_row(self, account: Account, row: DayRow, found: Filed) -> bool:
+        """Files the records of one row; whether all of them are done with.
+
+        (1) the proofs are opened by a key of this pseudonym, (2) they are of this row and lead to its root, (3) each
+        record is opened by the same key, and says the same as the chain.
+        """
+        time = self._chain.day(row.author, row.root)
+        hour = hour_of_seconds(time)
+        with self._store.get_digest(row.proofs) as stream:
+            sealed = documents.read_at_most(stream, MOST)
+        first, cls, generation, key = self._opened_by(account, sealed[:_HEAD], hour, row.version)
+        proofs = Proofs.decode(documents.open_with_key(sealed, file_key=key))
+        proofs.check(row)
+        done = True
+        for digest in proofs.records:
+            if self._vault.knows(row.pseudonym, row.author, digest):
+                continue
+            try:
+                identity = self._vault.identity(account.pseudonym, cls, generation=generation, hour=first)
+                with self._store.get_digest(bytes.fromhex(digest)) as stream:
+                    opened = records.open_(stream, identities=[identity] if identity else [])
+                    _check(opened, account, row.author, digest)
+                    summary = opened.manifest.summary()
+            except (Unavailable, NoMatchingIdentity):
+                found.waiting.append(digest)
+                done = False
+                continue
+            except TheriacError as fault:
+                self._vault.unsolicited[f"{row.pseudonym}/{row.author}/{digest}"] = str(fault)
+                found.rejected.append(digest)
+                continue
+            entry = Entry(
+                *(account.pseudonym, digest, row.author, cls, generation, first, time, summary),
+                proofs=row.proofs.hex(),
+            )
+            self._vault.add(entry)
+            account.receipts = [*account.receipts, digest][-_RECEIPTS:]
+            found.filed.append(entry)
+        return done
+
+    # -- records -----------------------------------------------------------------------------------------------------
 
     def _file(self, account: Account, author: int, digest: str) -> Entry:
         anchor = self._chain.anchor(account.pseudonym, author, bytes.fromhex(digest))
@@ -98,13 +161,24 @@ class Filing:
         return Entry(account.pseudonym, digest, author, cls, generation, hour, time, summary, key=secret)
 
     def _from_row(self, account: Account, author: int, digest: str, time: int, version: int) -> Entry:
-        hour = hour_of_seconds(time)
+        with self._store.get_digest(bytes.fromhex(digest)) as stream:
+            head = stream.read(_HEAD)
+        first, cls, generation, key = self._opened_by(account, head, hour_of_seconds(time), version)
+        with self._store.get_digest(bytes.fromhex(digest)) as stream:
+            opened = records.open_(stream, file_key=key)
+        _check(opened, account, author, digest)
+        return Entry(account.pseudonym, digest, author, cls, generation, first, time, opened.manifest.summary())
+
+    def _opened_by(self, account: Account, beginning: bytes, hour: int, version: int) -> tuple[int, str, int, FileKey]:
+        """Which row a file anchored in an hour was sealed to: its first hour, class and generation, and the file's key.
+
+        :raises NoMatchingIdentity: to none of this pseudonym.
+        """
         published = {each.version: each for each in account.publications}.get(version)
         known = published.start_at(hour) if published is not None else None
         # A vault restored from a backup does not know when rows began, and looks for it as a reader would.
         hours = (known,) if known is not None else hours_back(hour)
-        with self._store.get_digest(bytes.fromhex(digest)) as stream:
-            head = io.BytesIO(stream.read(_HEAD))
+        head = io.BytesIO(beginning)
         for first in hours:
             for cls, generation in _candidates(account, first):
                 identity = self._vault.identity(account.pseudonym, cls, generation=generation, hour=first)
@@ -113,10 +187,7 @@ class Filing:
                     key = age.file_key_of(head, identities=[identity] if identity else [])
                 except NoMatchingIdentity:
                     continue
-                with self._store.get_digest(bytes.fromhex(digest)) as stream:
-                    opened = records.open_(stream, file_key=key)
-                _check(opened, account, author, digest)
-                return Entry(account.pseudonym, digest, author, cls, generation, first, time, opened.manifest.summary())
+                return first, cls, generation, key
         raise NoMatchingIdentity(tried=len(hours) * len(account.trees))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from theriac.errors import BadDocument, UnknownRecord
 from theriac.health import documents
-from theriac.health.chain import Chain, digests_of
+from theriac.health.chain import Chain
 from theriac.health.history import Window
 from theriac.health.looked import Examiner, Looked
 from theriac.health.receipts import Proof
@@ -110,13 +110,11 @@ def _became(chain: Chain, event: Event, act: str) -> Became:
 
 
 def _anchors(chain: Chain, digests: set[str]) -> Iterator[Sealed]:
-    for name in ("Anchored", "AnchoredMany"):
-        for event in chain.index.events("Records", name):
-            for raw in digests_of(event.arguments):
-                if raw.hex() in digests:
-                    pseudonym, author = event.arguments["pseudonym"], event.arguments["author"]
-                    anchor = chain.anchor(pseudonym, author, raw)
-                    yield Sealed(raw.hex(), pseudonym, author, chain.time_of(event), anchor.version)
+    for digest in sorted(digests):
+        for each in reversed(chain.anchored(bytes.fromhex(digest))):
+            anchor = chain.anchor(each.pseudonym, each.author, each.digest)
+            time = chain.time_of_block(each.block)
+            yield Sealed(digest, each.pseudonym, each.author, time, anchor.version)
 
 
 # -- disclosures -----------------------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ def check_threshold(k: int, n: int) -> None:
 class GuardianSet:
     """The guardians of one pseudonym, their accounts ascending, with a salt of their own."""
 
-    salt: bytes
+    salt: bytes = field(repr=False)
     threshold: int
     accounts: tuple[str, ...]
 
@@ -99,7 +99,7 @@ class Guardian:
     name: str
     recipient: str = ""
     point: str = ""
-    chain_code: str = ""
+    chain_code: str = field(default="", repr=False)
     account: str = ""
 
     def member(self) -> "Member":
@@ -128,7 +128,7 @@ class Member:
 class Guarding:
     """The guardians of one pseudonym, as its vault keeps them; the chain has the hash."""
 
-    salt: str
+    salt: str = field(repr=False)
     threshold: int
     members: tuple[Member, ...]
     serial: int
@@ -290,7 +290,7 @@ class ExtendedKey:
     """
 
     point: bytes
-    chain_code: bytes
+    chain_code: bytes = field(repr=False)
 
     @classmethod
     def parse(cls, text: str) -> "ExtendedKey":

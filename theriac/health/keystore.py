@@ -10,7 +10,7 @@ import os
 import random
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,12 @@ class Lock:
 
 def passphrase_lock(passphrase: str) -> Lock:
     """A new lock that this passphrase opens. Takes 128 MiB and some tenths of a second, right or wrong."""
-    parameters = {"by": "passphrase", "salt": os.urandom(16).hex(), **_SCRYPT}
+    parameters = {"by": "passphrase", "salt": _new_salt().hex(), **_SCRYPT}
     return Lock(_by_passphrase(passphrase, parameters).recipient, parameters)
+
+
+def _new_salt() -> bytes:
+    return os.urandom(16)
 
 
 def _by_passphrase(passphrase: str, parameters: dict[str, Any]) -> HybridIdentity:
@@ -120,7 +124,7 @@ class Shared:
     """A new lock that any k of n shares open, and the shares, each a line of words."""
 
     lock: Lock
-    words: tuple[str, ...]
+    words: tuple[str, ...] = field(repr=False)
 
 
 def shares_lock(holders: Sequence[HybridRecipient | None], *, k: int, home: str) -> Shared:
@@ -212,7 +216,7 @@ def _locks(values: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
 class Unlocked:
     """What a sealed document held, and the lock to seal it to again."""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
     lock: Lock
 
 

@@ -239,10 +239,12 @@ class Patient(Recovering):
             for each in self.vault.accounts.values()
             if not each.counterparty and not each.home and not each.own
         }
-        for name in ("Anchored", "AnchoredMany") if nameless else ():
-            for event in self.chain.index.events("Records", name):
-                account = nameless.get(event.arguments["pseudonym"])
-                if account is not None and event.arguments["author"] == member:
+        if nameless:
+            written = [(each.block, each.author, each.pseudonym) for each in self.chain.anchored_under(nameless)]
+            written += [(each.block, each.author, each.pseudonym) for each in self.chain.day_rows(nameless)]
+            for _, author, pseudonym in sorted(written):
+                if author == member:
+                    account = nameless[pseudonym]
                     account.counterparty = f"writer:{member}"
                     # What it wrote was passed over as unsolicited; it is filed by the next `watch`.
                     self.vault.unsolicited = {
@@ -872,6 +874,7 @@ class Patient(Recovering):
             raise NothingToErase(classes=names)
         sources = {account.pseudonym for account in touched}
         waiting = [digest for source, _, digest in self.vault.unread if source in sources]
+        waiting += [row.proofs.hex() for row in self.vault.unread_days if row.pseudonym in sources]
         if waiting and not despite_waiting:
             raise RecordsWait(count=len(waiting))
 
@@ -1045,6 +1048,9 @@ class Patient(Recovering):
         for entry in self.vault.listed(source=account.pseudonym):
             newest = account.trees[entry.cls].newest
             if entry.generation == newest.number and not entry.key:
+                continue
+            if entry.proofs:
+                # What a day's root anchored has no place of its own on the chain that a new file could be tied to.
                 continue
             first = hour_of_seconds(entry.anchored)
             identity = self._identity(account.pseudonym, entry.cls, newest.number, first)

@@ -5,7 +5,7 @@ done is a sealed note from the team to the patient, so that both can tell who wa
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,7 @@ class Taken:
 
     pseudonym: str
     by: int
-    salt: str
+    salt: str = field(repr=False)
     start: int
     end: int
 

@@ -16,18 +16,21 @@ from theriac.crypto.recipients import FileKey, Identity, Recipient
 from theriac.errors import (
     AuthorNotProven,
     BadDocument,
+    BadInput,
     NoBundle,
     NoMatchingIdentity,
     NotGranted,
     NotOpened,
     NotStored,
+    Tampered,
     TheriacError,
     UnknownRecord,
 )
 from theriac.health import documents, records
 from theriac.health.accesslog import Book
 from theriac.health.bundle import Bundle, Capsule, IndexFile, Opening, RecordKey, read_index
-from theriac.health.chain import Chain, Refusal, digests_of
+from theriac.health.chain import Chain, Moment, Refusal
+from theriac.health.days import MOST, DayRow, Proofs
 from theriac.health.hours import HOURS, Nodes, hour_of_seconds, time_of
 from theriac.health.keystore import write_private
 from theriac.health.messages import member_address
@@ -36,9 +39,6 @@ from theriac.health.scope import PURPOSES, SINGLE_RECORDS, KeyClass, Purpose, bi
 from theriac.health.search import hours_back
 from theriac.health.vault import Entry
 from theriac.store import Store
-
-_TRIES = 5
-"""How often a reader looks for a moment in which the chain's head stands still."""
 
 _HEAD = 64 * 1024
 """Bytes that surely hold the header of a file with one reader."""
@@ -56,7 +56,9 @@ class Answer(Protocol):
 class Gate(Protocol):
     """Who says on the chain whether a reader may look: grants, or an emergency."""
 
-    def explain(self, pseudonym: str, reader: str, scope: int, purpose: Purpose) -> Answer: ...
+    def explain(
+        self, pseudonym: str, reader: str, scope: int, purpose: Purpose, *, block: int | str = ...
+    ) -> Answer: ...
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ class Reader:
         self._folder = folder
         self._gate: Gate = gate if gate is not None else chain
         self._read: dict[tuple[str, int], list[Entry]] = {}
+        self._proven: dict[tuple[DayRow, int], Proofs | None] = {}
 
     # -- grants ------------------------------------------------------------------------------------------------------
 
@@ -164,9 +167,22 @@ class Reader:
 
     def check(self, pseudonym: str, *, bit: int, purpose: Purpose, wanted: str) -> None:
         """:raises NotGranted: the chain says no, and by which rule."""
-        refusal = self._gate.explain(pseudonym, self.account, 1 << bit, purpose)
+        refusal = self.chain.at_head(lambda moment: self._refusal(moment, pseudonym, 1 << bit, purpose))
         if refusal:
             raise NotGranted(reader=self.account, wanted=wanted, rule=refusal.sentence)
+
+    def _refusal(self, moment: Moment, pseudonym: str, scope: int, purpose: Purpose) -> Answer:
+        """What the gate says at a moment."""
+        return moment.once(self._gate.explain, pseudonym, self.account, scope, purpose)
+
+    def _allowed(self, pseudonym: str, classes: Iterable[str], purpose: Purpose) -> set[str]:
+        """Those of the classes, by name, that may be read now."""
+        scopes = {cls: 1 << bit_of(KeyClass.parse(cls)) for cls in classes}
+        return self.chain.at_head(
+            lambda moment: {
+                cls for cls, scope in scopes.items() if not self._refusal(moment, pseudonym, scope, purpose)
+            }
+        )
 
     # -- learning ----------------------------------------------------------------------------------------------------
 
@@ -257,6 +273,8 @@ class Reader:
         class stand under several pseudonyms the latest of their beginnings counts.
         """
         known = self._load(pseudonym)
+        held = {opening.cls for opening in known.openings.values()} & {str(cls) for cls in classes}
+        allowed = self._allowed(pseudonym, held, purpose)
         found: dict[KeyClass, datetime | None] = {}
         for cls in classes:
             oldest: dict[str, Opening] = {}
@@ -264,7 +282,7 @@ class Reader:
                 before = oldest.get(opening.source, opening)
                 if opening.cls == str(cls) and opening.generation <= before.generation:
                     oldest[opening.source] = opening
-            if oldest and not self._gate.explain(pseudonym, self.account, 1 << bit_of(cls), purpose):
+            if oldest and str(cls) in allowed:
                 begun = [time for opening in oldest.values() if (time := _begun(opening)) is not None]
                 found[cls] = max(begun, default=None)
         return found
@@ -285,12 +303,12 @@ class Reader:
         :param code: only records with this in one of their codes; `within` only those anchored since then.
         """
         known = self._load(pseudonym)
-        wanted = {str(cls) for cls in classes} if classes is not None else None
+        held = {cls for _, cls in known.indexes}
+        wanted = held if classes is None else held & {str(cls) for cls in classes}
+        allowed = self._allowed(pseudonym, wanted, purpose)
         found: dict[tuple[str, str], Listed] = {}
         for (source, cls), file in known.indexes.items():
-            if wanted is not None and cls not in wanted:
-                continue
-            if self._gate.explain(pseudonym, self.account, 1 << bit_of(KeyClass.parse(cls)), purpose):
+            if cls not in allowed:
                 continue
             for entry in self._entries(known, file):
                 found[source, entry.digest] = _listed(entry)
@@ -306,15 +324,67 @@ class Reader:
         filed = {entry.digest for file in known.indexes.values() for entry in self._entries(known, file)}
         sources = {opening.source for opening in known.openings.values()}
         found = []
-        for name in ("Anchored", "AnchoredMany"):
-            for event in self.chain.index.events("Records", name):
-                source, author = event.arguments["pseudonym"], event.arguments["author"]
-                if source not in sources:
-                    continue
-                for raw in digests_of(event.arguments):
-                    if raw.hex() not in filed:
-                        anchor = self.chain.anchor(source, author, raw)
-                        found.append(Listed(source, raw.hex(), author, anchor.time, filed=False))
+        for each in self.chain.anchored_under(sources):
+            if each.digest.hex() not in filed:
+                anchor = self.chain.anchor(each.pseudonym, each.author, each.digest)
+                found.append(Listed(each.pseudonym, each.digest.hex(), each.author, anchor.time, filed=False))
+        listed = {entry.proofs for file in known.indexes.values() for entry in self._entries(known, file)}
+        for row in self.chain.day_rows(sources):
+            proofs = self._proofs(known, row) if row.proofs.hex() not in listed else None
+            for digest in proofs.records if proofs is not None else ():
+                if digest not in filed:
+                    time = self.chain.day(row.author, row.root)
+                    found.append(Listed(row.pseudonym, digest, row.author, time, filed=False))
+        self._save(pseudonym, known)
+        return found
+
+    def proofs(self, pseudonym: str, digest: str) -> tuple[DayRow, Proofs]:
+        """What proves that a record was anchored below a day's root, checked against the chain, to show to others.
+
+        :raises UnknownRecord: it was not anchored so, or its proofs are not for this reader.
+        """
+        known = self._load(pseudonym)
+        found = self._on_a_day(known, digest)
+        if found is None:
+            raise UnknownRecord(digest=digest)
+        return found
+
+    def _on_a_day(self, known: _Known, digest: str) -> tuple[DayRow, Proofs] | None:
+        """The row of a day and the proofs that a record stands in, of the pseudonyms that this reader knows."""
+        sources = {opening.source for opening in known.openings.values()}
+        named = {entry.proofs for entry in [self._entry(known, digest)] if entry is not None}
+        rows = self.chain.day_rows(sources)
+        for row in sorted(rows, key=lambda row: (row.proofs.hex() in named, row.block), reverse=True):
+            proofs = self._proofs(known, row)
+            if proofs is not None and digest in proofs.records:
+                return row, proofs
+        return None
+
+    def _proofs(self, known: _Known, row: DayRow) -> Proofs | None:
+        """The proofs of a row, checked; None where they are not there, not for this reader, or do not hold."""
+        place = (row, known.size())
+        if place in self._proven:
+            return self._proven[place]
+        openings = [each for each in known.openings.values() if each.source == row.pseudonym]
+        hour = hour_of_seconds(self.chain.day(row.author, row.root))
+        self._proven[place] = None
+        try:
+            with self._fetch(row.proofs.hex()) as stream:
+                cls, generation, first, key = _opened_by(stream.read(_HEAD), openings, hours_back(hour))
+            with self._fetch(row.proofs.hex()) as stream:
+                sealed = documents.read_at_most(stream, MOST)
+            found = Proofs.decode(documents.open_with_key(sealed, file_key=key))
+            found.check(row)
+        except NotStored:
+            # They may come yet.
+            del self._proven[place]
+            return None
+        except (NoMatchingIdentity, Tampered, BadInput):
+            return None
+        for digest in found.records:
+            # They were sealed to the same row of the bundle as their proofs.
+            known.places[digest] = (cls, generation, first)
+        self._proven[place] = found
         return found
 
     def _entries(self, known: _Known, file: IndexFile) -> Iterable[Entry]:
@@ -356,31 +426,41 @@ class Reader:
             opened = self._open_unfiled(pseudonym, known, digest, purpose)
             # The class whose key opened it is what was granted, whatever the record calls itself.
             cls, _, _ = known.places.get(digest, (opened.manifest.cls, 0, 0))
-        opened.check_author(digest=digest)
-        self._sign_receipt(pseudonym, digest, cls, purpose=purpose, single=single, act=act, to=to)
+        try:
+            opened.check_author(digest=digest)
+            self._sign_receipt(pseudonym, digest, cls, purpose=purpose, single=single, act=act, to=to)
+        except BaseException:
+            opened.content.close()
+            raise
         return opened
 
     def _sign_receipt(
         self, pseudonym: str, digest: str, cls: str, *, purpose: Purpose, single: bool, act: str, to: str
     ) -> None:
         bit = SINGLE_RECORDS if single else bit_of(KeyClass.parse(cls))
-        for _ in range(_TRIES):
-            # The receipt names a time at which the chain let this reader in, which the patient checks.
-            time = self.chain.time()
-            self.check(pseudonym, bit=bit, purpose=purpose, wanted=f"record {digest[:16]}")
-            rule = Rule.SINGLE if single else self._rule(pseudonym, bit, purpose, time)
-            if self.chain.time() == time:
-                break
-        self.book.issue(pseudonym, record=digest, cls=cls, purpose=purpose, rule=rule, act=act, to=to, time=time)
 
-    def _rule(self, pseudonym: str, bit: int, purpose: Purpose, time: int) -> Rule:
+        def let_in(moment: Moment) -> tuple[Rule, int, int]:
+            refusal = self._refusal(moment, pseudonym, 1 << bit, purpose)
+            if refusal:
+                raise NotGranted(reader=self.account, wanted=f"record {digest[:16]}", rule=refusal.sentence)
+            rule = Rule.SINGLE if single else self._rule(moment, pseudonym, bit, purpose)
+            return rule, moment.once(self.chain.member_of, self.account), moment.time
+
+        # Asked again, since fetching can take minutes. The receipt names a time at which the chain let this reader in,
+        # which the patient checks.
+        rule, member, time = self.chain.at_head(let_in)
+        self.book.issue(
+            pseudonym, record=digest, cls=cls, purpose=purpose, rule=rule, act=act, to=to, time=time, member=member
+        )
+
+    def _rule(self, moment: Moment, pseudonym: str, bit: int, purpose: Purpose) -> Rule:
         """Which of the grants that stand let this reader in; what needs no parent first."""
-        era = self.chain.authority(pseudonym).era
-        member = self.chain.member_of(self.account)
+        era = moment.once(self.chain.authority, pseudonym).era
+        member = moment.once(self.chain.member_of, self.account)
         holders = ((self.account, Rule.GRANT), (member_address(member), Rule.MEMBER))
         for holder, rule in holders:
-            grant = self.chain.grant(pseudonym, holder, purpose)
-            within = grant["start"] <= time < grant["expiry"] and grant["scope"] >> bit & 1
+            grant = moment.once(self.chain.grant, pseudonym, holder, purpose)
+            within = grant["start"] <= moment.time < grant["expiry"] and grant["scope"] >> bit & 1
             if within and grant["era"] == era and not grant["by"]:
                 return rule
         return Rule.PARENT
@@ -422,11 +502,8 @@ class Reader:
 
     def _open_unfiled(self, pseudonym: str, known: _Known, digest: str, purpose: Purpose) -> records.Opened:
         """A record newer than the index: the classes that the chain allows, at the hours where rows can begin."""
-        allowed = [
-            opening
-            for opening in known.openings.values()
-            if not self._gate.explain(pseudonym, self.account, 1 << bit_of(KeyClass.parse(opening.cls)), purpose)
-        ]
+        classes = self._allowed(pseudonym, {opening.cls for opening in known.openings.values()}, purpose)
+        allowed = [opening for opening in known.openings.values() if opening.cls in classes]
         if not allowed:
             grants = self.chain.grant(pseudonym, self.account, purpose)
             lowest = grants["scope"] & -grants["scope"]
@@ -440,40 +517,33 @@ class Reader:
 
     def _search(self, known: _Known, digest: str, openings: Iterable[Opening]) -> records.Opened:
         """Midnights first, then every hour, back as far as rows reach; what was found is remembered."""
+        source, _, seconds = ("", 0, 0) if digest in known.places else self._anchored(known, digest)
         if digest in known.places:
             cls, generation, first = known.places[digest]
             openings = [each for each in openings if (each.cls, each.generation) == (cls, generation)]
             hours: Sequence[int] = (first,)
         else:
-            source, _, seconds = self._anchored(known, digest)
             hours = hours_back(hour_of_seconds(seconds))
             openings = [each for each in openings if each.source == source]
         with self._fetch(digest) as stream:
-            head = io.BytesIO(stream.read(_HEAD))
-        for first in hours:
-            for opening in openings:
-                # No row of a generation begins before the generation does.
-                identity = opening.nodes.identity(first) if first >= opening.first else None
-                if identity is None:
-                    continue
-                head.seek(0)
-                try:
-                    key = age.file_key_of(head, identities=[identity])
-                except NoMatchingIdentity:
-                    continue
-                known.places[digest] = (opening.cls, opening.generation, first)
-                return records.open_(self._fetch(digest), file_key=key)
-        raise NotOpened(digest=digest)
+            head = stream.read(_HEAD)
+        try:
+            cls, generation, first, key = _opened_by(head, list(openings), hours)
+        except NoMatchingIdentity:
+            raise NotOpened(digest=digest) from None
+        known.places[digest] = (cls, generation, first)
+        return records.open_(self._fetch(digest), file_key=key)
 
     def _anchored(self, known: _Known, digest: str) -> tuple[str, int, int]:
         """Under which of the pseudonyms that this reader knows a record was anchored, by whom, and when."""
         sources = {opening.source for opening in known.openings.values()}
-        for name in ("Anchored", "AnchoredMany"):
-            for event in self.chain.index.events("Records", name, newest_first=True):
-                source, author = event.arguments["pseudonym"], event.arguments["author"]
-                for raw in digests_of(event.arguments):
-                    if raw.hex() == digest and source in sources:
-                        return source, author, self.chain.anchor(source, author, raw).time
+        for each in self.chain.anchored(bytes.fromhex(digest)):
+            if each.pseudonym in sources:
+                return each.pseudonym, each.author, self.chain.anchor(each.pseudonym, each.author, each.digest).time
+        on_a_day = self._on_a_day(known, digest)
+        if on_a_day is not None:
+            row, _ = on_a_day
+            return row.pseudonym, row.author, self.chain.day(row.author, row.root)
         raise UnknownRecord(digest=digest)
 
     def _fetch(self, digest: str) -> Any:
@@ -540,6 +610,28 @@ def _check_origin(opened: records.Opened, *, source: str, author: int, digest: s
     """The manifest must say the same as the chain of whose record it is and which member wrote it."""
     if (opened.manifest.pseudonym, opened.manifest.member) != (source, author):
         raise AuthorNotProven(digest=digest, author=f"member {opened.manifest.member}")
+
+
+def _opened_by(beginning: bytes, openings: Sequence[Opening], hours: Iterable[int]) -> tuple[str, int, int, FileKey]:
+    """By which opening and hour a file opens, from its beginning: class, generation, first hour, the file's key.
+
+    :raises NoMatchingIdentity: by none.
+    """
+    head, tried = io.BytesIO(beginning), 0
+    for first in hours:
+        for opening in openings:
+            # No row of a generation begins before the generation does.
+            identity = opening.nodes.identity(first) if first >= opening.first else None
+            if identity is None:
+                continue
+            head.seek(0)
+            tried += 1
+            try:
+                key = age.file_key_of(head, identities=[identity])
+            except NoMatchingIdentity:
+                continue
+            return opening.cls, opening.generation, first, key
+    raise NoMatchingIdentity(tried=tried)
 
 
 def _begun(opening: Opening) -> datetime | None:

@@ -5,7 +5,7 @@ where it stopped: first the pseudonyms that the new wallet controls, home before
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from eth_account import Account as EthAccount
@@ -55,7 +55,7 @@ class Printed:
     """A guardian's share in words, for paper."""
 
     name: str
-    words: str
+    words: str = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +229,7 @@ class Asked:
 
     question: Question
     letter: str
-    halves: tuple[bytes, ...]
+    halves: tuple[bytes, ...] = field(repr=False)
 
 
 def questions(patient: Patient) -> list[Asked]:

@@ -62,6 +62,8 @@ class Unpinner:
     def _is_hers(self, pseudonym: str, digest: bytes) -> bool:
         if self._chain.anchor(pseudonym, self._writer.member, digest).time:
             return True
+        if self._writer.anchored_on_a_day(pseudonym, digest.hex()):
+            return True
         if digest == self._chain.digest(pseudonym):
             return False
         try:

@@ -20,6 +20,7 @@ from eth_account.signers.local import LocalAccount
 from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import BadDocument, UnknownGrant
 from theriac.health import documents
+from theriac.health.days import DayRow
 from theriac.health.guardians import Guardian, Guardianship, Guarding, Member
 from theriac.health.hours import HOURS, Nodes, cover, identity_of, mondays_after, root
 from theriac.health.scope import KeyClass, Level
@@ -39,7 +40,7 @@ class Generation:
     """One tree of a class: its seed of 32 bytes, and the hour from which writers seal to it."""
 
     number: int
-    seed: bytes
+    seed: bytes = field(repr=False)
     first: int
 
 
@@ -48,7 +49,7 @@ class Tree:
     """The generations of a class, oldest first, and the next one's seed; those numbered below `erased` are gone."""
 
     generations: list[Generation]
-    following: bytes = field(default_factory=lambda: os.urandom(32))
+    following: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     erased: int = 0
 
     @property
@@ -127,12 +128,12 @@ class Account:
     home: bool = False
     own: bool = False
     writers: list[Writer] = field(default_factory=list)
-    inboxes: dict[str, bytes] = field(default_factory=dict)
+    inboxes: dict[str, bytes] = field(default_factory=dict, repr=False)
     inbox_serial: int = 0
-    former_inboxes: list[bytes] = field(default_factory=list)
+    former_inboxes: list[bytes] = field(default_factory=list, repr=False)
     certificate: str = ""
     publisher_serial: int = 0
-    publisher_seed: bytes = b""
+    publisher_seed: bytes = field(default=b"", repr=False)
     guarding: list[Guarding] = field(default_factory=list)
     trees: dict[str, Tree] = field(default_factory=dict)
     publications: list[Publication] = field(default_factory=list)
@@ -219,7 +220,7 @@ class Mandate:
     end: int
     ages: int = 0
     threshold: int = 0
-    salt: str = ""
+    salt: str = field(default="", repr=False)
     members: tuple[str, ...] = ()
     recipient: str = ""
 
@@ -233,7 +234,7 @@ class Enrolment:
     reader: str
     purpose: str
     document: str
-    salt: str
+    salt: str = field(repr=False)
     start: int
     end: int
 
@@ -248,7 +249,7 @@ class SingleShare:
     recipient: str
     source: str
     digest: str
-    key: str
+    key: str = field(repr=False)
     end: int
 
 
@@ -261,6 +262,7 @@ class Entry:
         part that it is listed in, and `key` is its file key.
     :param anchored: second of its first anchoring, since 1970.
     :param summary: what its manifest says of it, for lists.
+    :param proofs: digest of the sealed proofs, where it was anchored below a day's root.
     """
 
     source: str
@@ -271,8 +273,9 @@ class Entry:
     first: int
     anchored: int
     summary: Mapping[str, Any]
-    key: str = ""
+    key: str = field(default="", repr=False)
     resealed_from: str = ""
+    proofs: str = ""
 
 
 @dataclass(frozen=True)
@@ -377,7 +380,7 @@ class Vault:
     :param strays: digests of bundles that were stored and never published, until they are unpinned.
     """
 
-    secret: bytes = field(default_factory=lambda: os.urandom(32))
+    secret: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     serial: int = 0
     accounts: dict[str, Account] = field(default_factory=dict)
     sharings: list[Sharing] = field(default_factory=list)
@@ -387,8 +390,9 @@ class Vault:
     revoking: list[Sharing] = field(default_factory=list)
     backed_up: list[str] = field(default_factory=list)
     unread: list[tuple[str, int, str]] = field(default_factory=list)
+    unread_days: list[DayRow] = field(default_factory=list)
     cursor: int = 0
-    purse: dict[str, list[Any]] = field(default_factory=dict)
+    purse: dict[str, list[Any]] = field(default_factory=dict, repr=False)
     due: dict[str, int] = field(default_factory=dict)
     turning: list[str] = field(default_factory=list)
     erasures: list[Erasure] = field(default_factory=list)
@@ -887,6 +891,7 @@ def _vault_of(values: Mapping[str, Any]) -> Vault:
         revoking=[Sharing(**{**each, "classes": tuple(each["classes"])}) for each in values["revoking"]],
         backed_up=list(values["backed_up"]),
         unread=[(str(source), int(author), str(digest)) for source, author, digest in values["unread"]],
+        unread_days=[DayRow.of(each) for each in values.get("unread_days", ())],
         cursor=values["cursor"],
         purse={name: list(each) for name, each in values.get("purse", {}).items()},
         due=dict(values.get("due", {})),

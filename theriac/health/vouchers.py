@@ -9,7 +9,7 @@ in one place. `docs/protocol/relayer.md` describes the documents.
 import base64
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -212,7 +212,7 @@ class Asked:
     """A blank on its way: the patient keeps all of it, and shows `blinded`. `secret` is its holder's key."""
 
     blank: Blank
-    secret: str
+    secret: str = field(repr=False)
     blinded: str
     inverse: str
 
@@ -269,9 +269,9 @@ def _of(kind: Any, values: Mapping[str, Any]) -> Any:
     if not isinstance(values, Mapping):
         raise BadVoucher(fault="it is none")
     found = {name: values.get(name) for name in wanted}
-    for name, field in wanted.items():
+    for name, one in wanted.items():
         # A boolean is an int to Python, and none to anybody else.
-        if type(found[name]) is not field.type:
+        if type(found[name]) is not one.type:
             raise BadVoucher(fault=f"its {name} is missing or broken")
     return kind(**found)
 

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from eth_account import Account
-from eth_account.hdaccount import generate_mnemonic
+from eth_account.hdaccount import generate_mnemonic, key_from_seed, seed_from_mnemonic
 
 from theriac.errors import BadMnemonic
 from theriac.ledger.signer import KeySigner, Signer
@@ -29,18 +29,17 @@ class MnemonicWallet:
 
     def __init__(self, mnemonic: str) -> None:
         """:raises BadMnemonic: the words are no mnemonic."""
-        self._mnemonic = mnemonic
+        try:
+            # Once for all accounts: it looks through the words of ten languages, and hashes 2,048 times.
+            self._seed = seed_from_mnemonic(mnemonic, "")
+        except Exception:
+            # The library raises errors of many kinds, some of which repeat the words.
+            raise BadMnemonic() from None
         self._signers: dict[int, KeySigner] = {}
-        self.signer(0)
 
     def signer(self, place: int) -> Signer:
         if place not in self._signers:
-            try:
-                account = Account.from_mnemonic(self._mnemonic, account_path=PATH.format(place=place))
-            except Exception:
-                # The library raises errors of many kinds, some of which repeat the words.
-                raise BadMnemonic() from None
-            self._signers[place] = KeySigner(account)
+            self._signers[place] = KeySigner(key_from_seed(self._seed, PATH.format(place=place)))
         return self._signers[place]
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ itself, until the patient's vault says that it has filed it.
 """
 
 import io
+import os
 import secrets
 import tempfile
 import time
@@ -183,7 +184,11 @@ class Writer:
         return records.draft(piece.content, manifest, signer=self._author)
 
     def _write(self, patient: Registered, drafts: Sequence[records.Draft]) -> Iterator[Written]:
-        jobs = [self._keep(draft) for draft in drafts]
+        yield from self._write_kept(patient, drafts, [self._keep(draft) for draft in drafts])
+
+    def _write_kept(
+        self, patient: Registered, drafts: Sequence[records.Draft], jobs: Sequence[Path]
+    ) -> Iterator[Written]:
         for _ in range(_TRIES):
             try:
                 yield from self._write_to_rows(patient, drafts, jobs)
@@ -203,10 +208,7 @@ class Writer:
         self._check_inboxes(patient, bundle)
 
         # (2) the row of each class at the latest block's time
-        seconds = self.chain.time()
-        if seconds > self._clock() + _AHEAD:
-            raise NoRow(pseudonym=patient.pseudonym, wanted="an hour that has not come")
-        hour = hour_of_seconds(seconds)
+        hour = self._hour(patient)
         mine = bundle.writer_file(self._identity)
         rows = []
         for draft in drafts:
@@ -223,6 +225,13 @@ class Writer:
             digests = [each.sealed.cid.digest for each in sealed]
             self._anchor(patient.pseudonym, digests, bundle.version, before)
             yield from self._store(sealed, jobs, inbox=False)
+
+    def _hour(self, patient: Registered) -> int:
+        """The hour of the latest block. Raises NoRow where the chain is far ahead of this machine."""
+        seconds = self.chain.time()
+        if seconds > self._clock() + _AHEAD:
+            raise NoRow(pseudonym=patient.pseudonym, wanted="an hour that has not come")
+        return hour_of_seconds(seconds)
 
     def _anchor(self, pseudonym: str, digests: Sequence[bytes], version: int, before: int) -> None:
         functions = self.chain.contracts.Records.functions
@@ -302,7 +311,8 @@ class Writer:
         path = self._spool_folder() / f"{secrets.token_hex(16)}.spooled"
         temporary = path.with_suffix(".part")
         try:
-            with temporary.open("wb") as file:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "wb") as file:
                 age.seal(draft.framed(), file, to=[self._identity.recipient])
             temporary.rename(path)
         except OSError as fault:
@@ -414,6 +424,10 @@ class Writer:
     def signed_by_controller(self, message: SignableMessage, signature: str, pseudonym: str) -> bool:
         """Whether who controls a pseudonym now signed a message, by a key or by code (ERC-1271)."""
         return self.chain.signed(message, signature, self.chain.authority(pseudonym).controller)
+
+    def anchored_on_a_day(self, pseudonym: str, digest: str) -> bool:
+        """Whether this desk anchored a record below a day's root; a desk that writes none has none."""
+        return False
 
     def drop(self, digest: str) -> None:
         """Drops the copy of a record that is kept until its patient has filed it."""

@@ -9,16 +9,29 @@ from typing import Any
 
 from theriac.errors import LedgerFileBroken
 
+_JOURNAL = 2**24
+
 
 class Database:
     """A connection to a file, or to memory where `path` is None. It may be handed between threads, never shared.
 
     `kind` is a number that marks the file as this kind of file and `version` its schema's; a file with others is
-    refused. `durable` makes every commit reach the disk before it returns; without it a loss of power may cost the
-    latest commits, never their order.
+    refused, unless it only `follows` something that can be read again: one of an older version is then made anew.
+    `durable` makes every commit reach the disk before it returns; without it a loss of power may cost the latest
+    commits, never their order. `cache` is how many bytes of the file are kept in memory.
     """
 
-    def __init__(self, path: Path | None, *, kind: int, version: int, schema: str, durable: bool) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        kind: int,
+        version: int,
+        schema: str,
+        durable: bool,
+        cache: int = 2**21,
+        follows: bool = False,
+    ) -> None:
         self.path = path
         self._shown = str(path) if path is not None else "in memory"
         with self._named():
@@ -36,16 +49,24 @@ class Database:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._connection.execute("PRAGMA foreign_keys = ON")
+            self._connection.execute(f"PRAGMA cache_size = -{cache // 1024}")
+            # What a large transaction needed beside the file is given back to the disk after it.
+            self._connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL}")
         try:
-            self._mark(kind, version, schema)
+            self._mark(kind, version, schema, follows)
         except BaseException:
             self._connection.close()
             raise
 
-    def _mark(self, kind: int, version: int, schema: str) -> None:
+    def _mark(self, kind: int, version: int, schema: str, follows: bool) -> None:
         with self.transaction():
             found = (self._pragma("application_id"), self._pragma("user_version"))
-            if found == (0, 0) and not self.rows("SELECT name FROM sqlite_master"):
+            is_new = found == (0, 0) and not self.rows("SELECT name FROM sqlite_master")
+            if follows and found[0] == kind and found[1] < version:
+                for row in self.rows("SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view')"):
+                    self.run(f'DROP {row["type"]} "{row["name"]}"')
+                is_new = True
+            if is_new:
                 for statement in schema.split(";"):
                     self.run(statement)
                 self.run(f"PRAGMA application_id = {kind}")
@@ -57,7 +78,10 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is run inside is written together, or nothing of it is."""
+        """All that is run inside is written together, or nothing of it is; inside another it is a part of that one."""
+        if self._connection.in_transaction:
+            yield
+            return
         self.run("BEGIN IMMEDIATE")
         try:
             yield

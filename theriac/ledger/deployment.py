@@ -154,6 +154,11 @@ class Deployment:
             raise BadDeployment(source=str(path), field="network", fault=f"it is the file of {deployment.network!r}")
         return deployment
 
+    @classmethod
+    def read(cls, text: bytes, *, source: str) -> "Deployment":
+        """Reads what `to_json` wrote and somebody sent. Raises BadDeployment, DevelopmentChain."""
+        return _Reader(source).deployment(text)
+
     def save(self, folder: Path) -> Path:
         """Writes the file of the network, whole or not at all. Raises BadDeployment, LedgerFileBroken."""
         path = self.path(folder, self.network)

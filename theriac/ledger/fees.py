@@ -61,7 +61,18 @@ _WORDS = {
         "transaction nonce",
         "invalid nonce",
     ),
-    Fate.TOO_CHEAP: ("underpriced", "base fee", "fee too low", "price too low", "price below", "tip cap", "same nonce"),
+    Fate.TOO_CHEAP: (
+        "underpriced",
+        "base fee",
+        "basefee",
+        "fee too low",
+        "price too low",
+        "price below",
+        "tip cap",
+        "fee cap",
+        "unit price",
+        "same nonce",
+    ),
     Fate.CANNOT_PAY: ("insufficient funds", "insufficient balance", "upfront cost", "cannot afford", "enough balance"),
     Fate.NEVER: (
         "intrinsic gas",
@@ -77,6 +88,11 @@ _WORDS = {
         "rlp",
         "invalid sender",
         "invalid signature",
+        "v, r, s values",
+        "floor data gas",
+        "higher than",
+        "not an eoa",
+        "negative value",
     ),
 }
 

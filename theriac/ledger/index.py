@@ -39,22 +39,27 @@ CREATE TABLE position (
     head INTEGER NOT NULL
 );
 CREATE TABLE passed (block INTEGER PRIMARY KEY, hash TEXT NOT NULL);
-CREATE TABLE events (
+CREATE TABLE kinds (id INTEGER PRIMARY KEY, contract TEXT NOT NULL, name TEXT NOT NULL);
+CREATE TABLE logged (
     block INTEGER NOT NULL,
     log_index INTEGER NOT NULL,
-    block_hash TEXT NOT NULL,
-    transaction_hash TEXT NOT NULL,
-    contract TEXT NOT NULL,
-    name TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    block_hash BLOB NOT NULL,
+    transaction_hash BLOB NOT NULL,
     arguments TEXT NOT NULL,
     PRIMARY KEY (block, log_index)
 ) WITHOUT ROWID;
-CREATE INDEX events_named ON events (contract, name, block)
+CREATE INDEX logged_by_kind ON logged (kind, block);
+CREATE VIEW events AS
+    SELECT block, log_index, '0x' || lower(hex(block_hash)) AS block_hash,
+        '0x' || lower(hex(transaction_hash)) AS transaction_hash, contract, name, arguments
+    FROM logged JOIN kinds ON kinds.id = logged.kind
 """
 
 # Names that the index itself uses in every table.
 _OWN_COLUMNS = ("block", "log_index")
-_OWN_TABLES = ("position", "passed", "events")
+_OWN_TABLES = ("position", "passed", "kinds", "logged")
+_OWN_NAMES = (*_OWN_TABLES, "events")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _TYPES = ("TEXT", "INTEGER", "BLOB")
 
@@ -65,6 +70,14 @@ _REMEMBERED = 1024
 _FIRST_RANGE = 512
 _WIDEST_RANGE = 65_536
 _EVENTS_WANTED = 5_000
+
+# An answer over several blocks is read no further than this, in bytes: the range is halved instead. What one block can
+# hold is bounded by its gas.
+_LONGEST_RANGE = 2**24
+
+# So many events at a time become rows, and so many bytes of the file are kept in memory.
+_AT_A_TIME = 1_000
+_CACHE = 2**25
 
 # How ranges grow, before a node has refused one and after.
 _EAGER, _CAREFUL = 2.0, 1.25
@@ -161,9 +174,20 @@ class Index:
         self._start = start_block
         self._depth = depth
         self._types = _checked(self._handlers)
+        self._kinds = {
+            place: number
+            for number, place in enumerate(
+                dict.fromkeys(
+                    (handler.contract, kind.name) for pairs in self._types.values() for handler, kind in pairs
+                ),
+                1,
+            )
+        }
         self._width, self._growth = _FIRST_RANGE, _EAGER
         self._claimed = False
-        self._database = Database(path, kind=_KIND, version=1, schema=_SCHEMA, durable=False)
+        self._database = Database(
+            path, kind=_KIND, version=2, schema=_SCHEMA, durable=False, cache=_CACHE, follows=True
+        )
         self._path = path
         self._begin()
 
@@ -231,13 +255,13 @@ class Index:
         if any(self._is_gone(*block) for block in recent):
             return None
 
-        events = [self._event(log) for log in logs]
-        if not self._write(start, end, before.hash, events):
+        found = len(logs)
+        if not self._write(start, end, before.hash, logs):
             return 0
         if end - start + 1 == self._width:
-            wanted = _EVENTS_WANTED * self._width // max(len(logs), 1)
+            wanted = _EVENTS_WANTED * self._width // max(found, 1)
             self._width = max(1, min(int(self._growth * self._width) + 1, wanted, _WIDEST_RANGE))
-        return len(events)
+        return found
 
     def _logs(self, start: int, end: int) -> list[PlacedLog]:
         addresses = sorted({handler.address for handler in self._handlers})
@@ -245,16 +269,24 @@ class Index:
         if not addresses:
             return []
         question = {"fromBlock": hex(start), "toBlock": hex(end), "address": addresses, "topics": [topics]}
-        answer = self._node.request("eth_getLogs", [question])
+        longest = _LONGEST_RANGE if end > start else None
+        answer = self._node.request("eth_getLogs", [question], longest=longest)
         if not isinstance(answer, list | tuple):
             self._node.lied("its answer to eth_getLogs is no list")
         if any(isinstance(part, Mapping) and part.get("removed") for part in answer):
             self._node.lied("it gives events that it says are removed")
-        logs = [self._node.placed_log(part) for part in answer]
-        if any(log.log.address not in addresses for log in logs):
-            self._node.lied("it gives events of contracts that it was not asked about")
-        # One contract's topic can be another's that nobody asked for.
-        return [log for log in logs if (log.log.address, (log.log.topics or (b"",))[0]) in self._types]
+        logs = []
+        # Each part is let go of as it is read: a whole block's events are not in memory twice.
+        parts = list(answer)[::-1]
+        del answer
+        while parts:
+            log = self._node.placed_log(parts.pop())
+            if log.log.address not in addresses:
+                self._node.lied("it gives events of contracts that it was not asked about")
+            # One contract's topic can be another's that nobody asked for.
+            if (log.log.address, (log.log.topics or (b"",))[0]) in self._types:
+                logs.append(log)
+        return logs
 
     def _check(self, logs: Sequence[PlacedLog], start: int, end: int, last: Header) -> None:
         """What can be told of a node that lies: events out of the range, twice, or of two blocks of one number."""
@@ -286,46 +318,38 @@ class Index:
             index=log.log.index,
         )
 
-    def _write(self, start: int, end: int, end_hash: HexStr, events: Sequence[Event]) -> bool:
-        """Writes a range, unless another process was faster."""
+    def _write(self, start: int, end: int, end_hash: HexStr, logs: list[PlacedLog]) -> bool:
+        """Writes a range, unless another process was faster; `logs` is used up."""
+        logs.reverse()
         with self._database.transaction():
             if self._next() != start:
                 return False
-            for event in events:
-                self._database.run(
-                    "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        *(event.block, event.index, event.block_hash, event.transaction),
-                        *(event.contract, event.name, json.dumps(to_json(dict(event.arguments)))),
-                    ),
-                )
-                for handler in self._handlers_of(event):
-                    self._add_rows(handler, event)
+            while logs:
+                self._add([logs.pop() for _ in range(min(_AT_A_TIME, len(logs)))])
             self._database.run("INSERT OR REPLACE INTO passed VALUES (?, ?)", (end, end_hash))
             self._database.run("DELETE FROM passed WHERE block < ?", (end - _REMEMBERED,))
             self._database.run("UPDATE position SET next = ?", (end + 1,))
         return True
 
-    def _handlers_of(self, event: Event) -> Iterator[Handler]:
-        for handler in self._handlers:
-            if (handler.contract, handler.event["name"]) == (event.contract, event.name):
-                yield handler
-
-    def _add_rows(self, handler: Handler, event: Event) -> None:
-        if handler.table is None or handler.rows is None:
-            return
-        columns = tuple(handler.table.columns)
-        marks = ", ".join("?" for _ in (*_OWN_COLUMNS, *columns))
-        for row in handler.rows(event):
-            if set(row) != set(columns):
-                raise _bad(handler, f"a row of it has the columns {sorted(row)}, and the table {sorted(columns)}")
-            values = [row[column] for column in columns]
-            if not all(_fits(value) for value in values):
-                raise _bad(handler, "a value of it is neither a text, bytes, an integer of 64 bits, nor None")
-            self._database.run(
-                f"INSERT INTO {handler.table.name} (block, log_index, {', '.join(columns)}) VALUES ({marks})",
-                (event.block, event.index, *values),
+    def _add(self, logs: Sequence[PlacedLog]) -> None:
+        """Some events and the rows that they become."""
+        kept: list[tuple[Value, ...]] = []
+        rows: dict[str, list[tuple[Value, ...]]] = {}
+        for log in logs:
+            event = self._event(log)
+            kept.append(
+                (
+                    *(event.block, event.index, self._kinds[event.contract, event.name]),
+                    *(bytes.fromhex(event.block_hash[2:]), bytes.fromhex(event.transaction[2:])),
+                    json.dumps(to_json(dict(event.arguments))),
+                )
             )
+            for handler, _ in self._types[log.log.address, log.log.topics[0]]:
+                if handler.table is not None:
+                    rows.setdefault(_insert_into(handler.table), []).extend(_rows_of(handler, event))
+        self._database.run_many("INSERT INTO logged VALUES (?, ?, ?, ?, ?, ?)", kept)
+        for statement, values in rows.items():
+            self._database.run_many(statement, values)
 
     # -- undoing -----------------------------------------------------------------------------------------------------
 
@@ -339,7 +363,7 @@ class Index:
         with self._database.transaction():
             if self._next() != start:
                 return 0
-            for table in ("events", "passed", *self._tables()):
+            for table in ("logged", "passed", *self._tables()):
                 self._database.run(f"DELETE FROM {table} WHERE block > ?", (last,))
             if good is not None:
                 self._database.run("INSERT OR REPLACE INTO passed VALUES (?, ?)", good)
@@ -353,9 +377,10 @@ class Index:
         """
         size = 64
         while rows := self._database.rows(
-            "SELECT block, hash FROM passed WHERE block < ? UNION SELECT block, block_hash FROM events WHERE block < ? "
-            "ORDER BY block DESC LIMIT ?",
-            (below, below, size),
+            "SELECT block, hash FROM passed WHERE block < ? UNION SELECT * FROM "
+            "(SELECT DISTINCT block, '0x' || lower(hex(block_hash)) FROM logged WHERE block < ? "
+            "ORDER BY block DESC LIMIT ?) ORDER BY block DESC LIMIT ?",
+            (below, below, size, size),
         ):
             known = [(int(row["block"]), HexStr(row["hash"])) for row in rows]
             if not self._is_gone(*known[-1]):
@@ -396,11 +421,14 @@ class Index:
         `where` names arguments and the values they must have (no structs or arrays); `settled` leaves out what is not
         at depth. Raises BadHandler for an argument that is none.
         """
+        kinds = [
+            number for (of, named), number in self._kinds.items() if contract in (None, of) and name in (None, named)
+        ]
+        if not kinds:
+            return
         wanted: list[tuple[str, Value]] = [("block >= ?", since)]
-        if contract is not None:
-            wanted.append(("contract = ?", contract))
-        if name is not None:
-            wanted.append(("name = ?", name))
+        if len(kinds) < len(self._kinds):
+            wanted.append((f"kind IN ({', '.join(map(str, kinds))})", None))
         if until is not None:
             wanted.append(("block <= ?", until))
         if settled:
@@ -411,23 +439,25 @@ class Index:
             wanted.append((f"json_extract(arguments, '$.{argument}') IS ?", to_json(value)))
         order = "DESC" if newest_first else "ASC"
         statement = (
-            f"SELECT * FROM events WHERE {' AND '.join(condition for condition, _ in wanted)} "
+            f"SELECT * FROM logged WHERE {' AND '.join(condition for condition, _ in wanted)} "
             f"ORDER BY block {order}, log_index {order} LIMIT ?"
         )
-        kinds = {(handler.contract, kind.name): kind for pairs in self._types.values() for handler, kind in pairs}
-        for row in self._database.each(statement, [*(value for _, value in wanted), -1 if limit is None else limit]):
-            kind = kinds[row["contract"], row["name"]]
+        values = [value for condition, value in wanted if "?" in condition]
+        named_by = {number: named for named, number in self._kinds.items()}
+        types = {(handler.contract, kind.name): kind for pairs in self._types.values() for handler, kind in pairs}
+        for row in self._database.each(statement, [*values, -1 if limit is None else limit]):
+            kind = types[named_by[row["kind"]]]
             kept = json.loads(row["arguments"])
             yield Event(
-                contract=row["contract"],
-                name=row["name"],
+                contract=named_by[row["kind"]][0],
+                name=kind.name,
                 arguments={
                     name_of(part, place): from_json(part, kept[name_of(part, place)])
                     for place, part in enumerate(kind.parameters)
                 },
                 block=row["block"],
-                block_hash=HexStr(row["block_hash"]),
-                transaction=HexStr(row["transaction_hash"]),
+                block_hash=HexStr("0x" + row["block_hash"].hex()),
+                transaction=HexStr("0x" + row["transaction_hash"].hex()),
                 index=row["log_index"],
             )
 
@@ -454,6 +484,8 @@ class Index:
                     self._database.run(f"DROP TABLE {row['name']}")
             for table in _OWN_TABLES:
                 self._database.run(f"DELETE FROM {table}")
+            for (contract, name), number in self._kinds.items():
+                self._database.run("INSERT INTO kinds VALUES (?, ?, ?)", (number, contract, name))
             for handler in self._handlers:
                 if handler.table is not None:
                     self._make(handler.table)
@@ -538,7 +570,7 @@ def _checked(handlers: Sequence[Handler]) -> dict[tuple[ChecksumAddress, bytes],
 
 
 def _check_table(handler: Handler, table: Table) -> None:
-    if not _NAME.fullmatch(table.name) or table.name in _OWN_TABLES or table.name.startswith("sqlite_"):
+    if not _NAME.fullmatch(table.name) or table.name in _OWN_NAMES or table.name.startswith("sqlite_"):
         raise _bad(handler, f"no table can be called {table.name[:40]!r}")
     for name, kind in table.columns.items():
         if not _NAME.fullmatch(name) or name in _OWN_COLUMNS or kind.removesuffix(" NOT NULL") not in _TYPES:
@@ -546,6 +578,25 @@ def _check_table(handler: Handler, table: Table) -> None:
     for group in table.indexes:
         if not group or not set(group) <= {*table.columns, *_OWN_COLUMNS}:
             raise _bad(handler, f"the table has no columns {group}")
+
+
+def _insert_into(table: Table) -> str:
+    columns = (*_OWN_COLUMNS, *table.columns)
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
+def _rows_of(handler: Handler, event: Event) -> Iterator[tuple[Value, ...]]:
+    """What an event becomes in its handler's table. Raises BadHandler."""
+    assert handler.table is not None
+    assert handler.rows is not None
+    columns = handler.table.columns
+    for row in handler.rows(event):
+        if row.keys() != columns.keys():
+            raise _bad(handler, f"a row of it has the columns {sorted(row)}, and the table {sorted(columns)}")
+        values = tuple(row[column] for column in columns)
+        if not all(_fits(value) for value in values):
+            raise _bad(handler, "a value of it is neither a text, bytes, an integer of 64 bits, nor None")
+        yield (event.block, event.index, *values)
 
 
 def _fits(value: object) -> bool:

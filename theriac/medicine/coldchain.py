@@ -12,7 +12,7 @@ import io
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal, InvalidOperation, localcontext
 from hmac import digest as hmac_digest
@@ -261,7 +261,7 @@ class Proof:
 
     index: int
     count: int
-    salt: bytes
+    salt: bytes = field(repr=False)
     siblings: tuple[bytes, ...]
 
     def root(self, reading: Reading) -> bytes:
@@ -284,7 +284,7 @@ class Log:
 
     logger: str
     readings: tuple[Reading, ...]
-    secret: bytes
+    secret: bytes = field(repr=False)
 
     @classmethod
     def of(cls, logger: str, readings: Iterable[Reading]) -> "Log":

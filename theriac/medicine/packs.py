@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from theriac.errors import BatchTooLarge, WrongPack
@@ -43,7 +43,7 @@ def _framed(text: str) -> bytes:
 class BatchKey:
     """The secret of a batch: whoever has it can tell what a commitment of this batch is about."""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
         if len(self.secret) != KEY_SIZE:

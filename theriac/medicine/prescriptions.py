@@ -11,7 +11,7 @@ import hmac
 import io
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -47,7 +47,7 @@ class Item:
     """Something that is prescribed: the FHIR MedicationRequest as its text, a salt, and how much may be given when."""
 
     request: str
-    salt: bytes
+    salt: bytes = field(repr=False)
     line: Line
 
     @classmethod
@@ -150,7 +150,7 @@ def _item(told: Mapping[str, Any]) -> Item:
 class Ticket:
     """The key of a prescription and the digest of its file. Whoever has it is the bearer."""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
     file: bytes
 
     def __repr__(self) -> str:

@@ -6,7 +6,7 @@ tomorrow, and evidence must not depend on that.
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -269,7 +269,7 @@ class PackProof:
     index: int
     lot: str
     expiry: date | None
-    salt: bytes
+    salt: bytes = field(repr=False)
     siblings: tuple[bytes, ...]
 
     @classmethod

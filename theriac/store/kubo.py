@@ -5,9 +5,12 @@ what is got is verified block by block.
 """
 
 import contextlib
+import hashlib
 import json
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
 from typing import BinaryIO
@@ -16,13 +19,28 @@ import ipfshttpclient  # type: ignore[import-untyped]
 from ipfshttpclient import exceptions, multipart
 from requests import ConnectTimeout, Response
 
-from theriac.errors import BadNodeAddress, NodeFailed, NodeUnreachable, NotStored, Tampered, Unavailable, WrongCid
+from theriac.errors import (
+    BadNodeAddress,
+    CutByProxy,
+    NodeFailed,
+    NodeFull,
+    NodeUnreachable,
+    NotStored,
+    Tampered,
+    Unavailable,
+    WrongCid,
+)
 from theriac.store.blocks import Blocks
 from theriac.store.cid import CHUNK_BYTES, MAX_LINKS, Cid, Tree
 
 _PIECE_BYTES = 64 << 10
-_NOT_PINNED = "not pinned"
+_NOT_PINNED = ("not pinned", "not part of the pinset")
 _NOT_FOUND = "not found"
+_PROXY = "ipfs-cluster/"
+_EMPTY = Cid.raw(hashlib.sha256().digest())
+_NO_ROOM = ("no space left on device", "disk quota exceeded")
+_CORRUPT = re.compile(r"block (\w+) was corrupt(.*)")
+_HEALED = ", healed"
 
 _ANSWER_BYTES = 4 << 10
 
@@ -47,7 +65,18 @@ _IMPORT = {
 }
 """`unixfs-v1-2025`, one file, kept and pinned, and its digest told to nobody."""
 
+_THROUGH_PROXY = {"local": "true"}
+"""Has Cluster's proxy keep a file at its own node, which it else may leave out. A node takes the word otherwise."""
+
 _PIN = {"recursive": "true", "progress": "true", "fast-provide-root": "false", "fast-provide-dag": "false"}
+
+
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """The blocks that had rotted at a node, and those of them that no peer gave back."""
+
+    rotten: tuple[str, ...]
+    lost: tuple[str, ...]
 
 
 class KuboStore(Blocks):
@@ -55,12 +84,16 @@ class KuboStore(Blocks):
 
     `timeout` bounds each silence of the node, not the whole of a long answer. Raises BadNodeAddress. Nothing is sent
     before the first call. One thread at a time; close it, or use it in a `with`.
+
+    The proxy of an IPFS Cluster peer will do for files of up to 174 MiB, which is where it begins to cut otherwise:
+    what is put or pinned is then pinned in the Cluster, and an unpin reaches all its nodes.
     """
 
     def __init__(self, address: str, *, timeout: timedelta = timedelta(seconds=30)) -> None:
         self._address = address
         self._timeout = timeout
         self._closed = False
+        self._proxied: bool | None = None
         try:
             # Not connect(): it warns of every node younger than the client, and calls before anything was asked.
             self._client = ipfshttpclient.Client(
@@ -75,7 +108,7 @@ class KuboStore(Blocks):
         # The client still sets an option that urllib3 warns of at every call.
         for adapter in session.adapters.values():
             adapter.poolmanager.connection_pool_kw.pop("strict", None)
-        session.hooks["response"].append(_refuse_errors)
+        session.hooks["response"] += [self._notice_proxy, _refuse_errors]
 
     @property
     def place(self) -> str:
@@ -95,13 +128,15 @@ class KuboStore(Blocks):
     def put(self, stream: BinaryIO) -> Cid:
         """Store what is left of `stream` at the node, in constant memory, and pin it there.
 
-        Raises WrongCid where the node reports another identifier than the bytes have, NodeUnreachable, NodeFailed, and
-        whatever `stream` raises; what the node took by then is not pinned and goes with its next collection.
+        Raises WrongCid where the node reports another identifier than the bytes have, NodeUnreachable, NodeFailed,
+        NodeFull, CutByProxy, and whatever `stream` raises; what the node took by then is not pinned and goes with its
+        next collection.
         """
+        options = _IMPORT | _THROUGH_PROXY if self._is_proxy() else _IMPORT
         source = _Source(stream)
         body, headers = multipart.stream_files(source, chunk_size=CHUNK_BYTES)
         try:
-            with self._call("add", options=_IMPORT, body=body, headers=headers) as pieces:
+            with self._call("add", options=options, body=body, headers=headers) as pieces:
                 reported = [str(answer.get("Hash")) for answer in _answers(pieces)]
         except Unavailable:
             if source.error is None:
@@ -115,7 +150,10 @@ class KuboStore(Blocks):
         if not reported:
             raise NodeFailed(address=self._address, answer="nothing")
         if reported != [str(computed)]:
-            raise WrongCid(address=self._address, reported=_plain(reported[0]), computed=str(computed))
+            if self._proxied:
+                self._holds_true("pin/rm", reported[0], {"recursive": "true"}, unless=_NOT_PINNED)
+                raise CutByProxy(address=self._address, size=source.size)
+            raise WrongCid(address=self._address, reported=plain(reported[0]), computed=str(computed))
         return computed
 
     def pin(self, cid: Cid) -> None:
@@ -130,20 +168,60 @@ class KuboStore(Blocks):
         with self._call("pin/add", cid, options=_PIN) as pieces:
             if not self._comes_to_pin(_answers(pieces)):
                 raise NotStored(cid=str(cid), store=self._address)
+        if self._proxied:
+            self._fetch_all(cid)
+
+    def _fetch_all(self, cid: Cid) -> None:
+        """A proxy answers before anything was fetched, so what cannot be had is found out here, and unpinned."""
+        try:
+            for part in self.tree(cid):
+                self.verified(part)
+        except NotStored:
+            self.unpin(cid)
+            raise
 
     def unpin(self, cid: Cid) -> None:
         """Let the node's next collection remove what only the file `cid` needs. A file that is not pinned stays so."""
-        self._holds_true("pin/rm", cid, {"recursive": "true"}, unless=_NOT_PINNED)
+        self._holds_true("pin/rm", str(cid), {"recursive": "true"}, unless=_NOT_PINNED)
 
     def has(self, cid: Cid) -> bool:
         """Whether the node itself has all blocks of the file `cid`; its peers are not asked."""
-        if self._holds_true("pin/ls", cid, {"type": "recursive"}, unless=_NOT_PINNED):
+        pinned = self._holds_true("pin/ls", str(cid), {"type": "recursive"}, unless=_NOT_PINNED)
+        # A proxy tells what its Cluster pins, wherever that is.
+        if pinned and not self._proxied:
             return True
         here = _NoPeers(self)
         try:
             return all(here.holds(part) for part in here.tree(cid))
         except (NotStored, Tampered):
             return False
+
+    def pinned(self) -> Iterator[str]:
+        """What the node pins, as it writes identifiers."""
+        with self._call("pin/ls", options={"type": "recursive", "stream": "true"}) as pieces:
+            for answer in _answers(pieces):
+                yield str(answer.get("Cid"))
+
+    def identity(self) -> str:
+        """The node's name among its peers."""
+        with self._call("id", options={}) as pieces:
+            [answer] = _answers(pieces)
+        return plain(str(answer.get("ID")))
+
+    def heal(self) -> Healed:
+        """Reads every block that the node has, and fetches those that rotted from its peers.
+
+        Putting a file again does not do that: a node keeps the bytes it has. A block that no peer gives is removed.
+        """
+        rotten, lost = [], []
+        with self._call("repo/verify", options={"heal": "true", "heal-timeout": self._half_patience()}) as pieces:
+            for answer in _answers(pieces):
+                found = _CORRUPT.match(str(answer.get("Msg")))
+                if found:
+                    rotten.append(found[1])
+                    if _HEALED not in found[2]:
+                        lost.append(found[1])
+        return Healed(tuple(rotten), tuple(lost))
 
     def fetch(self, cid: Cid, *, limit: int) -> bytes:
         return self._fetch(cid, limit=limit, offline="false")
@@ -157,14 +235,14 @@ class KuboStore(Blocks):
                     break
         return bytes(block[: limit + 1])
 
-    def _holds_true(self, command: str, cid: Cid, options: Mapping[str, str], *, unless: str) -> bool:
-        """Give the command; whether the node does it, or says that it cannot because of `unless`."""
+    def _holds_true(self, command: str, cid: str, options: Mapping[str, str], *, unless: tuple[str, ...]) -> bool:
+        """Give the command; whether the node does it, or says that it cannot because of one of `unless`."""
         try:
-            with self._call(command, options={**options, "arg": str(cid)}) as pieces:
+            with self._call(command, options={**options, "arg": cid}) as pieces:
                 for _ in _answers(pieces):
                     pass
         except NodeFailed as refused:
-            if unless not in refused.answer:
+            if not any(reason in refused.answer for reason in unless):
                 raise
             return False
         return True
@@ -181,6 +259,20 @@ class KuboStore(Blocks):
             if time.monotonic() > deadline:
                 return False
         return False
+
+    def _half_patience(self) -> str:
+        # The node is silent while it waits for its peers.
+        return f"{self._timeout.total_seconds() / 2:g}s"
+
+    def _is_proxy(self) -> bool:
+        """Whether a Cluster's proxy answers: it says so at the commands that it does itself."""
+        if self._proxied is None:
+            with contextlib.suppress(NodeFailed):
+                self._holds_true("pin/ls", str(_EMPTY), {"type": "recursive"}, unless=_NOT_PINNED)
+        return bool(self._proxied)
+
+    def _notice_proxy(self, response: Response, *_: object, **__: object) -> None:
+        self._proxied = self._proxied or response.headers.get("Server", "").startswith(_PROXY)
 
     # -- the wire ----------------------------------------------------------------------------------------------------
 
@@ -230,12 +322,14 @@ class KuboStore(Blocks):
             fault = f"silent for {self._timeout.total_seconds():g} s"
             raise NodeUnreachable(address=self._address, fault=fault) from error
         except _NodeAnswered as error:
-            answer = _plain(str(error))
+            if any(reason in str(error) for reason in _NO_ROOM):
+                raise NodeFull(address=self._address) from None
+            answer = plain(str(error))
             if cid is not None and _NOT_FOUND in answer:
                 raise NotStored(cid=str(cid), store=self._address) from None
             raise NodeFailed(address=self._address, answer=answer) from None
         except (exceptions.Error, OSError) as error:
-            raise NodeUnreachable(address=self._address, fault=_fault(error)) from error
+            raise NodeUnreachable(address=self._address, fault=fault_of(error)) from error
 
 
 class _NodeAnswered(Exception):
@@ -297,7 +391,7 @@ class _NoPeers(Blocks):
         return self._store._fetch(cid, limit=limit, offline="true")
 
     def holds(self, cid: Cid) -> bool:
-        return self._store._holds_true("block/stat", cid, {"offline": "true"}, unless=_NOT_FOUND)
+        return self._store._holds_true("block/stat", str(cid), {"offline": "true"}, unless=(_NOT_FOUND,))
 
 
 class _Source:
@@ -309,24 +403,26 @@ class _Source:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self.tree = Tree(keep=lambda block: None)
+        self.size = 0
         self.error: Exception | None = None
 
     def read(self, count: int) -> bytes:
         try:
             content = self._stream.read(count)
             self.tree.write(content)
+            self.size += len(content)
         except Exception as error:
             self.error = error
             raise
         return content
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A node's own words, fit for one line: printable, and at most 200 letters."""
     return "".join(letter if letter.isprintable() else " " for letter in text[:200])
 
 
-def _fault(error: BaseException) -> str:
+def fault_of(error: BaseException) -> str:
     """The operating system's word below an error of the HTTP libraries, or else the error's kind."""
     below: BaseException | None = error
     while below is not None:

@@ -72,6 +72,7 @@ def test_carry__two_acts_in_one(grants, keys, carrier, call, publication, revoca
     ]
 
 
+# property T1
 def test_carry__one_that_fails_stops_all(keys, carrier, call, publication, revocation, patient, relayer):
     stale = replace(publication, version=9)
 
@@ -112,6 +113,7 @@ def test_carry__an_answer_that_is_long_costs_the_target_only(carrier, emitter, r
 # -- carryEach -------------------------------------------------------------------------------------------------------
 
 
+# properties T1, T2
 def test_carry_each__one_that_fails_leaves_the_others(keys, carrier, emitter, call, publication, patient, relayer):
     stale = replace(publication, version=9)
     groups = [
@@ -143,6 +145,7 @@ def test_carry_each__to_an_account_without_code(carrier, stranger, relayer):
     assert receipt.events == [carrier.GroupFailed(0, reason(carrier.NoCode, stranger.address))]
 
 
+# property T2
 def test_carry_each__a_target_that_burns_gas_takes_its_groups_only(carrier, emitter, relayer):
     burner = ape.project.GasBurningWallet.deploy(sender=relayer)
     groups = [(100_000, [(burner.address, b"")]), (0, [note(emitter, "after")])]
@@ -181,6 +184,7 @@ def test_carry_each__with_less_gas_than_a_group_asks_for(carrier, emitter, relay
         carrier.carryEach.call([(0, [note(emitter, "first")]), (2**40, [note(emitter, "second")])], sender=relayer)
 
 
+# property T2
 @pytest.mark.parametrize("length", [0, 20_000], ids=["a short call", "a long call"])
 def test_carry_each__a_group_has_the_gas_it_asks_for_or_is_not_tried(carrier, relayer, length):
     """Whoever sends it cannot choose an amount with which the group is tried and has less."""
@@ -207,12 +211,14 @@ def test_carry_each__a_group_has_the_gas_it_asks_for_or_is_not_tried(carrier, re
 # -- it has no rights ------------------------------------------------------------------------------------------------
 
 
+# property T3
 @pytest.mark.parametrize("name", ["board", "hospital", "doctor", "patient"])
 def test_carry_group__by_another_than_itself(carrier, people, name):
     with refused(carrier.OnlySelf, sender=people[name]):
         carrier.carryGroup.call([], sender=people[name])
 
 
+# property T3
 def test_carry__acts_as_the_carrier_and_not_as_who_sent_it(
     keys, grants, letters, consortium, carrier, patient, doctor, board, hospital
 ):

@@ -48,6 +48,7 @@ def test_offer_board__to_nobody_takes_the_offer_back(consortium, board, stranger
         consortium.acceptBoard.call(sender=stranger)
 
 
+# property B7
 def test_accept_board__changes_who_decides(consortium, board, newcomer):
     consortium.offerBoard(newcomer, sender=board)
 

@@ -88,11 +88,13 @@ def test_admit__as_something_that_does_not_exist(consortium, board, newcomer, cl
         consortium.admit.call(newcomer, roles, 1, clock.day(1), sender=board)
 
 
+# property B3
 def test_admit__an_account_that_acts_for_a_member(consortium, board, clinic, members, clock):
     with refused(consortium.AlreadyAffiliated, account=clinic, member=members.clinic):
         consortium.admit.call(clinic, Role.MAKER, 1, clock.day(1), sender=board)
 
 
+# properties B5, B6
 def test_admit__again_after_the_removal(consortium, board, clinic, members, clock):
     consortium.remove(members.clinic, 0, sender=board)
     consortium.leave(sender=clinic)
@@ -201,6 +203,7 @@ ACTS = (
 )
 
 
+# property B5
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.function)
 @pytest.mark.parametrize("status", Status, ids=lambda status: status.name.lower())
 def test_statuses__every_act_in_every_status(consortium, board, pharmacy, people, act, status):
@@ -248,6 +251,7 @@ def test_replace_account__leaves_the_staff_and_takes_the_former_accounts_powers(
         consortium.replaceAccount.call(members.hospital, hospital, sender=hospital)
 
 
+# property B2
 def test_replace_account__of_a_suspended_member_gives_no_standing(consortium, board, hospital, newcomer, members):
     consortium.suspend(members.hospital, 0, sender=board)
 

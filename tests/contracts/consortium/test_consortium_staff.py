@@ -39,6 +39,7 @@ def test_join__in_every_role_of_the_licence(world, consortium, offer, sign, newc
     assert consortium.affiliationOf(newcomer) == (members.hospital, LICENCES["hospital"], 1)
 
 
+# properties B3, B4
 def test_join__refuses_in_the_order_of_its_checks(
     world, consortium, board, offer, sign, newcomer, doctor, stranger, hospital, members, clock
 ):
@@ -95,6 +96,7 @@ def test_join__a_member_whose_licence_ran_out(world, consortium, offer, sign, ne
         world.try_sending(offer, sign(offer, by=newcomer), sender=hospital)
 
 
+# property B4
 @pytest.mark.parametrize("roles", [Role.MAKER, Role.CLINICIAN | Role.INSURER], ids=str)
 def test_join__beyond_the_licence(world, consortium, offer, sign, newcomer, hospital, roles):
     offer = replace(offer, roles=roles)
@@ -110,6 +112,7 @@ def test_join__as_something_else_than_was_signed(world, consortium, offer, sign,
         world.try_sending(replace(offer, roles=Role.CLINICIAN | Role.GATEWAY), signature, sender=hospital)
 
 
+# property B4
 def test_join__another_member_than_was_signed(world, consortium, offer, sign, newcomer, clinic, members):
     signature = sign(offer, by=newcomer)
 
@@ -154,6 +157,7 @@ def test_join__with_a_signature_that_was_used(world, consortium, offer, sign, ne
         world.try_sending(offer, signature, sender=hospital)
 
 
+# property B3
 def test_join__another_member_after_leaving(world, consortium, sign, doctor, clinic, members, clock):
     consortium.leave(sender=doctor)
     offer = Join(doctor.address, members.clinic, Role.CLINICIAN, nonce=2, deadline=clock.soon())
@@ -220,6 +224,7 @@ def test_leave__ends_the_place(consortium, way, notice, doctor, members):
     assert consortium.standing(doctor, Role.CLINICIAN) == 0
 
 
+# property B4
 def test_leave__while_the_member_is_suspended(consortium, way, notice, board, doctor, members):
     consortium.suspend(members.hospital, 0, sender=board)
 
@@ -349,6 +354,7 @@ def test_set_operator__zero_takes_it_back(consortium, carrier, hospital, members
     assert consortium.operatorOf(members.hospital, carrier) == 0
 
 
+# property B8
 def test_set_operator__refuses_in_the_order_of_its_checks(consortium, stranger, doctor, hospital, members):
     with refused(consortium.NotTheMember, sender=stranger, member=0, account=ZERO):
         consortium.setOperator.call(doctor, 1, sender=stranger)
@@ -358,6 +364,7 @@ def test_set_operator__refuses_in_the_order_of_its_checks(consortium, stranger, 
         consortium.setOperator.call(doctor, 1, sender=hospital)
 
 
+# property B8
 def test_set_operator__a_key_that_borrows_code(consortium, carrier, newcomer, relayer, hospital):
     borrow_code(newcomer, carrier, payer=relayer)
 

@@ -18,6 +18,7 @@ STAFF_OF_A_LARGE_HOSPITAL = 3_000
 # -- roles -----------------------------------------------------------------------------------------------------------
 
 
+# property B1
 def test_standing__each_role_of_each_person(consortium, questions, people):
     who_acts = {name: (number, LICENCES[name]) for number, name in enumerate(LICENCES, start=1)}
     expected = {
@@ -50,6 +51,7 @@ def test_standing__of_nobody_and_of_a_stranger(consortium, stranger):
 # -- the loss of it --------------------------------------------------------------------------------------------------
 
 
+# property B2
 @pytest.mark.parametrize("act", ["suspend", "remove"])
 def test_standing__of_a_member_out_of_standing(consortium, board, people, members, act):
     getattr(consortium, act)(members.hospital, 0, sender=board)
@@ -60,6 +62,7 @@ def test_standing__of_a_member_out_of_standing(consortium, board, people, member
     assert consortium.standing(people["colleague"], Role.CLINICIAN) == members.clinic
 
 
+# property B1
 def test_standing__to_the_last_second_of_the_licence(consortium, world, doctor, members, clock):
     clock.travel(to=world.licence_expiry - 1)
     assert consortium.standing(doctor, Role.CLINICIAN) == members.hospital
@@ -70,6 +73,7 @@ def test_standing__to_the_last_second_of_the_licence(consortium, world, doctor, 
     assert not consortium.inStanding(members.hospital)
 
 
+# property B1
 def test_standing__after_a_renewal_with_fewer_roles(consortium, board, doctor, technician, members, world):
     consortium.renew(members.hospital, Role.LABORATORY, 1, world.licence_expiry, sender=board)
 
@@ -84,6 +88,7 @@ def test_standing__after_a_renewal_with_more_roles(consortium, board, doctor, ho
     assert consortium.standing(hospital, Role.INSURER) == members.hospital
 
 
+# property B1
 def test_standing__of_who_was_dismissed(consortium, hospital, doctor, nurse, members):
     consortium.dismiss(doctor, sender=hospital)
 
@@ -134,6 +139,7 @@ def chain_of_many():
         yield chain
 
 
+# property B2
 def test_suspend__three_thousand_lose_their_standing_in_one_transaction(chain_of_many):
     chain, hospital, clinic = chain_of_many, person("hospital"), person("clinic")
     consortium, questions = Contracts.deploy(chain).consortium, chain.deploy("Questions")

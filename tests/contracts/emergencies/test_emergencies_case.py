@@ -50,6 +50,7 @@ def test_open__while_the_latest_waits_for_its_review(emergencies, published, ope
         emergencies.open.call(published, 1, CANNOT_BE_ASKED, WORDS, sender=doctor)
 
 
+# property E10
 def test_open__once_the_latest_has_lapsed(emergencies, published, opened, doctor, clock):
     clock.travel(to=emergencies.caseOf(opened).opened + LAPSE)
 
@@ -94,6 +95,7 @@ def test_release__tells_and_counts(emergencies, opened, keeper):
     assert (emergencies.caseOf(opened).releases, emergencies.isReleased(opened, 5)) == (1, True)
 
 
+# property E7
 def test_release__refuses_in_the_order_of_its_checks(
     emergencies, keys, consortium, board, published, opened, keeper, stranger, clock
 ):
@@ -120,6 +122,7 @@ def test_release__refuses_in_the_order_of_its_checks(
         call(opened, SHARE, sender=keeper)
 
 
+# property E6
 def test_release__twice(emergencies, opened, keeper):
     emergencies.release(opened, SHARE, sender=keeper)
 
@@ -143,6 +146,7 @@ def test_withdraw__frees_the_clinician(emergencies, published, opened, doctor):
     emergencies.open(published, 1, CANNOT_BE_ASKED, WORDS, sender=doctor)
 
 
+# property E9
 def test_withdraw__refuses_in_the_order_of_its_checks(emergencies, opened, doctor, colleague, patient, keeper):
     with refused(emergencies.NotTheClinician, sender=colleague, clinician=doctor):
         emergencies.withdraw.call(opened, sender=colleague)

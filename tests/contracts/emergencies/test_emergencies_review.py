@@ -55,6 +55,7 @@ def test_review__by_the_patient__long_after_it_lapsed(emergencies, opened, patie
     assert emergencies.conductOf(doctor).barredUntil == until
 
 
+# property E9
 def test_review__by_an_auditor__after_the_patients_days(emergencies, opened, auditor, doctor, clock):
     opens = emergencies.caseOf(opened).opened + PATIENTS_OWN
     clock.travel(to=opens - 1)
@@ -68,6 +69,7 @@ def test_review__by_an_auditor__after_the_patients_days(emergencies, opened, aud
     assert receipt.events == [expected]
 
 
+# property E9
 def test_review__by_an_auditor_of_the_same_member(emergencies, opened, house_auditor, clock):
     clock.travel(to=clock.day(5))
 
@@ -75,6 +77,7 @@ def test_review__by_an_auditor_of_the_same_member(emergencies, opened, house_aud
         emergencies.review.call(opened, JUSTIFIED, 0, sender=house_auditor)
 
 
+# property E9
 def test_review__by_who_may_not(emergencies, opened, doctor, hospital, stranger, auditor, clock):
     clock.travel(to=clock.day(5))
 
@@ -115,6 +118,7 @@ def test_review__a_bar_that_cannot_be(emergencies, opened, patient, auditor, clo
         emergencies.review.call(opened, SANCTIONED, latest + 1, sender=auditor)
 
 
+# property E9
 def test_review__twice(emergencies, opened, patient, bar):
     emergencies.review(opened, JUSTIFIED, 0, sender=patient)
 

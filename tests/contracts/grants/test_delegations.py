@@ -166,6 +166,7 @@ def test_grant__what_a_delegate_signed_for_grants_itself(world, grants, sign, de
         world.try_sending(grant, sign(delegated(grant), by=delegate), sender=delegate)
 
 
+# property G6
 @pytest.mark.parametrize("beyond", ["a class", "a purpose", "the right to refer", "time"])
 def test_grant__beyond_the_mandate(grants, delegations, delegate, patient, doctor, clock, beyond):
     changes = {
@@ -191,6 +192,7 @@ def test_grant__under_another_number(delegations, delegate, patient, doctor, clo
         delegations.grant.call(a_grant(patient, doctor, clock, by=by).terms(), sender=delegate)
 
 
+# property G7
 def test_grant__in_the_place_of_what_the_patient_granted(grants, give, delegations, delegate, patient, doctor, clock):
     give(patient, doctor, start=0)
 
@@ -240,6 +242,7 @@ def test_grant__while_a_recovery_is_pending(
     delegations.revoke(patient, doctor, TREAT.number, sender=delegate)
 
 
+# property G6
 def test_delegate__appoints_nobody_and_refers_nothing(grants, delegations, granted, delegate, patient, nurse, clock):
     with refused(delegations.NotTheController, sender=delegate, controller=patient):
         delegations.appoint.call(appointment(patient, nurse, clock, by=8).terms(), sender=delegate)
@@ -339,6 +342,7 @@ def test_quorum__enough_of_it(world, grants, quorum, patient, doctor, relayer, c
     assert explained(grants, grant) == Refusal.NONE
 
 
+# property G8
 @pytest.mark.parametrize("fault", ["one", "one twice", "another salt", "another list", "a stranger", "not ascending"])
 def test_quorum__not_enough_of_it(world, delegations, quorum, patient, doctor, relayer, clock, fault):
     grant = delegated(a_grant(patient, doctor, clock, by=DELEGATE))
@@ -371,6 +375,7 @@ def grants_holder(quorum, fault, patient):
     return Quorum(patient.address, b"\x05" * 32, tuple(key.address for key in KEYS), 2).holder
 
 
+# property G8
 def test_quorum__a_member_alone(world, delegations, quorum, patient, doctor, relayer, clock):
     grant = delegated(a_grant(patient, doctor, clock, by=DELEGATE))
     [signature] = signed_by(world, grant, KEYS[0]).values()
@@ -387,6 +392,7 @@ def test_quorum__what_is_no_proof(world, quorum, patient, doctor, relayer, clock
         world.try_sending(grant, proof, sender=relayer)
 
 
+# property G11
 def test_quorum__of_another_pseudonym(quorum, sibling):
     # given the same group and salt under another pseudonym
     other = replace(quorum, pseudonym=sibling.address)

@@ -42,6 +42,7 @@ def explained(grants):
 # -- windows ---------------------------------------------------------------------------------------------------------
 
 
+# property H1
 @pytest.mark.parametrize("to", ["a person", "a member"])
 def test_allowed__from_the_first_to_the_last_second(explained, give, patient, doctor, members, clock, to):
     start, expiry = clock.hour(2), clock.hour(5)
@@ -73,6 +74,7 @@ def test_allowed__to_the_last_second_of_a_narrowed_grant(explained, grants, give
 # -- classes ---------------------------------------------------------------------------------------------------------
 
 
+# property H1
 @pytest.mark.parametrize(
     ("granted", "asked", "refusal"),
     [
@@ -106,6 +108,7 @@ def test_allowed__after_narrowing(explained, grants, give, patient, doctor, cloc
     assert explained(patient, doctor, LABORATORY) == Refusal.OUT_OF_SCOPE
 
 
+# property H2
 def test_allowed__two_grants_do_not_add_up(explained, give, patient, doctor, members):
     """The reader's grant and its member's each cover a class; a question for both is answered by neither."""
     give(patient, doctor, start=0, scope=ALLERGIES)
@@ -119,6 +122,7 @@ def test_allowed__two_grants_do_not_add_up(explained, give, patient, doctor, mem
 # -- purposes and roles ----------------------------------------------------------------------------------------------
 
 
+# property H1
 @pytest.mark.parametrize("purpose", PURPOSES, ids=lambda purpose: purpose.code)
 def test_allowed__each_purpose_asks_for_its_role(grants, questions, give, people, patient, purpose):
     """Everyone is granted; only who holds the role reads, and everyone for what a patient asks for herself."""
@@ -141,6 +145,7 @@ def test_allowed__each_purpose_asks_for_its_role(grants, questions, give, people
     }
 
 
+# property H1
 def test_allowed__for_another_purpose(explained, give, patient, doctor):
     give(patient, doctor, start=0)
 
@@ -223,6 +228,7 @@ def test_allowed__the_patient_herself_needs_no_grant_and_has_none(explained, pat
 # -- standing that is lost -------------------------------------------------------------------------------------------
 
 
+# property H1
 @pytest.mark.parametrize("to", ["a person", "a member"])
 @pytest.mark.parametrize(
     "loss", ["suspended", "removed", "expired", "dismissed", "left", "fewer roles", "account replaced"]

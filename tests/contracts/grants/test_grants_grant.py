@@ -53,6 +53,7 @@ def test_grant__replaces_the_grant_before(grants, give, way, patient, doctor, cl
     assert grants.grantOf(patient, doctor, TREAT.number) == (KNOWN, 0, clock.day(60), 2, 0, 0, 0)
 
 
+# property H6
 def test_grant__leaves_other_readers_and_other_pseudonyms(grants, give, patient, sibling, doctor, nurse):
     give(patient, doctor)
 

@@ -219,6 +219,7 @@ class Life:
             happened = True
         except ContractLogicError:
             happened = False
+        # property G12
         # A refused one is no block: time stands.
         assert happened == expected, (act, arguments)
         if not happened:
@@ -238,15 +239,16 @@ class Life:
             for reader, scope in questions
         ]
         answers = dict(zip(questions, map(bool, ask(self.world.questions, grants, asked)), strict=True))
+        # property G12
         assert answers == {(reader, scope): model.allowed(reader, scope, now) for reader, scope in questions}
         for grantee, given in model.grants.items():
             if not model.lives(grantee, given, now) or not given.by:
                 continue
-            # property G1: no grant outlives what it was given under
+            # property G1
             assert given.expiry <= given.under.expiry
-            # property G2: nothing is wider
+            # property G2
             assert not given.under.scope or given.by in (1, 2) or not given.scope & ~given.under.scope
-            # property G3: nothing is two hops away
+            # property G3
             assert not given.referrer or not given.under.referrer
             assert not given.referrer or not given.scope & REFERRAL
 

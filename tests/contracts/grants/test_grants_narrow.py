@@ -60,6 +60,7 @@ def test_narrow__keeps_the_parent(grants, give, way, patient, doctor, stranger, 
     assert (kept.by, kept.generation) == (7, 1)
 
 
+# property H10
 def test_narrow__a_signature_to_grant_dies_with_it(world, grants, give, sign, patient, doctor, relayer, clock):
     give(patient, doctor)
     in_flight = a_grant(patient, doctor, clock, scope=KNOWN, nonce=1)

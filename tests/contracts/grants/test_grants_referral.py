@@ -56,6 +56,7 @@ def test_refer__by_a_clinician_of_the_member_that_was_granted(grants, give, pati
     assert grants.allowed(patient, colleague, LABORATORY, TREAT.number)
 
 
+# property G5
 @pytest.mark.parametrize("who", ["patient", "stranger", "technician", "clerk", "colleague", "nurse", "adjuster"])
 def test_refer__by_somebody_else(grants, referable, people, patient, doctor, clock, who, members):
     terms = a_grant(patient, members.clinic, clock, start=0, scope=LABORATORY)
@@ -74,6 +75,7 @@ def test_refer__for_the_member_by_who_is_no_clinician_of_it(grants, give, people
         grants.refer.call(terms.terms(), from_, sender=people[who])
 
 
+# property G5
 def test_refer__by_who_lost_its_standing(
     grants, consortium, referable, board, patient, doctor, colleague, members, clock
 ):
@@ -103,6 +105,7 @@ def test_refer__longer_or_again(grants, referable, patient, doctor, colleague, c
             grants.refer.call(terms.terms(), doctor, sender=doctor)
 
 
+# property G5
 def test_refer__what_was_not_marked_for_it(grants, give, patient, doctor, colleague, clock):
     give(patient, doctor, start=0, scope=LABORATORY)
 
@@ -158,6 +161,7 @@ def test_refer__while_a_recovery_is_pending(grants, keys, referable, patient, re
 # -- in whose place --------------------------------------------------------------------------------------------------
 
 
+# property G7
 def test_refer__in_the_place_of_what_the_patient_granted(grants, give, referable, patient, doctor, colleague, clock):
     give(patient, colleague, start=0)
 
@@ -165,6 +169,7 @@ def test_refer__in_the_place_of_what_the_patient_granted(grants, give, referable
         grants.refer.call(a_grant(patient, colleague, clock, scope=LABORATORY).terms(), doctor, sender=doctor)
 
 
+# property G7
 def test_refer__again_after_the_patient_revoked_it(grants, referred, patient, doctor, colleague):
     grants.revoke(patient, colleague, TREAT.number, sender=patient)
     assert explained(grants, referred) == Refusal.NO_GRANT
@@ -173,6 +178,7 @@ def test_refer__again_after_the_patient_revoked_it(grants, referred, patient, do
         grants.refer.call(referred.terms(), doctor, sender=doctor)
 
 
+# property G7
 def test_refer__in_the_place_of_anothers_referral(grants, give, referred, patient, nurse, colleague, clock):
     give(patient, nurse, start=0, scope=LABORATORY | REFERRAL)
 
@@ -191,6 +197,7 @@ def test_refer__again_by_the_same__replaces_it(grants, referred, patient, doctor
 # -- what ends it ----------------------------------------------------------------------------------------------------
 
 
+# property G4
 @pytest.mark.parametrize(
     "change", ["revoked", "narrowed", "replaced by the same", "expired", "era raised", "withdrawn", "revoked alone"]
 )

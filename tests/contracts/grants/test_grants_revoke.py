@@ -38,6 +38,7 @@ def test_revoke__a_member(grants, give, way, patient, doctor, members, clock):
     assert not grants.allowed(patient, doctor, grant.scope, TREAT.number)
 
 
+# property H6
 def test_revoke__leaves_other_purposes_and_readers(grants, give, way, patient, doctor, nurse, clock):
     grant = give(patient, doctor, start=0)
     give(patient, nurse, start=0)
@@ -49,6 +50,7 @@ def test_revoke__leaves_other_purposes_and_readers(grants, give, way, patient, d
     assert grants.allowed(patient, doctor, grant.scope, PURPOSES[1].number)
 
 
+# property H10
 @pytest.mark.parametrize("nonce", [0, 1])
 def test_revoke__kills_a_signature_in_flight(world, grants, give, way, sign, patient, doctor, relayer, clock, nonce):
     """Also where nothing was ever granted: the patient thought better of it before the relayer sent."""

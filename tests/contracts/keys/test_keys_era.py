@@ -34,6 +34,7 @@ def end(patient, clock):
     return RevokeEverything(patient.address, era=0, deadline=clock.soon())
 
 
+# property K3
 def test_raise_era__counts_up_and_takes_the_publisher(keys, way, end, patient, publisher):
     keys.setPublisher(patient, publisher, sender=patient)
 
@@ -56,6 +57,7 @@ def test_raise_era__keeps_version_and_digest(keys, way, end, patient):
     assert keys.digestOf(patient) == digest("bundle")
 
 
+# properties K3, K7
 def test_raise_era__voids_every_grant(keys, grants, way, end, patient, sibling, doctor, stranger, members, clock):
     start, expiry = clock.start, clock.day(30)
     for reader, purpose in ((doctor.address, 1), (f"0x{members.hospital:040x}", 1), (stranger.address, 10)):
@@ -127,6 +129,7 @@ def every_message(patient, doctor, publisher, new_phone, clock):
     ]
 
 
+# property K3
 def test_raise_era__voids_every_signature(world, keys, sign, people, patient, relayer, clock):
     messages = every_message(patient, people["doctor"], people["publisher"], people["new_phone"], clock)
     signatures = [

@@ -29,6 +29,7 @@ def hand_over(world, sign, relayer):
     return hand_over
 
 
+# property K4
 def test_hand_over__gives_the_pseudonym_to_the_new_wallet(keys, hand_over, move, patient, new_phone, publisher):
     receipt = hand_over(move, patient, new_phone)
 
@@ -84,6 +85,7 @@ def test_hand_over__replaces_the_publisher(keys, hand_over, move, patient, new_p
         keys.publish.call(patient, 1, digest("bundle"), sender=stranger)
 
 
+# property K5
 def test_hand_over__takes_everything_from_the_old_wallet(keys, hand_over, move, patient, new_phone, publisher):
     hand_over(move, patient, new_phone)
 
@@ -93,6 +95,7 @@ def test_hand_over__takes_everything_from_the_old_wallet(keys, hand_over, move, 
         keys.raiseEra.call(patient, sender=patient)
 
 
+# property K5
 def test_hand_over__voids_what_the_old_wallet_signed(
     world, keys, grants, sign, hand_over, move, patient, new_phone, stranger, relayer, clock
 ):
@@ -118,6 +121,7 @@ def test_hand_over__back_again(keys, hand_over, move, patient, new_phone):
     assert keys.authorityOf(patient).controller == patient
 
 
+# property K4
 def test_hand_over__refuses_in_the_order_of_its_checks(
     world, keys, sign, move, patient, new_phone, recovery, stranger, clock
 ):

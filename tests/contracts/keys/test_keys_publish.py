@@ -38,6 +38,7 @@ def test_publish__by_the_publisher(keys, way, first, patient, appointed):
     assert keys.publisherOf(patient) == (appointed, 1)
 
 
+# property K1
 def test_publish__versions_grow_by_one(keys, way, first, patient):
     for version in (1, 2, 3):
         way.do(replace(first, version=version, bundle=digest(f"bundle {version}")), by=patient)
@@ -46,6 +47,7 @@ def test_publish__versions_grow_by_one(keys, way, first, patient):
     assert keys.digestOf(patient) == digest("bundle 3")
 
 
+# property K1
 @pytest.mark.parametrize("version", [0, 1, 2, 4, 2**32 - 1])
 def test_publish__another_version_than_the_next(keys, way, first, patient, version):
     way.do(first, by=patient)
@@ -61,6 +63,7 @@ def test_publish__a_first_version_that_is_not_one(keys, way, first, patient, ver
         way.attempt(replace(first, version=version), by=patient)
 
 
+# property K7
 def test_publish__under_another_pseudonym_stays_apart(keys, way, first, patient, sibling):
     way.do(first, by=patient)
 
@@ -81,6 +84,7 @@ def test_publish__refuses_in_the_order_of_its_checks(keys, patient, stranger):
         call(patient, 9, digest("bundle"), sender=patient)
 
 
+# property K2
 def test_publish__by_a_stranger_beside_a_publisher(keys, patient, stranger, appointed):
     with refused(keys.NotThePublisher, sender=stranger, publisher=appointed):
         keys.publish.call(patient, 1, digest("bundle"), sender=stranger)

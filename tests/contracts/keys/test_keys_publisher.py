@@ -31,6 +31,7 @@ def test_set_publisher__appoints(keys, way, appointment, patient, publisher):
     assert keys.versionOf(patient) == 0
 
 
+# property K2
 def test_set_publisher__nobody_takes_the_right_away(keys, way, appointment, patient, publisher):
     keys.setPublisher(patient, publisher, sender=patient)
 
@@ -42,6 +43,7 @@ def test_set_publisher__nobody_takes_the_right_away(keys, way, appointment, pati
         keys.publish.call(patient, 1, digest("bundle"), sender=publisher)
 
 
+# property K8
 def test_set_publisher__whatever_a_thief_of_the_publisher_publishes(
     keys, world, appointment, sign, patient, publisher, stranger, relayer
 ):
@@ -101,6 +103,7 @@ def test_rotate__publishes_and_appoints(keys, way, rotation, patient, publisher)
     assert keys.publisherOf(patient) == (publisher, 1)
 
 
+# property K2
 def test_rotate__by_the_publisher(keys, patient, publisher):
     keys.setPublisher(patient, publisher, sender=patient)
 

@@ -58,6 +58,7 @@ def test_set_frozen__is_told_and_ends(keys, recovery, patient):
     assert keys.authorityOf(patient) == (patient, 0, 0, False)
 
 
+# property K4
 def test_recover__gives_the_pseudonym_to_another_wallet(keys, recovery, busy_patient, new_phone):
     keys.setFrozen(busy_patient, True, sender=recovery)
 
@@ -73,6 +74,7 @@ def test_recover__gives_the_pseudonym_to_another_wallet(keys, recovery, busy_pat
     assert keys.digestOf(busy_patient) == digest("bundle")
 
 
+# property K5
 def test_recover__voids_the_grants(keys, grants, recovery, busy_patient, doctor, new_phone):
     assert grants.allowed(busy_patient, doctor, 3, TREAT.number)
 
@@ -123,6 +125,7 @@ def acts(patient, doctor, publisher, clock) -> dict[str, tuple[Any, bool]]:
     }
 
 
+# property K6
 def test_frozen__exactly_revoke_raise_era_and_publish_are_left(
     world, keys, recovery, busy_patient, doctor, publisher, clock
 ):
@@ -152,6 +155,7 @@ def test_frozen__the_publisher_still_publishes(world, keys, way, recovery, busy_
     assert receipt.events == [keys.Published(busy_patient, 2, digest("next bundle"), publisher)]
 
 
+# property K6
 def test_frozen__a_member_still_anchors(records, keys, recovery, busy_patient, doctor, members, clock):
     keys.setFrozen(busy_patient, True, sender=recovery)
 
@@ -160,12 +164,14 @@ def test_frozen__a_member_still_anchors(records, keys, recovery, busy_patient, d
     assert receipt.events == [records.Anchored(busy_patient, members.hospital, digest("finding"))]
 
 
+# property K6
 def test_frozen__who_was_granted_still_reads(keys, grants, recovery, busy_patient, doctor):
     keys.setFrozen(busy_patient, True, sender=recovery)
 
     assert grants.allowed(busy_patient, doctor, 3, TREAT.number)
 
 
+# property K6
 def test_frozen__a_raised_era_stays_frozen(keys, recovery, busy_patient):
     keys.setFrozen(busy_patient, True, sender=recovery)
 
@@ -174,6 +180,7 @@ def test_frozen__a_raised_era_stays_frozen(keys, recovery, busy_patient):
     assert keys.authorityOf(busy_patient) == (busy_patient, 1, 1, True)
 
 
+# property K7
 def test_frozen__another_pseudonym_is_not(keys, recovery, busy_patient, sibling, publisher):
     keys.setFrozen(busy_patient, True, sender=recovery)
 

@@ -16,6 +16,7 @@ def letter(patient, doctor, clock):
     return Letter(patient.address, doctor.address, ASK, nonce=0, era=0, deadline=clock.soon())
 
 
+# property T4
 def test_send__tells_whom_and_from_whom(letters, way, letter, patient, doctor):
     receipt = way.do(letter, by=patient)
 
@@ -59,6 +60,7 @@ def test_send__by_the_wallet_that_it_was_handed_to(letters, keys, way, letter, p
         letters.send.call(patient, doctor, ASK, sender=patient)
 
 
+# property T4
 def test_send__refuses_in_the_order_of_its_checks(letters, keys, patient, stranger, doctor, recovery):
     keys.setFrozen(patient, True, sender=recovery)
     call = letters.send.call
@@ -106,6 +108,7 @@ def test_send_by_sig__refuses_in_the_order_of_its_checks(
         attempt(wrong)
 
 
+# property T5
 def test_send_by_sig__a_second_time(world, letters, sign, letter, patient, relayer):
     signature = sign(letter, by=patient)
     world.send(letter, signature, sender=relayer)
@@ -114,6 +117,7 @@ def test_send_by_sig__a_second_time(world, letters, sign, letter, patient, relay
         world.try_sending(letter, signature, sender=relayer)
 
 
+# property T4
 def test_send_by_sig__another_letter_than_was_signed(world, letters, sign, letter, patient, relayer):
     with refused(letters.WrongSignature, signer=patient):
         world.try_sending(replace(letter, letter=digest("another")), sign(letter, by=patient), sender=relayer)
@@ -126,6 +130,7 @@ def test_send_many__tells_each(letters, patient, doctor, nurse):
     assert letters.nonceOf(patient) == 0
 
 
+# property T5
 def test_send_many__one_that_is_empty__refuses_all(letters, patient, doctor):
     with refused(letters.EmptyLetter, to=doctor, letter=NOTHING):
         letters.sendMany.call(patient, [(doctor, ASK), (doctor, NOTHING)], sender=patient)

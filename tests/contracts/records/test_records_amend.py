@@ -64,6 +64,7 @@ def test_amend__by_another_writer_of_the_member(records, written, patient, nurse
     assert [event.author for event in receipt.events] == [members.hospital]
 
 
+# property H16
 @pytest.mark.parametrize("act", FUNCTIONS, ids=ACTS.get)
 def test_amend__by_another_member(records, written, patient, colleague, members, act):
     function, arguments, sender = amend(records, act, patient, colleague)
@@ -107,6 +108,7 @@ def test_amend__by_the_patient(records, way, reported, published, patient, clock
     assert records.recordOf(patient, PATIENT, OLD) == (reported, published, PATIENT, act, Marks.REPORTED)
 
 
+# property H16
 @pytest.mark.parametrize("act", FUNCTIONS, ids=ACTS.get)
 def test_amend__a_members_record_by_the_patient(records, way, written, patient, clock, act):
     with refused(records.NotAnchored, pseudonym=patient, author=PATIENT, digest=OLD):
@@ -199,6 +201,7 @@ ALLOWED = {
 }
 
 
+# property H15
 @pytest.mark.parametrize("status", Status, ids=lambda status: status.name.lower())
 def test_statuses__every_move_from_every_status(world, records, reported, sign, patient, relayer, clock, status):
     old = OLD if status != Status.NONE else digest("missing")

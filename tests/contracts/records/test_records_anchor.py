@@ -31,6 +31,7 @@ def test_anchor__by_every_writing_role(records, published, before, patient, peop
     records.anchor.call(patient, FINDING, published, before, sender=people[name])
 
 
+# property H12
 @pytest.mark.parametrize("name", OTHERS)
 def test_anchor__by_who_does_not_write(records, published, before, patient, people, name):
     with refused(records.NotAWriter, sender=people[name]):
@@ -53,6 +54,7 @@ def test_anchor__refuses_in_the_order_of_its_checks(records, published, before, 
         call(patient, FINDING, published, before, sender=doctor)
 
 
+# property H13
 def test_anchor__to_the_last_second_before_the_rows_end(records, published, before, patient, doctor, clock):
     clock.travel(to=before - 1)
     records.anchor.call(patient, FINDING, published, before, sender=doctor)
@@ -62,6 +64,7 @@ def test_anchor__to_the_last_second_before_the_rows_end(records, published, befo
         records.anchor.call(patient, FINDING, published, before, sender=doctor)
 
 
+# property H13
 @pytest.mark.parametrize("version", [0, 2, 4, 2**32 - 1])
 def test_anchor__under_another_version_than_the_current(records, published, before, patient, doctor, version):
     with refused(records.StaleVersion, pseudonym=patient, version=version, current=published):
@@ -81,6 +84,7 @@ def test_anchor__what_a_colleague_has_anchored(records, published, before, patie
         records.anchor.call(patient, FINDING, published, before, sender=nurse)
 
 
+# property H14
 def test_anchor__nobody_can_anchor_first_what_another_was_about_to(
     records, published, before, patient, doctor, colleague, adjuster, members
 ):
@@ -119,6 +123,7 @@ def test_anchor__the_same_digest_under_two_pseudonyms(
     assert receipt.events == [records.Anchored(sibling, members.hospital, FINDING)]
 
 
+# property H13
 def test_anchor__under_the_bundle_of_the_block_before(records, keys, published, before, patient, doctor):
     keys.publish(patient, 4, digest("bundle 4"), sender=patient)
 
@@ -165,6 +170,7 @@ def test_anchor_many__one_record_twice(records, published, before, patient, doct
 # -- anchorInbox -----------------------------------------------------------------------------------------------------
 
 
+# property H17
 def test_anchor_inbox__needs_no_bundle(records, sibling, doctor, members):
     receipt = records.anchorInbox(sibling, [FINDING, SECOND], sender=doctor)
 
@@ -173,6 +179,7 @@ def test_anchor_inbox__needs_no_bundle(records, sibling, doctor, members):
     assert [records.recordOf(sibling, members.hospital, each) for each in (FINDING, SECOND)] == [kept] * 2
 
 
+# property H17
 def test_anchor_inbox__beside_a_bundle_names_no_version(records, published, patient, doctor, members):
     records.anchorInbox(patient, [FINDING], sender=doctor)
 
@@ -196,6 +203,7 @@ def test_anchor_inbox__refuses_in_the_order_of_its_checks(records, sibling, doct
 # -- the loss of standing --------------------------------------------------------------------------------------------
 
 
+# property H12
 @pytest.mark.parametrize("loss", ["suspended", "removed", "expired", "dismissed", "fewer roles", "left"])
 def test_anchor__by_who_lost_its_standing(
     records, consortium, published, patient, board, hospital, technician, members, world, clock, loss

@@ -21,6 +21,7 @@ def test_anchor_day__tells_each_row(records, keys, published, before, patient, s
     assert records.dayOf(members.clinic, ROOT) == 0
 
 
+# property H13
 @pytest.mark.parametrize("stale", [0, 2, 4])
 def test_anchor_day__a_stale_row_refuses_itself_only(
     records, keys, published, before, patient, sibling, technician, members, stale

@@ -17,6 +17,7 @@ def own(published, before, patient, clock):
     return Report(patient.address, [DIARY, PHOTO], published, before, era=0, deadline=clock.soon())
 
 
+# property H12
 def test_report__is_marked(records, way, own, published, patient, members):
     receipt = way.do(own, by=patient)
 
@@ -36,6 +37,7 @@ def test_report__by_a_clinician_of_herself_is_marked_too(records, keys, way, own
     assert records.recordOf(doctor, members.hospital, DIARY) == NO_RECORD
 
 
+# property H12
 def test_report__under_another_pseudonym(records, keys, own, patient, sibling):
     keys.publish(sibling, 1, digest("her bundle"), sender=sibling)
 

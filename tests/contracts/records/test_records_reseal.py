@@ -36,6 +36,7 @@ def anew(keys, anchored, before, patient, members, clock):
     return Reseal(patient.address, pairs, 4, before, era=0, deadline=clock.soon())
 
 
+# property H14
 def test_reseal__keeps_author_time_and_status(records, way, anew, anchored, patient, members):
     receipt = way.do(anew, by=patient)
 
@@ -53,6 +54,7 @@ def test_reseal__keeps_author_time_and_status(records, way, anew, anchored, pati
     ]
 
 
+# property H14
 def test_reseal__leaves_the_old_record(records, way, anew, anchored, published, patient, members):
     way.do(anew, by=patient)
 

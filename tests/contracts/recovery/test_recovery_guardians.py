@@ -26,6 +26,7 @@ def test_hash_of__is_what_the_package_finds(recovery, guarded):
     assert recovery.hashOf(guarded.set.terms) == guarded.set.hash
 
 
+# property V2
 def test_set_guardians__of_a_pseudonym_without_a_document__count_at_once(recovery, sibling, others):
     # when
     receipt = recovery.setGuardians(sibling, others.hash, sender=sibling)
@@ -35,6 +36,7 @@ def test_set_guardians__of_a_pseudonym_without_a_document__count_at_once(recover
     assert recovery.guardOf(sibling) == (others.hash, NONE, 0, 1, 0)
 
 
+# property V2
 def test_set_guardians__of_a_pseudonym_without_a_document__the_second_ones_wait(recovery, sibling, others, guarded):
     recovery.setGuardians(sibling, others.hash, sender=sibling)
 
@@ -44,6 +46,7 @@ def test_set_guardians__of_a_pseudonym_without_a_document__the_second_ones_wait(
     assert recovery.guardOf(sibling) == (others.hash, guarded.set.hash, since, 2, 0)
 
 
+# property V2
 def test_set_guardians__the_first_ones_of_a_pseudonym_in_use__count_after_thirty_days(
     recovery, keys, sibling, others, clock
 ):
@@ -64,6 +67,7 @@ def test_set_guardians__the_first_ones_of_a_pseudonym_in_use__count_after_thirty
     assert recovery.guardOf(sibling) == (others.hash, NONE, 0, 1, 0)
 
 
+# properties V2, V9
 def test_set_guardians__those_of_before_count_until_then(recovery, guarded, others):
     # given a thief of the wallet who names guardians of his own
     recovery.setGuardians(guarded.patient, others.hash, sender=guarded.patient)
@@ -121,11 +125,13 @@ def test_set_guardians__go_along_when_the_pseudonym_is_handed_over(recovery, key
     assert keys.authorityOf(guarded.patient).controller == guarded.new_phone
 
 
+# property V1
 def test_set_guardians__by_a_stranger(recovery, guarded, others, stranger):
     with refused(recovery.NotTheController, sender=stranger, controller=guarded.patient):
         recovery.setGuardians.call(guarded.patient, others.hash, sender=stranger)
 
 
+# property V1
 def test_set_guardians__while_frozen(recovery, keys, guarded, others):
     # given
     guarded.start(0, 1, 2)
@@ -173,6 +179,7 @@ def test_set_guardians_by_sig__once(recovery, keys, guarded, others, relayer, cl
         recovery.setGuardiansBySig.call(*arguments, sender=relayer)
 
 
+# property V3
 def test_a_set__of_two_pseudonyms_is_never_the_same_hash(guarded):
     people = guarded.set.accounts
 

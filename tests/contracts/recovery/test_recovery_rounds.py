@@ -17,6 +17,7 @@ TREAT = Purpose.parse("TREAT")
 # -- a wallet is lost ------------------------------------------------------------------------------------------------
 
 
+# property V6
 def test_start__freezes_the_pseudonym(recovery, keys, guarded):
     # when
     receipt = guarded.start(0, 2, 4)
@@ -41,6 +42,7 @@ def test_start__freezes_the_pseudonym(recovery, keys, guarded):
     )
 
 
+# property V6
 def test_finish__gives_the_pseudonym_to_the_new_wallet(recovery, keys, guarded, stranger):
     # given
     guarded.start(0, 1, 2)
@@ -60,6 +62,7 @@ def test_finish__gives_the_pseudonym_to_the_new_wallet(recovery, keys, guarded, 
     assert recovery.pendingOf(guarded.patient) == (ZERO, 1, 0, 0, 0, 0, 0, False)
 
 
+# property V8
 def test_finish__a_second_before_the_time_to_object_is_over(recovery, guarded, stranger):
     # given
     ends = guarded.start(0, 1, 2).timestamp + 14 * DAY
@@ -122,6 +125,7 @@ def test_object__asks_for_all_but_one(recovery, guarded):
     assert recovery.pendingOf(guarded.patient)[6:] == (4, True)
 
 
+# properties V7, V8
 @pytest.mark.parametrize(("size", "threshold", "needed"), [(3, 2, 3), (4, 2, 3), (5, 3, 4), (16, 9, 15)])
 def test_object__asks_for_all_of_three_and_all_but_one_of_more(
     recovery, guarded, sibling, accounts, size, threshold, needed, clock
@@ -150,6 +154,7 @@ def test_object__asks_for_all_of_three_and_all_but_one_of_more(
     assert guarded.keys.authorityOf(sibling).controller == guarded.new_phone
 
 
+# properties V7, V9
 def test_object__a_thief_who_objects_for_ever_loses(recovery, keys, guarded, stranger):
     # given a thief who objects in the first minute, and again, and raises the era again and again
     guarded.start(0, 1, 2)
@@ -168,6 +173,7 @@ def test_object__a_thief_who_objects_for_ever_loses(recovery, keys, guarded, str
     assert keys.authorityOf(guarded.patient) == (guarded.new_phone, 4, 0, False)
 
 
+# properties V6, V8, V10
 def test_object__k_guardians_against_a_present_patient_lose(recovery, keys, guarded, stranger):
     # given three guardians who conspire, and a patient who objects
     started = guarded.start(0, 1, 2).timestamp
@@ -188,6 +194,7 @@ def test_object__k_guardians_against_a_present_patient_lose(recovery, keys, guar
     assert receipt.timestamp - started >= 28 * DAY
 
 
+# property V7
 def test_object__in_the_last_second_and_a_second_later(recovery, guarded):
     # given
     ends = guarded.start(0, 1, 2).timestamp + 14 * DAY
@@ -247,6 +254,7 @@ def test_object_by_sig__counts_for_one_round_and_no_other(recovery, guarded, rel
 # -- what guardians sign ---------------------------------------------------------------------------------------------
 
 
+# property V4
 def test_start__refuses_in_the_order_of_its_checks(recovery, keys, guarded, stranger, clock):
     other = GuardianSet.of([each.address for each in guarded.people], threshold=2)
     wrong = {"round": 5, "guardians": other, "controller": guarded.patient.address}
@@ -281,6 +289,7 @@ def test_start__refuses_in_the_order_of_its_checks(recovery, keys, guarded, stra
         guarded.try_starting(0, 1, 2, **wrong)
 
 
+# property V4
 def test_start__without_the_new_controllers_signature(recovery, keys, guarded, stranger):
     *arguments, _ = guarded.signed(guarded.terms(), 0, 1, 2)
     by_guardian = guarded.sign(guarded.terms(), guarded.people[0])
@@ -298,6 +307,7 @@ def test_start__to_nobody(recovery, keys, guarded, stranger):
         recovery.start.call(*terms.arguments(*signatures, NOTHING + NOTHING + b"\x1b"), sender=stranger)
 
 
+# property V5
 def test_start__for_another_pseudonym_with_the_same_guardians(recovery, keys, guarded, sibling, stranger):
     # given
     recovery.setGuardians(sibling, guarded.set.hash, sender=sibling)
@@ -309,6 +319,7 @@ def test_start__for_another_pseudonym_with_the_same_guardians(recovery, keys, gu
         recovery.start.call((sibling, *terms[1:]), *rest, sender=stranger)
 
 
+# property V5
 def test_start__again_with_what_was_signed_for_the_round_before(recovery, guarded, relayer):
     # given
     arguments = guarded.signed(guarded.terms(), 0, 1, 2)
@@ -426,6 +437,7 @@ def test_confirm__with_what_was_signed_to_start_it(recovery, guarded, relayer):
 # -- guardians who change their mind ---------------------------------------------------------------------------------
 
 
+# property V6
 def test_withdraw__with_fewer_than_the_threshold_it_ends(recovery, keys, guarded):
     # given
     guarded.start(0, 1, 2)
@@ -452,6 +464,7 @@ def test_withdraw__with_enough_left_it_goes_on(recovery, guarded):
     assert recovery.pendingOf(guarded.patient)[4:6] == (0b1101, 0b10)
 
 
+# property V12
 def test_withdraw__nobody_sends_the_confirmation_again(recovery, guarded, relayer):
     # given
     guarded.start(0, 1, 2)
@@ -464,6 +477,7 @@ def test_withdraw__nobody_sends_the_confirmation_again(recovery, guarded, relaye
         recovery.confirm.call(*confirming, sender=relayer)
 
 
+# property V12
 def test_withdraw__two_guardians_cannot_end_what_three_others_started(recovery, guarded, stranger):
     guarded.start(0, 1, 2)
 
@@ -516,6 +530,7 @@ def test_lapse__where_nothing_is_pending(recovery, guarded, stranger):
         recovery.lapse.call(guarded.patient, sender=stranger)
 
 
+# property V11
 def test_start__the_same_guardians_keep_it_frozen_for_42_days_at_most(recovery, keys, guarded, stranger):
     # given guardians who start, give up, and start again on the last day on which they can
     opened = guarded.start(0, 1, 2).timestamp

@@ -51,7 +51,7 @@ class Peer:
         for start in range(0, len(questions), _PARTS_OF_BATCH):
             part = questions[start : start + _PARTS_OF_BATCH]
             left = deadline - time.monotonic()
-            answers = self._exchange(lambda part=part, left=left: self.http.ask_many(part, within=left))  # type: ignore[misc]
+            answers = self._exchange(lambda part=part, left=left: self.http.ask_all(part, within=left))  # type: ignore[misc]
             for (method, _), answer in zip(part, answers, strict=True):
                 try:
                     results.append(self._result(answer, method))

@@ -1,0 +1,79 @@
+"""An anvil of our own, from npm: the development chain that `make chain` runs too.
+
+with AnvilNode(folder) as node:
+    Web3(HTTPProvider(node.url))
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from engines.process import Daemon, EngineError, ask, free_port
+
+PACKAGES = Path(__file__).resolve().parents[2] / "node_modules" / "@foundry-rs"
+MISSING = "anvil is missing; run `make setup`, which installs it from npm, and try again."
+
+LOOPBACK = "127.0.0.1"
+_START = 60.0
+
+
+class AnvilNode:
+    """A chain in memory whose gas costs nothing, with a block for each transaction, each a second after the one before.
+
+    `begun` is the first block's time in Unix seconds. `accounts` of anvil's known words begin with ether.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        chain_id: int,
+        begun: int,
+        hardfork: str = "cancun",
+        gas_limit: int = 60_000_000,
+        accounts: int = 40,
+        port: int = 0,
+        lasting: bool = False,
+    ) -> None:
+        # The program itself, not npm's script around it: what is stopped or killed must be the chain.
+        self._program = next(PACKAGES.glob("anvil-*/bin/anvil"), None)
+        self._port = port or free_port()
+        command: Sequence[str | Path] = [
+            *(self._program or "anvil", "--host", LOOPBACK, "--port", str(self._port)),
+            *("--chain-id", str(chain_id), "--timestamp", str(begun), "--hardfork", hardfork),
+            *("--gas-limit", str(gas_limit), "--base-fee", "0", "--gas-price", "0", "--disable-min-priority-fee"),
+            *("--accounts", str(accounts), "--silent"),
+        ]
+        self.daemon = Daemon(command, name="anvil", folder=folder, lasting=lasting)
+
+    def __enter__(self) -> "AnvilNode":
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self._port}"
+
+    def start(self) -> None:
+        """Runs it and waits until it answers. Raises EngineError."""
+        if self._program is None:
+            raise EngineError(MISSING)
+        self.daemon.start()
+        self.daemon.wait(lambda: self.height() >= 0, seconds=_START)
+        self.ask("anvil_setBlockTimestampInterval", 1)
+
+    def stop(self) -> None:
+        # It keeps nothing, and takes its time to end by itself.
+        self.daemon.kill()
+        self.daemon.stop()
+
+    def ask(self, method: str, *parameters: Any, seconds: float = 10.0) -> Any:
+        """What it answers. Raises EngineError, OSError."""
+        return ask(self.url, method, *parameters, seconds=seconds)
+
+    def height(self) -> int:
+        return int(self.ask("eth_blockNumber"), 16)
