@@ -21,6 +21,7 @@ from health_world import LAB, TREAT, Person, register, write
 from light_between import HEADER, LIES, Between, Happened, Lie, between, instead, rewriting
 from light_paper import sealed
 from light_world import Kaia, KaiaWorld, happen, kaia, key_of, questions
+from real_anvil import Chain as Connection
 from web3 import Web3
 from web3.types import RPCEndpoint
 
@@ -73,7 +74,7 @@ def through(light: LightProvider, world: KaiaWorld, folder: Path) -> KaiaWorld:
     web3 = Web3(light)
     contracts = Contracts(web3, world.contracts.deployment)
     relay = SenderRelay(Sender(web3, key_of("light relay"), outbox=None), contracts)
-    return replace(world, web3=web3, contracts=contracts, relay=relay, folder=folder)
+    return replace(world, anvil=Connection(web3), contracts=contracts, relay=relay, folder=folder)
 
 
 def allowed(world: KaiaWorld, happened: Happened, reader: str) -> Any:
