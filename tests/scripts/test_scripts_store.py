@@ -60,7 +60,7 @@ def test_store__status_and_repair(stores: Stores, capsys: pytest.CaptureFixture[
     assert failed.exit_code == 4
     assert failed.output.splitlines()[0].startswith("Asked for copies of 0 files;")
     assert "2 files cannot be copied now. The IPFS Cluster peer at" in failed.output
-    listed = {each["file"]: each for each in json.loads(as_json.stdout)["listed"]}
+    listed = {each["file"]: each for each in json.JSONDecoder().raw_decode(as_json.output)[0]["listed"]}
     assert listed[str(lone)] == {"file": str(lone), "copies": 1, "at": ["own node"], "not_at": {}}
     assert set(listed) == {str(kept), str(lone)}
     assert (repaired.exit_code, repaired.output.splitlines()[0].split(";")[0]) == (0, "Asked for copies of 1 file")
