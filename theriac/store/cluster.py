@@ -128,17 +128,24 @@ class ClusterStore(KuboStore):
     def repair(self) -> Iterator[Copies]:
         """Asks for what is missing, and has the own node fetch what it lost; every file that lacked a copy, as it was.
 
-        The copies arrive afterwards: `copies` tells. Raises Unavailable.
+        The copies arrive afterwards: `copies` tells. What cannot be asked for is in `lacking`. Raises Unavailable where
+        nothing can be asked at all.
         """
         for found in list(self.copies()):
             if found.enough and not found.faults:
                 continue
             cid = Cid.parse(found.cid)
-            if OWN in found.faults:
-                super().pin(cid)
-            self._order(cid)
-            self._peer.ask(f"pins/{cid}/recover", "POST", seconds=_ASKING_SECONDS)
             self.lacking.pop(cid, None)
+            try:
+                if OWN in found.faults:
+                    super().pin(cid)
+                self._order(cid)
+                self._peer.ask(f"pins/{cid}/recover", "POST", seconds=_ASKING_SECONDS)
+            except ClusterUnreachable:
+                raise
+            except Unavailable as fault:
+                # One file that nobody has must not keep the others from being mended.
+                self.lacking[cid] = fault
             yield found
 
     def check_peer(self) -> None:
