@@ -4,8 +4,9 @@
 
 The story is made repeatable (`benches/steady.py`) and told in a process of its own for each engine, from the same
 second of the same day, to a chain with the same number. Compared are, to the byte: every transaction (its sender,
-nonce, recipient and data), every event of every contract (its place, topics and data), the identifier of every file that
-was stored, and every line that was told; and to the unit: the gas. On Kaia the gas is another, and is taken apart.
+nonce, recipient and data), every event of every contract (its place, topics and data, but for one time that a contract
+makes of its block's), the identifier of every file that was stored, and every line that was told; and to the unit: the
+gas. On Kaia the gas is another, and is taken apart.
 
 Kaia's story puts its files into a real Kubo node, where one is built, and the others' into a folder.
 
