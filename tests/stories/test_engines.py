@@ -1,5 +1,6 @@
 """The demo's story on real engines: the same to the byte; and a choice of tests, the same as on anvil."""
 
+import io
 import os
 import re
 import subprocess
@@ -8,14 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 from real_anvil import ROOT
+from rich.console import Console
 
 from benches import engines as comparison
 from engines.devnet import addresses, devnet, key
 from engines.geth.node import GethNode
 from engines.process import EngineError
+from scripts._demo import tell
 
 SMALL = ROOT / "tests" / "fixtures" / "fhir" / "labelled.json"
 SIXTY_DAYS = 60 * 24 * 3600
@@ -122,27 +126,27 @@ def test_devnet__of_another_name__says_which_there_are(tmp_path: Path) -> None:
 # -- the command -----------------------------------------------------------------------------------------------------
 
 
-def test_demo__engine_that_is_not_built__says_how_to_build_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # given
-    from scripts import demo
+def told(**asked: str) -> click.ClickException:
+    """How the demo ends where it cannot begin."""
+    with pytest.raises(click.ClickException) as refused:
+        tell(None, keep=None, console=Console(file=io.StringIO()), **asked)
+    return refused.value
 
+
+def test_demo__engine_that_is_not_built__says_how_to_build_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(GethNode.__init__.__kwdefaults__, "binary", tmp_path / "geth")
 
-    # when
-    said = CliRunner(mix_stderr=False).invoke(demo.cli, ["--engine", "geth"])
+    refused = told(engine="geth")
 
-    # then
-    assert said.exit_code == 6
-    assert said.stderr == "Error: geth is not built; run `make engine-geth`, which needs Go 1.26.\n"
+    assert refused.exit_code == 6
+    assert refused.message == "geth is not built; run `make engine-geth`, which needs Go 1.26."
 
 
 def test_demo__store_that_does_not_answer__is_one_sentence() -> None:
-    from scripts import demo
+    refused = told(store="/ip4/127.0.0.1/tcp/9")
 
-    said = CliRunner(mix_stderr=False).invoke(demo.cli, ["--store", "/ip4/127.0.0.1/tcp/9"])
-
-    assert said.exit_code == 4
-    assert said.stderr.count("\n") == 1
+    assert refused.exit_code == 4
+    assert "/ip4/127.0.0.1/tcp/9" in refused.message
 
 
 def test_demo__engine_of_another_name__is_refused() -> None:
