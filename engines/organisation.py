@@ -25,6 +25,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -256,6 +257,10 @@ class Organisation:
         nodes = [self.store, *([self.guests] if keepers else [])]
         side_by_side([node.start for node in nodes])
         side_by_side([peer.start for peer in (self.cluster, *keepers)])
+        for node in nodes:
+            # Who is not there yet comes later, by itself.
+            with suppress(OSError):
+                node.meet()
 
     def configure_store(self) -> None:
         """Tells its nodes and peers of the others, for their next start. Raises EngineError."""
