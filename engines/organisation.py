@@ -5,8 +5,10 @@
     FOLDER/peers.json          the cards of the other organisations
     FOLDER/keeps.json          for whom it keeps copies, and the secrets of their Clusters
     FOLDER/kaia                its node of the chain
-    FOLDER/store, cluster      the node of its own records, and the peer that alone says what is pinned
-    FOLDER/guests, keeper-NAME the node of others' copies, and its peer in the Cluster of each of them
+    FOLDER/store               the node of its own records
+    FOLDER/guests              the node of others' copies
+    FOLDER/cluster             the peer that has others keep copies of its records
+    FOLDER/keeper-NAME         its peer in the Cluster of each for whom it keeps copies
 
 Nodes listen for their peers at the organisation's address alone, and for clients on loopback alone.
 
@@ -25,6 +27,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -108,7 +111,8 @@ class Organisation:
             lasting=lasting,
         )
         self.store = self._kubo("store", self.ports.store_api, self.ports.store) if has_store else None
-        self.cluster = self._peer("cluster", self.name, self.ports.store_api) if has_store else None
+        # A peer can be made to unpin from the node that it commands, which is never that of own records.
+        self.cluster = self._peer("cluster", self.name) if has_store else None
         self.guests = self._kubo("guests", self.ports.guests_api, self.ports.guests) if has_store else None
 
     @classmethod
@@ -252,10 +256,13 @@ class Organisation:
         if self.store is None or self.cluster is None or self.guests is None:
             return
         self.configure_store()
-        keepers = self.keepers()
-        nodes = [self.store, *([self.guests] if keepers else [])]
+        nodes = [self.store, self.guests]
         side_by_side([node.start for node in nodes])
-        side_by_side([peer.start for peer in (self.cluster, *keepers)])
+        side_by_side([peer.start for peer in (self.cluster, *self.keepers())])
+        for node in nodes:
+            # Who is not there yet comes later, by itself.
+            with suppress(OSError):
+                node.meet()
 
     def configure_store(self) -> None:
         """Tells its nodes and peers of the others, for their next start. Raises EngineError."""
@@ -284,10 +291,8 @@ class Organisation:
         """Its programs by what they are: `chain`, `store`, `cluster`, `guests`, `keeper of NAME`."""
         found = {"chain": self.kaia.daemon}
         if self.store is not None and self.cluster is not None and self.guests is not None:
-            found |= {"store": self.store.daemon, "cluster": self.cluster.daemon}
-            if kept := self.kept():
-                found["guests"] = self.guests.daemon
-                found |= {f"keeper of {each.name}": self._keeper(each).daemon for each in kept}
+            found |= {"store": self.store.daemon, "guests": self.guests.daemon, "cluster": self.cluster.daemon}
+            found |= {f"keeper of {each.name}": self._keeper(each).daemon for each in self.kept()}
         return found
 
     # -- how to talk to it -------------------------------------------------------------------------------------------
@@ -299,10 +304,11 @@ class Organisation:
 
     @property
     def place(self) -> str | None:
-        """Its store as `--store` takes it, the node and its Cluster peer: what is put there is kept by others too."""
-        if self.cluster is None:
+        """Its store as `--store` takes it: the node, and the Cluster peer by which others keep copies, where any do."""
+        if self.store is None:
             return None
-        return f"/ip4/{LOOPBACK}/tcp/{self.ports.store_api},/ip4/{LOOPBACK}/tcp/{self.ports.cluster_api}"
+        node, peer = (f"/ip4/{LOOPBACK}/tcp/{port}" for port in (self.ports.store_api, self.ports.cluster_api))
+        return f"{node},{peer}" if self.copies > 1 else node
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -310,14 +316,15 @@ class Organisation:
         folder = self.folder / name
         return KuboNode(folder, api_port=api, swarm_port=swarm, host=self.host, lasting=self._lasting)
 
-    def _peer(self, name: str, owner: str, api: int, secret: str = "") -> ClusterPeer:
+    def _peer(self, name: str, owner: str, secret: str = "") -> ClusterPeer:
         return ClusterPeer(
             self.folder / name,
-            node=f"/ip4/{LOOPBACK}/tcp/{api}",
+            node=f"/ip4/{LOOPBACK}/tcp/{self.ports.guests_api}",
             name=self.name,
             cluster=owner,
             secret=secret or self.secret,
             copies=self.copies,
+            elsewhere=True,
             pulse=_PULSE,
             proxied=False,
             host=self.host,
@@ -325,7 +332,7 @@ class Organisation:
         )
 
     def _keeper(self, kept: Kept) -> ClusterPeer:
-        peer = self._peer(f"keeper-{kept.name}", kept.name, self.ports.guests_api, kept.secret)
+        peer = self._peer(f"keeper-{kept.name}", kept.name, kept.secret)
         peer.knows([kept.cluster], owners=[kept.cluster.rpartition("/")[2]])
         return peer
 

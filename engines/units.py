@@ -31,7 +31,7 @@ def services(organisation: Organisation) -> list[Service]:
     if organisation.store is None or organisation.cluster is None or organisation.guests is None:
         return found
     found += [_kubo("store", organisation.store), _kubo("guests", organisation.guests)]
-    found.append(_peer("cluster", organisation.cluster, after="store"))
+    found.append(_peer("cluster", organisation.cluster, after="guests"))
     for kept, keeper in zip(organisation.kept(), organisation.keepers(), strict=True):
         found.append(_peer(f"keeper-{kept.name}", keeper, after="guests"))
     return found

@@ -18,6 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,6 +35,7 @@ MISSING = "Kubo is not built; run `make engine-kubo`, which needs Go 1.26."
 LOOPBACK = "127.0.0.1"
 
 _START_SECONDS = 60.0
+_AT_ONCE = 16
 
 
 class KuboNode:
@@ -121,9 +123,14 @@ class KuboNode:
             raise
 
     def meet(self) -> None:
-        """Connect to its peers now: by itself it tries again after five seconds, then less often. Raises OSError."""
-        for address in self._peers:
-            self._ask(f"swarm/connect?arg={quote(address)}")
+        """Connect to its peers now: by itself it tries again after five seconds, then less often.
+
+        All are tried. Raises OSError where one was not reached.
+        """
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            tried = [pool.submit(self._ask, f"swarm/connect?arg={quote(address)}") for address in self._peers]
+        for each in tried:
+            each.result()
 
     def kill(self) -> None:
         """End the daemon as a power cut would; `start` runs it again."""

@@ -135,7 +135,11 @@ def test_story__a_grant_works_between_two_organisations_nodes(world: World, told
 def test_story__each_record_is_kept_by_two_organisations(world: World, told: dict[str, Any]) -> None:
     for record in told["records"]:
         assert offline(world, "north", "store", record)
-        assert offline(world, "corner", "guests", record)
+        # The copy follows what was put.
+        deadline = time.monotonic() + 90
+        while not offline(world, "corner", "guests", record):
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
 
 
 def test_up__nothing_but_peers_is_reached_from_elsewhere_and_nothing_secret_is_readable(world: World) -> None:

@@ -146,7 +146,7 @@ def test_unit__has_no_rights_no_secret_and_one_folder_to_write_to(organisation: 
         assert [each for each in text.splitlines() if each.startswith("ReadWritePaths=")] == [
             f"ReadWritePaths={organisation.folder}"
         ]
-    assert "BindsTo=theriac-lakeside-store.service" in texts["cluster"]
+    assert "BindsTo=theriac-lakeside-guests.service" in texts["cluster"]
 
 
 def test_daemon__is_not_handed_what_opens_its_owners_keys(tmp_path: Path) -> None:
