@@ -412,7 +412,7 @@ def test_send__the_pool_is_full__waits_until_it_has_room(tmp_path: Path) -> None
             tell("a pool of 16, 90 to send", until_all_done=time.monotonic() - begun)
 
         assert said
-        assert {fate_of(each) for each in said} == {Fate.UNCLEAR}
+        assert {fate_of(each) for each in said} == {Fate.FULL}
         assert all(each.startswith("txpool is full") for each in said)
         assert done == [None] * 100
         assert times(emitter, range(100)) == [1] * 100
