@@ -4,9 +4,9 @@
 
 The story is made repeatable (`benches/steady.py`) and told in a process of its own for each engine, from the same
 second of the same day, to a chain with the same number. Compared are, to the byte: every transaction (its sender,
-nonce, recipient and data), every event of every contract (its place, topics and data, its times as full hours, as
-some are made of the block's), the identifier of every file that was stored, and every line that was told; and to the unit: the
-gas. On Kaia the gas is another, and is taken apart.
+nonce, recipient and data), every event of every contract (its place, topics and data, times in it as full hours), the
+identifier of every file that was stored, and every line that was told; and to the unit: the gas. On Kaia the gas is
+another, and is taken apart.
 
 Kaia's story puts its files into a real Kubo node, where one is built, and the others' into a folder.
 
@@ -151,7 +151,7 @@ def _alike(line: str) -> str:
 
 
 def _by_the_hour(data: bytes) -> str:
-    """An event's data, its times of the story's year as full hours: contracts tell some that they make of their block's."""
+    """An event's data, with times of the story's year as full hours: contracts make some of them of their block's."""
     words = [data[at : at + 32] for at in range(0, len(data), 32)]
     begun = int(START.timestamp())
     told = []
