@@ -4,9 +4,9 @@
 
 The story is made repeatable (`benches/steady.py`) and told in a process of its own for each engine, from the same
 second of the same day, to a chain with the same number. Compared are, to the byte: every transaction (its sender,
-nonce, recipient and data), every event of every contract (its place, topics and data, but for one time that a contract
-makes of its block's), the identifier of every file that was stored, and every line that was told; and to the unit: the
-gas. On Kaia the gas is another, and is taken apart.
+nonce, recipient and data), every event of every contract (its place, topics and data, times in it as full hours), the
+identifier of every file that was stored, and every line that was told; and to the unit: the gas. On Kaia the gas is
+another, and is taken apart.
 
 Kaia's story puts its files into a real Kubo node, where one is built, and the others' into a folder.
 
@@ -39,8 +39,7 @@ DOCUMENT = ROOT / "docs" / "engines.md"
 START = datetime(2030, 1, 7, 9, 0, 5, tzinfo=UTC)
 SEED = "one story, told on every engine"
 
-HOLD = 24 * 3600
-"""How long a pharmacy holds what it took (`Prescriptions.HOLD`), in seconds."""
+YEAR = 366 * 24 * 3600
 
 EQUAL = ("transactions", "events", "cids", "told")
 """What must be the same everywhere."""
@@ -133,10 +132,9 @@ def tell(engine: str, *, tape: Path, bundle: Path, store: str) -> Telling:
             )
             telling.gas.append(int(receipt["gasUsed"]))
             telling.data.append(data.hex())
-            time_ = int(net.web3.eth.get_block(transaction["blockNumber"])["timestamp"])
             telling.events += [
                 f"{names.get(log['address'], log['address'])} {[bytes(each).hex() for each in log['topics']]} "
-                f"{_without_time(bytes(log['data']), time_)}"
+                f"{_by_the_hour(bytes(log['data']))}"
                 for log in receipt["logs"]
             ]
     return telling
@@ -152,10 +150,16 @@ def _alike(line: str) -> str:
     return re.sub(r"[\d,]+ gas", "gas", line)
 
 
-def _without_time(data: bytes, moment: int) -> str:
-    """An event's data, with a word for the end of a hold: the only one that a contract makes of its block's time."""
-    ends = (moment + HOLD).to_bytes(32, "big").hex()
-    return data.hex().replace(ends, f"[{HOLD} s after the block]")
+def _by_the_hour(data: bytes) -> str:
+    """An event's data, with times of the story's year as full hours: contracts make some of them of their block's."""
+    words = [data[at : at + 32] for at in range(0, len(data), 32)]
+    begun = int(START.timestamp())
+    told = []
+    for word in words:
+        number = int.from_bytes(word, "big")
+        is_time = begun <= number < begun + YEAR
+        told.append((number - number % 3600).to_bytes(32, "big").hex() if is_time else word.hex())
+    return "".join(told)
 
 
 def _version(net: Devnet) -> str:

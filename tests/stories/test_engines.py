@@ -29,9 +29,8 @@ CHOSEN = (
     "tests/health/test_flow.py",
     "tests/medicine/test_depot_story.py",
     "tests/medicine/test_journal.py",
-    "tests/medicine/test_counter_following.py",
 )
-"""A revoke that locks out, an end with the phone off, goods from maker to patient, a counter that catches up."""
+"""A revoke that locks out, an end with the phone off, goods from maker to patient."""
 
 
 def run(*command: str) -> "subprocess.CompletedProcess[str]":
@@ -57,7 +56,7 @@ def test_chosen_tests__pass_on(engine: str) -> None:
     assert told.returncode == 0, told.stdout[-3000:]
     passed = re.search(r"(\d+) passed", told.stdout)
     assert passed
-    assert int(passed.group(1)) >= 20
+    assert int(passed.group(1)) >= 15
 
 
 # -- a chain by its engine's name ------------------------------------------------------------------------------------
@@ -196,6 +195,24 @@ def test_comparison__gas_of_kaia_is_its_own_and_is_taken_apart() -> None:
 
     assert comparison.disagreements(tellings) == []
     assert "| 1 | one | 1 | 30 | 215 | +180 | +5 | 1.0 | 2.0 |" in comparison.tables(tellings)
+
+
+def test_comparison__a_time_is_read_as_its_hour_and_nothing_else_is() -> None:
+    # given an amount, a time of the story and a digest, as an event has them
+    begun = int(comparison.START.timestamp())
+    hour = begun - begun % 3600
+
+    def event(amount: int, moment: int, digest: int) -> bytes:
+        return b"".join(each.to_bytes(32, "big") for each in (amount, moment, digest))
+
+    # when
+    one = comparison._by_the_hour(event(12_400_000, begun + 7, 1 << 255))
+    later = comparison._by_the_hour(event(12_400_000, begun + 1900, 1 << 255))
+
+    # then
+    assert one == later == event(12_400_000, hour, 1 << 255).hex()
+    assert comparison._by_the_hour(event(12_400_001, begun + 7, 1 << 255)) != one
+    assert comparison._by_the_hour(event(12_400_000, begun + 3600, 1 << 255)) != one
 
 
 def test_steady__draws_the_same_for_each_module_whatever_others_draw() -> None:
