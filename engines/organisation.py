@@ -264,6 +264,16 @@ class Organisation:
             with suppress(OSError):
                 node.meet()
 
+    def meets(self, card: Card) -> None:
+        """Has its running nodes ask those of another organisation too, without a new start."""
+        for node in (self.store, self.guests):
+            if node is not None and node.daemon.running:
+                for address in (card.store, card.guests):
+                    if address:
+                        # Who is not there yet is met later, and configured for the next start.
+                        with suppress(OSError):
+                            node.stay_with(address)
+
     def configure_store(self) -> None:
         """Tells its nodes and peers of the others, for their next start. Raises EngineError."""
         if self.store is None or self.cluster is None or self.guests is None:

@@ -102,6 +102,7 @@ def invite(
         member = int(event.arguments["member"])
     with in_sentences():
         organisation.knows([request.card])
+        organisation.meets(request.card)
     return Invited(invitation.signed(signer), invitation, member, admitted)
 
 
@@ -154,6 +155,7 @@ def welcome(
             raise BadPeer(name=invitation.card.name, fault="another organisation has this name")
         invitation.card.check_beside([each for each in known if each != before])
         organisation.knows([invitation.card])
+        organisation.meets(invitation.card)
         try:
             secret = invitation.secret(identity)
         except NoMatchingIdentity:

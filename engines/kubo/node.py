@@ -132,6 +132,13 @@ class KuboNode:
         for each in tried:
             each.result()
 
+    def stay_with(self, address: str) -> None:
+        """Stays connected to one more node from now on; `peer_with` has it do so after its next start. Raises OSError.
+
+        Of nodes at public addresses it asks those alone for a block: a connection that another made is not enough.
+        """
+        self._ask(f"swarm/peering/add?arg={quote(address)}")
+
     def kill(self) -> None:
         """End the daemon as a power cut would; `start` runs it again."""
         self.daemon.kill()
