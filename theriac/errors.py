@@ -488,6 +488,10 @@ class CannotPay(Refused):
         )
 
 
+# What the names begin with that a sender gives to what has none.
+UNNAMED = "unnamed"
+
+
 class NotSettled(Unavailable):
     """A transaction is not yet as deep in the chain as the network demands. It is kept and goes on."""
 
@@ -496,9 +500,11 @@ class NotSettled(Unavailable):
         self.transaction = transaction
         self.seconds = seconds
         self.reason = reason
+        named = not intent.startswith(UNNAMED)
+        whose, again = (f" for {intent!r}", "ask again for the same intent") if named else ("", "do the same again")
         super().__init__(
-            f"Transaction {transaction} for {intent!r} is not settled after {seconds:g} s ({reason}); "
-            "it is not lost: ask again for the same intent, and it is waited for, not sent twice."
+            f"Transaction {transaction}{whose} is not settled after {seconds:g} s ({reason}); "
+            f"it is not lost: {again}, and it is waited for, not sent twice."
         )
 
 

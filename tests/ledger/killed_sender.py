@@ -4,13 +4,14 @@
 
 It notes the keys FIRST to LAST, one intent each. MOMENT is the method at whose COUNTth request it kills itself, with
 "before" or "after" in front: "after eth_sendRawTransaction" dies when the node has the transaction and this process has
-not heard so. "never" lets it live.
+not heard so. "COMMIT" in the place of a method is the COUNTth writing of its outbox. "never" lets it live.
 """
 
 import json
 import os
 import signal
 import sys
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from ledger_solidity import compiled
 from web3 import HTTPProvider, Web3
 
+from theriac.ledger.database import Database
 from theriac.ledger.sender import Intent, Sender
 from theriac.ledger.signer import KeySigner
 
@@ -31,20 +33,34 @@ class Mortal(HTTPProvider):
         self.left = count
 
     def make_request(self, method: Any, params: Any) -> Any:
-        fatal = method == self.method
+        return self.mortally(method, lambda: super(Mortal, self).make_request(method, params))
+
+    def mortally(self, step: str, act: Callable[[], Any]) -> Any:
+        fatal = step == self.method
         if fatal:
             self.left -= 1
         if fatal and self.left == 0 and self.when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        answer = super().make_request(method, params)
+        done = act()
         if fatal and self.left == 0 and self.when == "after":
             os.kill(os.getpid(), signal.SIGKILL)
-        return answer
+        return done
+
+    def watch(self) -> None:
+        """Has writings of the outbox count as steps."""
+        run = Database.run
+
+        def watched(database: Database, statement: str, values: Sequence[Any] = ()) -> int:
+            return self.mortally(statement, lambda: run(database, statement, values))
+
+        Database.run = watched  # type: ignore[method-assign]
 
 
 def main() -> None:
     url, outbox, key, emitter, first, last, moment, count = sys.argv[1:]
-    web3 = Web3(Mortal(url, moment, int(count)))
+    provider = Mortal(url, moment, int(count))
+    provider.watch()
+    web3 = Web3(provider)
     contract = web3.eth.contract(address=Web3.to_checksum_address(emitter), abi=compiled(EMITTER, "Emitter").abi)
     signer = KeySigner(bytes.fromhex(key))
     numbers = range(int(first), int(last) + 1)

@@ -1,5 +1,6 @@
 """A node is asked in time, and what it answers is believed only as far as it makes sense."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -54,6 +55,80 @@ def say(handler: BaseHTTPRequestHandler, body: bytes, *, status: int = 200) -> N
 
 def node_at(url: str, *, timeout: timedelta = HALF_A_SECOND) -> Node:
     return Node(Web3(HTTPProvider(url)), timeout=timeout)
+
+
+# -- in groups -------------------------------------------------------------------------------------------------------
+
+ASKED = [("eth_chainId", []), ("eth_gasPrice", []), ("eth_blockNumber", [])]
+
+
+@contextmanager
+def answering_groups(change: Callable[[list[dict[str, Any]]], Any]) -> Iterator[tuple[str, list[int]]]:
+    """A server that answers each request with its method's name, a group after a change; and how long groups were."""
+    groups: list[int] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if isinstance(asked, dict):
+                said: Any = {"jsonrpc": "2.0", "id": asked["id"], "result": f"{asked['method']} alone"}
+            else:
+                groups.append(len(asked))
+                said = change([{"jsonrpc": "2.0", "id": each["id"], "result": each["method"]} for each in asked])
+            say(self, json.dumps(said).encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    running.daemon_threads = True
+    thread = threading.Thread(target=running.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{running.server_port}", groups
+    finally:
+        running.shutdown()
+        thread.join()
+        running.server_close()
+
+
+@pytest.mark.parametrize(
+    ("change", "results"),
+    [
+        (lambda told: told, ["eth_chainId", "eth_gasPrice", "eth_blockNumber"]),
+        (lambda told: told[::-1], ["eth_chainId", "eth_gasPrice", "eth_blockNumber"]),
+        (lambda told: told[:1], ["eth_chainId", "eth_gasPrice alone", "eth_blockNumber alone"]),
+        (lambda told: [{**told[0], "id": []}, *told[1:]], ["eth_chainId alone", "eth_gasPrice", "eth_blockNumber"]),
+        (lambda told: [7, None, *told[1:]], ["eth_chainId alone", "eth_gasPrice", "eth_blockNumber"]),
+        (lambda told: {**told[0], "result": "one"}, [f"{method} alone" for method, _ in ASKED]),
+        (lambda told: "no", [f"{method} alone" for method, _ in ASKED]),
+    ],
+    ids=["in_order", "backwards", "cut_off", "id_of_no_kind", "things", "one_for_all", "a_word"],
+)
+def test_requests__however_a_group_is_answered__each_has_its_own_answer(
+    change: Callable[[list[dict[str, Any]]], Any], results: list[str]
+) -> None:
+    with answering_groups(change) as (url, _):
+        assert node_at(url, timeout=timedelta(seconds=5)).requests(ASKED) == results
+
+
+def test_requests__one_is_refused__the_others_are_answered() -> None:
+    def refuse_the_second(told: list[dict[str, Any]]) -> Any:
+        return [told[0], {"id": told[1]["id"], "error": {"code": -32000, "message": "no"}}, told[2]]
+
+    with answering_groups(refuse_the_second) as (url, _):
+        first, refused, last = node_at(url).requests(ASKED)
+
+    assert (first, last) == ("eth_chainId", "eth_blockNumber")
+    assert isinstance(refused, ChainRefused)
+    assert refused.reason == "no"
+
+
+def test_requests__very_many__go_in_groups_that_nodes_take() -> None:
+    with answering_groups(lambda told: told) as (url, groups):
+        node_at(url, timeout=timedelta(seconds=5)).requests(ASKED * 70 + [("eth_call", ["0" * 200_000])] * 2)
+
+    assert groups == [100, 100, 11, 1]
 
 
 # -- in time ---------------------------------------------------------------------------------------------------------

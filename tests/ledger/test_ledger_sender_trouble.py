@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from ledger_chains import Chain
+from ledger_engines import proxy_of
 from ledger_meddling import Ask, altered, meddled, refused
-from web3 import Web3
+from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 
 from theriac.errors import CannotPay, ChainLied, ChainRefused, ChainSilent, IntentAbandoned, NotSettled, Reverted
 from theriac.ledger.contracts import Call
-from theriac.ledger.sender import Sender
+from theriac.ledger.sender import Intent, Sender
 from theriac.ledger.signer import KeySigner
 
 AT_ONCE = timedelta(0)
@@ -604,3 +606,85 @@ def test_simulate__a_call_in_the_air__is_built_upon(emitter: Contract, payer: Ke
 
 def note_data(emitter: Contract, payer: KeySigner) -> bytes:
     return bytes.fromhex(emitter.encode_abi("note", args=[payer.address, bytes(32), 1, ""])[2:])
+
+
+# -- asked again after a restart -------------------------------------------------------------------------------------
+
+
+def test_send__without_a_name_after_a_restart__waits_for_the_same_call_that_was_left_open(
+    emitter: Contract, payer: KeySigner, manual: Chain, tmp_path: Path
+) -> None:
+    tick = emitter.functions.tick()
+    with Sender(manual.web3, payer, outbox=tmp_path / "outbox") as sender, pytest.raises(NotSettled) as first:
+        sender.send(tick, timeout=AT_ONCE)
+    with Sender(manual.web3, payer, outbox=tmp_path / "outbox") as sender:
+        with pytest.raises(NotSettled) as second:
+            sender.send(tick, timeout=AT_ONCE)
+        manual.mine()
+        sender.resume()
+        with pytest.raises(NotSettled) as third:
+            # What it waited for is told; the next asking is another one.
+            sender.send(tick, timeout=AT_ONCE)
+        manual.mine()
+        sender.resume()
+
+    assert first.value.transaction == second.value.transaction != third.value.transaction
+    assert "do the same again, and it is waited for, not sent twice" in str(first.value)
+    assert "unnamed" not in str(first.value)
+    assert emitter.functions.count().call() == 2
+
+
+def test_send_all__a_refusal_for_good_in_the_middle_of_a_group__spends_its_nonce_on_nothing(
+    anvil: Chain, emitter: Contract, payer: KeySigner
+) -> None:
+    given: list[str] = []
+
+    def refuse_the_second(ask: Ask, method: str, params: Any) -> Any:
+        if method == RAW:
+            given.append(params[0])
+            if len(given) == 2:
+                return {"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "oversized data"}}
+        return ask(method, params)
+
+    sender = Sender(meddled(anvil, refuse_the_second), payer, outbox=None, patience=SOON)
+    intents = [Intent(emitter.functions.tick(), f"tick {number}") for number in range(4)]
+
+    outcomes = list(sender.send_all(intents))
+    again = sender.send(emitter.functions.tick(), intent="tick 1")
+
+    assert [type(outcome.error) for outcome in outcomes] == [type(None), ChainRefused, type(None), type(None)]
+    assert again.intent == "tick 1"
+    assert emitter.functions.count().call() == 4
+    assert anvil.web3.eth.get_transaction_count(payer.address) == 5
+
+
+def test_send_all__one_builds_on_the_one_before__is_done_in_order(
+    anvil: Chain, emitter: Contract, payer: KeySigner
+) -> None:
+    sender = Sender(anvil.web3, payer, outbox=None)
+    sender.send(emitter.functions.setClosed(True))
+    note = emitter.functions.note(payer.address, bytes(32), 1, "")
+    intents = [
+        Intent(emitter.functions.setClosed(False), "open"),
+        Intent(note, "note"),
+        Intent(emitter.functions.setClosed(True), "close"),
+        Intent(note, "late"),
+    ]
+
+    outcomes = {outcome.intent: outcome for outcome in sender.send_all(intents)}
+
+    assert [outcomes[name].error for name in ("open", "note", "close")] == [None] * 3
+    assert isinstance(outcomes["late"].error, Reverted)
+    assert emitter.functions.timesOf(bytes(32)).call() == 1
+    assert emitter.functions.closed().call() is True
+
+
+def test_send_all__a_node_that_takes_one_request_at_a_time__is_asked_so(emitter: Contract, payer: KeySigner) -> None:
+    with proxy_of(emitter.w3.provider.endpoint_uri) as proxy:  # type: ignore[attr-defined]
+        proxy.groups = False
+        sender = Sender(Web3(HTTPProvider(proxy.url)), payer, outbox=None)
+
+        outcomes = list(sender.send_all(Intent(emitter.functions.tick(), f"tick {number}") for number in range(20)))
+
+    assert [outcome.error for outcome in outcomes] == [None] * 20
+    assert emitter.functions.count().call() == 20

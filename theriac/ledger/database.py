@@ -57,7 +57,10 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is run inside is written together, or nothing of it is."""
+        """All that is run inside is written together, or nothing of it is; inside another it is a part of that one."""
+        if self._connection.in_transaction:
+            yield
+            return
         self.run("BEGIN IMMEDIATE")
         try:
             yield

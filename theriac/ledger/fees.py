@@ -40,6 +40,7 @@ class Fate(Enum):
     TOO_CHEAP = auto()
     CANNOT_PAY = auto()
     NEVER = auto()
+    FULL = auto()
     UNCLEAR = auto()
 
 
@@ -61,7 +62,19 @@ _WORDS = {
         "transaction nonce",
         "invalid nonce",
     ),
-    Fate.TOO_CHEAP: ("underpriced", "base fee", "fee too low", "price too low", "price below", "tip cap", "same nonce"),
+    Fate.TOO_CHEAP: (
+        "underpriced",
+        "base fee",
+        "basefee",
+        "fee too low",
+        "price too low",
+        "price below",
+        "tip cap",
+        "fee cap",
+        "unit price",
+        "same nonce",
+    ),
+    Fate.FULL: ("pool is full", "pool full", "poolfull", "account limit exceeded", "transaction limit reached"),
     Fate.CANNOT_PAY: ("insufficient funds", "insufficient balance", "upfront cost", "cannot afford", "enough balance"),
     Fate.NEVER: (
         "intrinsic gas",
@@ -77,6 +90,11 @@ _WORDS = {
         "rlp",
         "invalid sender",
         "invalid signature",
+        "v, r, s values",
+        "floor data gas",
+        "higher than",
+        "not an eoa",
+        "negative value",
     ),
 }
 

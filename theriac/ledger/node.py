@@ -9,12 +9,13 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from queue import Empty, SimpleQueue
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -38,6 +39,13 @@ _ERROR = bytes.fromhex("08c379a0")
 # Answers are read in parts of this size, and no further than this, in bytes.
 _PART = 2**16
 _LONGEST = 2**28
+
+# So many requests, and bytes, go to a node at one go: geth stands a thousand, Kaia half a mebibyte.
+_GROUP = 100
+_GROUP_BYTES = 300_000
+
+_T = TypeVar("_T")
+Asked = tuple[str, Sequence[Any]]
 
 _embedded_locks: WeakKeyDictionary[Any, threading.RLock] = WeakKeyDictionary()
 
@@ -124,6 +132,7 @@ class Node:
         self._web3 = web3
         self._timeout = timeout.total_seconds()
         self._answered = False
+        self._grouping = True
         self.embedded = isinstance(web3.provider, EthereumTesterProvider)
         if self.embedded:
             self._lock = _embedded_locks.setdefault(web3.provider, threading.RLock())
@@ -149,13 +158,20 @@ class Node:
 
     def header(self, number: int) -> Header | None:
         """The block of that number in the chain as the node sees it now, or None where the chain is shorter."""
-        answer = self.request("eth_getBlockByNumber", [hex(number), False])
+        return self._numbered(number, self.request("eth_getBlockByNumber", [hex(number), False]))
+
+    def _numbered(self, number: int, answer: Any) -> Header | None:
         if answer is None:
             return None
         header = self._header(answer)
         if header.number != number:
             self.lied(f"asked for block {number}, it gave block {header.number}")
         return header
+
+    def headers(self, numbers: Sequence[int]) -> list[Header | None]:
+        """`header` of several numbers, asked for together."""
+        answers = self.results([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
+        return [self._numbered(number, answer) for number, answer in zip(numbers, answers, strict=True)]
 
     def passages(self, number: int) -> tuple[Passage, ...]:
         """The transactions of a block."""
@@ -183,7 +199,14 @@ class Node:
 
     def landed(self, transaction: HexStr) -> Landed | None:
         """The receipt of a transaction, or None where no block of the chain holds it."""
-        answer = self.request("eth_getTransactionReceipt", [transaction])
+        return self._landed(transaction, self.request("eth_getTransactionReceipt", [transaction]))
+
+    def all_landed(self, transactions: Sequence[HexStr]) -> list[Landed | None]:
+        """`landed` of several transactions, asked for together."""
+        answers = self.results([("eth_getTransactionReceipt", [each]) for each in transactions])
+        return [self._landed(each, answer) for each, answer in zip(transactions, answers, strict=True)]
+
+    def _landed(self, transaction: HexStr, answer: Any) -> Landed | None:
         if answer is None:
             return None
         receipt = self._object(answer)
@@ -245,11 +268,71 @@ class Node:
         if self.embedded:
             return self._ask_embedded(method, parameters)
 
+        answer = self._insist(lambda within: self._ask(method, parameters, within=within))
+        return self._result(method, answer)
+
+    def requests(self, asked: Sequence[Asked]) -> list[Any]:
+        """The results of several requests in their order, asked at one go where the node allows it.
+
+        In the place of what was refused stands its ChainRefused or CallFailed. Raises ChainSilent.
+        """
+        if self.embedded or self._http is None or len(asked) < 2:
+            return [self._result_or_refusal(*each) for each in asked]
+        results: list[Any] = []
+        for group in _grouped(asked):
+            answers = self._answers(group)
+            for (method, parameters), answer in zip(group, answers, strict=True):
+                # A node may cut a group off where its answer grows long: what it left out is asked by itself.
+                missing = answer is None
+                results.append(
+                    self._result_or_refusal(method, parameters) if missing else self._or_refusal(method, answer)
+                )
+        return results
+
+    def results(self, asked: Sequence[Asked]) -> list[Any]:
+        """The same where all must be answered. Raises ChainSilent, ChainRefused, CallFailed."""
+        results = self.requests(asked)
+        for result in results:
+            if isinstance(result, ChainRefused | CallFailed):
+                raise result
+        return results
+
+    def _answers(self, group: Sequence[Asked]) -> Sequence[Any]:
+        """The node's answer to each request of a group; None for what it left out."""
+        http = self._http
+        if http is None or not self._grouping:
+            return [None] * len(group)
+
+        def ask(within: float) -> Sequence[Any]:
+            with self._named("a group of requests"):
+                return http.ask_all(group, within=within)
+
+        try:
+            return self._insist(ask)
+        except ChainRefused:
+            # What is in front of some nodes takes one request at a time.
+            self._grouping = False
+            return [None] * len(group)
+
+    def _result_or_refusal(self, method: str, parameters: Sequence[Any]) -> Any:
+        try:
+            return self.request(method, parameters)
+        except (ChainRefused, CallFailed) as refusal:
+            return refusal
+
+    def _or_refusal(self, method: str, answer: Any) -> Any:
+        try:
+            return self._result(method, answer)
+        except (ChainRefused, CallFailed) as refusal:
+            return refusal
+
+    def _insist(self, ask: Callable[[float], _T]) -> _T:
+        """What `ask` gives within the seconds that it is told, tried again as long as there is time."""
         deadline = time.monotonic() + self._timeout
         pause = 0.05
         while True:
             try:
-                answer = self._ask(method, parameters, within=deadline - time.monotonic())
+                answer = ask(deadline - time.monotonic())
                 break
             except _Unanswered as trouble:
                 # A node that was never reached is more likely misspelt than restarting.
@@ -259,15 +342,21 @@ class Node:
                 time.sleep(pause)
                 pause = min(2 * pause, 1.0)
         self._answered = True
-        return self._result(method, answer)
+        return answer
 
     def _ask(self, method: str, parameters: Sequence[Any], *, within: float) -> Any:
         """One attempt."""
-        try:
+        with self._named(method):
             if self._http is not None:
                 return self._http.ask(method, parameters, within=within)
             make_request = self._web3.provider.make_request
             return _in_time(lambda: make_request(RPCEndpoint(method), parameters), within)
+
+    @contextmanager
+    def _named(self, method: str) -> Iterator[None]:
+        """Gives what goes wrong with an attempt its name."""
+        try:
+            yield
         except requests.HTTPError as trouble:
             status = trouble.response.status_code
             if status not in (429, 502, 503, 504):
@@ -446,11 +535,27 @@ class _Http:
         self._numbers = itertools.count(1)
 
     def ask(self, method: str, parameters: Sequence[Any], *, within: float) -> Any:
+        return self._post(json.dumps(self._asked(method, parameters)), within=within)
+
+    def ask_all(self, group: Sequence[Asked], *, within: float) -> list[Any]:
+        """The answers of a group by their numbers, whatever order they come in; None for what has none.
+
+        Raises ValueError where the node does not answer each for itself.
+        """
+        asked = [self._asked(method, parameters) for method, parameters in group]
+        answers = self._post(json.dumps(asked), within=within)
+        if not isinstance(answers, list):
+            raise ValueError("no answer for each request")
+        told = (answer for answer in answers if isinstance(answer, dict) and isinstance(answer.get("id"), int))
+        by_number = {answer["id"]: answer for answer in told}
+        return [by_number.get(each["id"]) for each in asked]
+
+    def _asked(self, method: str, parameters: Sequence[Any]) -> dict[str, Any]:
+        return {"jsonrpc": "2.0", "id": next(self._numbers), "method": method, "params": list(parameters)}
+
+    def _post(self, body: str, *, within: float) -> Any:
         deadline = time.monotonic() + within
-        asked = {"jsonrpc": "2.0", "id": next(self._numbers), "method": method, "params": list(parameters)}
-        request = self._session.prepare_request(
-            requests.Request("POST", self._uri, data=json.dumps(asked), **self._how)
-        )
+        request = self._session.prepare_request(requests.Request("POST", self._uri, data=body, **self._how))
         with self._session.send(request, timeout=max(within, 0.001), **self._settings) as response:
             received = bytearray()
             while part := response.raw.read1(_PART, decode_content=True):
@@ -468,6 +573,21 @@ class _Http:
         if not isinstance(answer, dict) or "error" not in answer:
             response.raise_for_status()
         return answer
+
+
+def _grouped(asked: Sequence[Asked]) -> Iterator[Sequence[Asked]]:
+    """The requests in groups that a node takes."""
+    group: list[Asked] = []
+    size = 0
+    for each in asked:
+        length = len(json.dumps(each))
+        if group and (len(group) == _GROUP or size + length > _GROUP_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(each)
+        size += length
+    if group:
+        yield group
 
 
 def _in_time(work: Callable[[], Any], seconds: float) -> Any:

@@ -7,7 +7,10 @@ one. A lock file keeps a second process out; it is free again when its holder en
 import fcntl
 import json
 import os
+import sqlite3
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -174,41 +177,47 @@ class Outbox:
 
     def flight(self, name: str) -> Flight | None:
         """An intent while it is open."""
-        return next((flight for flight in self.flights() if flight.name == name), None)
+        with self.lock:
+            return next(iter(self._flights("name = ?", (name,))), None)
 
     def flights(self) -> list[Flight]:
         """All that is open, in the order of the nonces."""
         with self.lock:
-            intents = self._database.rows("SELECT * FROM intents WHERE state = 'open' ORDER BY nonce")
-            return [
-                Flight(
-                    name=row["name"],
-                    call=Call(to=row["destination"], data=row["data"], value=int(row["value"])),
-                    gas=row["gas"],
-                    nonce=row["nonce"],
-                    transactions=self.signed_for(row["name"]),
-                )
-                for row in intents
-            ]
+            return self._flights()
+
+    def _flights(self, which: str = "1", values: Sequence[str] = ()) -> list[Flight]:
+        where = f"intents.state = 'open' AND {which}"
+        signed: dict[str, list[Signed]] = {}
+        for row in self._database.rows(
+            f"SELECT transactions.* FROM transactions JOIN intents ON intents.name = transactions.intent WHERE {where} "
+            "ORDER BY transactions.rowid",
+            values,
+        ):
+            signed.setdefault(row["intent"], []).append(_signed(row))
+        return [
+            Flight(
+                name=row["name"],
+                call=Call(to=row["destination"], data=row["data"], value=int(row["value"])),
+                gas=row["gas"],
+                nonce=row["nonce"],
+                transactions=tuple(signed.get(row["name"], ())),
+            )
+            for row in self._database.rows(f"SELECT * FROM intents WHERE {where} ORDER BY nonce", values)
+        ]
 
     def signed_for(self, name: str) -> tuple[Signed, ...]:
         """All that was ever signed for an intent, the newest last."""
         with self.lock:
             rows = self._database.rows("SELECT * FROM transactions WHERE intent = ? ORDER BY rowid", (name,))
-        return tuple(
-            Signed(
-                hash=HexStr(row["hash"]),
-                nonce=row["nonce"],
-                raw=row["raw"],
-                fees=Fees(price=row["price"], tip=row["tip"]),
-                void=bool(row["void"]),
-                signed=row["signed"],
-                head=row["head"],
-            )
-            for row in rows
-        )
+        return tuple(_signed(row) for row in rows)
 
     # -- writing: on disk when a method returns ----------------------------------------------------------------------
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All that is written inside is on disk together when the block ends, or nothing of it is."""
+        with self.lock, self._database.transaction():
+            yield
 
     def launch(self, name: str, call: Call, gas: int, signed: Signed) -> None:
         """A new intent with its first transaction."""
@@ -287,6 +296,18 @@ def _locked(path: Path | None) -> int | None:
         os.close(handle)
         raise OutboxBusy(path=str(path)) from None
     return handle
+
+
+def _signed(row: sqlite3.Row) -> Signed:
+    return Signed(
+        hash=HexStr(row["hash"]),
+        nonce=row["nonce"],
+        raw=row["raw"],
+        fees=Fees(price=row["price"], tip=row["tip"]),
+        void=bool(row["void"]),
+        signed=row["signed"],
+        head=row["head"],
+    )
 
 
 def _kept(landed: Landed, fees: Fees) -> str:
