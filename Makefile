@@ -72,6 +72,10 @@ bench: setup ## Measure how long things take, each beside something measured in 
 linkage: setup ## Play the adversary who links pseudonyms, and write what it finds into docs/unlinkability.md
 	@$(BIN)/python -m benches.linkage --write
 
+.PHONY: throughput
+throughput: setup ## Measure acts a second on four Kaia validators (see engine-kaia), and write docs/throughput.md
+	@$(BIN)/python -m benches.throughput --write
+
 ##@ Engines
 
 # Each is built from a locked Go module in engines/, needs Go 1.26, and is kept in .build/engines.
