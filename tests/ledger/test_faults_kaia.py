@@ -48,6 +48,7 @@ def kaia(running: Kaia) -> Iterator[Kaia]:
 # -- validators that die ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_validators__one_of_four_is_killed__goes_on(kaia: Kaia, tmp_path: Path) -> None:
     payer, emitter, numbers = stranger(), kaia.emitter(), range(1000, 1010)
     with kaia.sender(payer, tmp_path / "outbox", **QUICK) as sender:
