@@ -117,6 +117,7 @@ def test_reorganisation__deeper_than_the_depth__sender_and_index_are_right_after
         assert times(emitter, [4]) == [1]
 
 
+@pytest.mark.heavy
 def test_reorganisation__within_the_depth__what_it_undid_is_sent_again(start: Start, tmp_path: Path) -> None:
     node = start()
     emitter, payer = emitter_on(node.url, by=RICH), stranger()
@@ -185,6 +186,7 @@ def test_reset__while_the_sender_runs__sends_nothing_to_the_new_chain(start: Sta
 # -- a node that forgets ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_send__the_node_restarts_and_has_lost_its_pool__is_given_again(start: Start, tmp_path: Path) -> None:
     node = start("--dev.period", "3600")
     payer, web3 = RICH, web3_of(node)
@@ -235,6 +237,7 @@ def test_send__thrown_out_of_a_full_pool_by_dearer_ones__is_done_once_there_is_r
 # -- a node that wants more ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_send__the_miner_asks_for_more_than_was_offered__is_replaced_at_its_nonce(start: Start, tmp_path: Path) -> None:
     node = start("--dev.period", "1")
     emitter, payer, web3 = emitter_on(node.url, by=RICH), stranger(), web3_of(node)

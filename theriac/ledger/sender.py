@@ -70,6 +70,9 @@ _STEPS = 6
 _GROUP = 64
 _UNSEEN_GAS = 40_000
 
+# So many transactions are given to a node at one go.
+_GIVEN = 16
+
 # For so many kinds of call the gas limit is remembered.
 _KINDS = 256
 
@@ -647,7 +650,25 @@ class Sender:
         return Signed(hash=hash_, nonce=nonce, raw=raw, fees=fees, void=void, signed=time.time(), head=head)
 
     def _give(self, given: Sequence[tuple[str, Signed]]) -> list[Fate]:
-        """Gives kept transactions to the node, in order. Whatever comes of it, they stay in the outbox."""
+        """Gives kept transactions to the node, in order. Whatever comes of it, they stay in the outbox.
+
+        A pool that fills up, and is emptied by a block in the middle, would take the last of them without those before,
+        and be full of what waits for what it refuses: so few go together, and none after a refusal for want of room.
+        """
+        fates: list[Fate] = []
+        for at in range(0, len(given), _GIVEN):
+            fates += self._give_together(given[at : at + _GIVEN])
+            if Fate.FULL in fates:
+                break
+        return fates + self._hold(given[len(fates) :])
+
+    def _hold(self, given: Sequence[tuple[str, Signed]]) -> list[Fate]:
+        """Keeps back what the node's pool has no room for now."""
+        for name, _ in given:
+            self._watches[name] = _Watch(fate=Fate.FULL, reason="the node's pool is full")
+        return [Fate.FULL] * len(given)
+
+    def _give_together(self, given: Sequence[tuple[str, Signed]]) -> list[Fate]:
         watches = [self._watches.setdefault(name, _Watch()) for name, _ in given]
         for watch in watches:
             watch.given, watch.fate = time.monotonic(), Fate.UNCLEAR
@@ -680,9 +701,7 @@ class Sender:
         """Gives what is new, unless something before it waits for room in the node's pool."""
         if not any(watch.fate is Fate.FULL for watch in list(self._watches.values())):
             return self._give(given)
-        for name, _ in given:
-            self._watches[name] = _Watch(fate=Fate.FULL, reason="the node's pool is full")
-        return [Fate.FULL] * len(given)
+        return self._hold(given)
 
     def _make_room(self) -> None:
         """Waits until fewer than the limit are open. Raises NotSettled for the one that holds the others up."""
