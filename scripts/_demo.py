@@ -41,7 +41,7 @@ from theriac.ledger.node import Node
 from theriac.ledger.sender import Sender
 from theriac.ledger.signer import KeySigner
 from theriac.ledger.typed import Domain
-from theriac.store import LocalStore, Store
+from theriac.store import LocalStore, Store, compute
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLE = ROOT / "examples" / "fhir" / "synthea-r4-a.json"
@@ -418,7 +418,10 @@ def _store(asked: str | None, folder: Path, started: ExitStack) -> Store | None:
         from engines.kubo.node import KuboNode
 
         asked = started.enter_context(KuboNode(folder / "kubo")).api
-    return started.enter_context(KuboStore(asked))
+    kept = started.enter_context(KuboStore(asked))
+    # A node that is not there is told of before the story begins.
+    kept.has(compute(io.BytesIO(b"")))
+    return kept
 
 
 def _read(bundle: Path) -> bytes:

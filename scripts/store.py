@@ -9,7 +9,7 @@ import click
 from scripts._cli import Actor, Failure, example, json_option, plural, print_json, table
 
 if TYPE_CHECKING:
-    from theriac.store.cluster import Copies
+    from theriac.store.cluster import ClusterStore, Copies
     from theriac.store.kubo import KuboStore
 
 _PLACE = "/ip4/127.0.0.1/tcp/5001,/ip4/127.0.0.1/tcp/9094"
@@ -74,15 +74,31 @@ def repair(verify: bool, store: str | None) -> None:
     with _opened(store) as found:
         if isinstance(found, ClusterStore):
             found.check_peer()
-            asked = len(list(found.repair()))
-            click.echo(f"Asked for copies of {plural(asked, 'file')}; 'ape run store status' shows when they came.")
         elif not verify:
             raise Failure("Nobody keeps copies for this store; name NODE,PEER, or --verify to mend the node itself.")
-        if verify:
-            healed = found.heal()
-            click.echo(f"{plural(len(healed.rotten), 'block')} had rotted, {len(healed.lost)} could not be replaced.")
-            if healed.lost:
-                raise Failure(f"No other node gave {', '.join(healed.lost[:3])}; try again when more members run.", 4)
+        lost = _verified(found) if verify else ()
+        if isinstance(found, ClusterStore):
+            _asked(found)
+    if lost:
+        raise Failure(f"No other node gave {', '.join(lost[:3])}; try again when more members run.", 4)
+
+
+def _verified(store: "KuboStore") -> tuple[str, ...]:
+    healed = store.heal()
+    click.echo(f"{plural(len(healed.rotten), 'block')} had rotted, {len(healed.lost)} could not be replaced.")
+    return healed.lost
+
+
+def _asked(store: "ClusterStore") -> None:
+    tried = len(list(store.repair()))
+    faults = list(store.lacking.values())
+    click.echo(
+        f"Asked for copies of {plural(tried - len(faults), 'file')}; 'ape run store status' tells when they came."
+    )
+    if faults:
+        # What is said here need not be said again when the command ends.
+        store.lacking.clear()
+        raise Failure(f"{plural(len(faults), 'file')} cannot be copied now. {faults[-1]}", 4)
 
 
 @contextmanager

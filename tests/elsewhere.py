@@ -10,13 +10,14 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from real_anvil import CHAIN_ID, START, Chain
+from real_anvil import CHAIN_ID, PEOPLE, START, Chain
 from web3.types import TxReceipt
 
 from engines.devnet import Devnet, devnet
@@ -32,6 +33,9 @@ MACHINES = {"test_state_machine", "test_pack_machine", "test_prescription_machin
 
 # What these are about is the chain in the process: its state is looked through in its own memory.
 EMBEDDED = {"test_demo"}
+
+RICH = 39
+"""The test account that gives others ether; no test is about it."""
 
 # Told at once by what tests ask anvil for, and by what each needs.
 NO_UNDOING = "nothing can be undone on Kaia, whose validators would have to go back together"
@@ -66,6 +70,7 @@ class Elsewhere(Chain):
     """Another engine that does what tests ask anvil for."""
 
     net: Devnet
+    _rich: set[str] = field(default_factory=set)
 
     def ask(self, method: str, *parameters: Any) -> Any:
         if method == "evm_snapshot":
@@ -98,7 +103,17 @@ class Elsewhere(Chain):
     def transact(self, sender: LocalAccount, transaction: Mapping[str, Any]) -> TxReceipt:
         if transaction.get("type") == 4 and self.net.engine == "kaia":
             pytest.skip("Kaia knows no transactions of type 4 (EIP-7702)")
+        self._enrich()
         return super().transact(sender, transaction)
+
+    def _enrich(self) -> None:
+        """Gives everybody ether: geth never says that gas costs nothing, and other processes offer a wei."""
+        if self.net.engine != "geth":
+            return
+        rich = Account.from_key(self.net.key(RICH))
+        for address in sorted(PEOPLE - self._rich):
+            self._rich.add(address)
+            super().transact(rich, {"to": address, "value": 10**18})
 
 
 _lasting = ExitStack()

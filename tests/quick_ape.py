@@ -111,16 +111,14 @@ def _find_transaction(chain: Any, wanted: bytes) -> Any:
 
 
 def _settings_once(settings: Any) -> Any:
-    """What a connection is set to, read anew where it is set to something else."""
-    found: dict[int, tuple[Any, str, Any]] = {}
+    """What a connection is set to, read anew where it is set to something else. It is kept with the connection."""
 
     def settings_once(provider: ProviderAPI) -> Any:
-        known = found.get(id(provider))
         told = repr(provider.provider_settings)
-        # The connection is kept as well, so that no other one gets its number.
-        if known is None or known[1] != told:
-            known = found[id(provider)] = (provider, told, settings(provider))
-        return known[2]
+        known = provider.__dict__.get("_settings_once")
+        if known is None or known[0] != told:
+            known = provider.__dict__["_settings_once"] = (told, settings(provider))
+        return known[1]
 
     return settings_once
 

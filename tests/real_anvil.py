@@ -49,9 +49,15 @@ WATCHED = 'exec 3<&0; (cat <&3 >/dev/null; kill -9 0) & "$@" & wait $!'
 GAS = 30_000_000
 
 
+PEOPLE: set[str] = set()
+"""Everybody who was named so far, in this process."""
+
+
 def person(name: str) -> LocalAccount:
     """The account of someone in a test, always the same for the same name."""
-    return Account.from_key(keccak(text=f"theriac test: {name}"))
+    account = Account.from_key(keccak(text=f"theriac test: {name}"))
+    PEOPLE.add(account.address)
+    return account
 
 
 DEPLOYER = person("deployer")

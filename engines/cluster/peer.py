@@ -235,6 +235,7 @@ class ClusterPeer:
             "pin_timeout": f"{8 * self._pulse:g}s",
         }
         config["monitor"]["pubsubmon"]["check_interval"] = pulse
+        config["allocator"]["balanced"]["allocate_by"] = ["freespace"]
         for informer in config["informer"].values():
             informer["metric_ttl"] = two_pulses
         path.write_text(json.dumps(config, indent=2))

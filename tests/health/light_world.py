@@ -15,6 +15,7 @@ from eth_account import Account
 from eth_utils import keccak, to_checksum_address
 from health_world import DAY, LAB, TREAT, HealthWorld, Person, publish_profile, register, write
 from light_between import Happened
+from real_anvil import Chain as Connection
 from requests import Session
 from web3 import HTTPProvider, Web3
 from web3.types import RPCEndpoint
@@ -64,7 +65,7 @@ def found(web3: Web3, folder: Path) -> KaiaWorld:
     contracts = Contracts(web3, deployment)
     people = [Person(key_of(name)) for name in ("clinic", "hospital", "doctor", "colleague")]
     relay = SenderRelay(Sender(web3, key_of("relay"), outbox=None), contracts)
-    world = KaiaWorld(web3, contracts, LocalStore(folder / "store"), folder, relay, *people, payer=None)
+    world = KaiaWorld(Connection(web3), contracts, LocalStore(folder / "store"), folder, relay, *people, board)
     roles = int(Role.CLINICIAN | Role.LABORATORY | Role.GATEWAY)
     for number, member in enumerate(people[:2], start=1):
         sender.send(contracts.Consortium.functions.admit(member.address, roles, 1, world.now() + 3650 * DAY))

@@ -9,16 +9,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from coincurve import PrivateKey
+from eth_abi import encode
+from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
 from health_world import LAB, TREAT, Person, register, write
 from light_between import HEADER, LIES, Between, Happened, Lie, between, instead, rewriting
 from light_paper import sealed
 from light_world import Kaia, KaiaWorld, happen, kaia, key_of, questions
+from real_anvil import Chain as Connection
 from web3 import Web3
+from web3.types import RPCEndpoint
 
 from engines.process import EngineError
 from theriac.errors import ChainSilent, NotSettled, Reverted, StaleChain, Unproven
@@ -69,7 +74,7 @@ def through(light: LightProvider, world: KaiaWorld, folder: Path) -> KaiaWorld:
     web3 = Web3(light)
     contracts = Contracts(web3, world.contracts.deployment)
     relay = SenderRelay(Sender(web3, key_of("light relay"), outbox=None), contracts)
-    return replace(world, web3=web3, contracts=contracts, relay=relay, folder=folder)
+    return replace(world, anvil=Connection(web3), contracts=contracts, relay=relay, folder=folder)
 
 
 def allowed(world: KaiaWorld, happened: Happened, reader: str) -> Any:
@@ -134,6 +139,61 @@ def test_answers__are_those_of_a_full_node(
         answer = light.make_request(method, parameters)
         if method in ("eth_call", "eth_getCode", "eth_getStorageAt", "eth_getTransactionCount", "eth_chainId"):
             assert answer.get("result") == told.get("result"), (method, parameters)
+    assert light.faults == ()
+
+
+def _some(part: Any, pool: list[str], chance: Random) -> Any:
+    """Some value of a parameter of the ABI: of what there is, of nothing, of the extremes."""
+    kind = part["type"]
+    if kind.endswith("[]"):
+        return [_some({**part, "type": kind[:-2]}, pool, chance) for _ in range(chance.randrange(3))]
+    if kind == "tuple":
+        return tuple(_some(each, pool, chance) for each in part["components"])
+    if kind == "address":
+        return chance.choice(pool)
+    if kind.startswith("uint"):
+        bits = int(kind[4:])
+        return chance.choice([0, 1, 2, 5, 2**bits - 1, chance.getrandbits(bits)])
+    if kind == "bool":
+        return chance.random() < 0.5
+    if kind.startswith("bytes"):
+        return chance.randbytes(int(kind[5:]) if kind != "bytes" else chance.choice([0, 65, 100]))
+    return "text"
+
+
+def test_calls__of_every_function_of_the_contracts__are_kaias(
+    network: Kaia, happened: Happened, light: LightProvider
+) -> None:
+    """Our machine against Kaia's: what is returned, and what is refused with, to the byte; acts are only tried."""
+    chance, head = Random(2617), network.nodes_at_rest()
+    contracts = network.world.contracts
+    callers = [happened.doctor, network.world.clinic.address, key_of("board").address]
+    pool = [happened.pseudonym, happened.patient_only, *callers, "0x" + "00" * 20, *happened.contracts.values()]
+    told_apart = {True: 0, False: 0}
+    for name in happened.contracts:
+        for part in contracts.abi(name):
+            if part["type"] != "function":
+                continue
+            given: Any = part["inputs"]
+            for _ in range(2):
+                values = [_some(each, pool, chance) for each in given]
+                data = function_abi_to_4byte_selector(part) + encode(
+                    [collapse_if_tuple(each) for each in given], values
+                )
+                call = {
+                    "from": chance.choice(callers),
+                    "to": happened.contracts[name],
+                    "data": "0x" + data.hex(),
+                    "gas": "0x1312d00",
+                }
+                told = network.world.web3.provider.make_request(RPCEndpoint("eth_call"), [call, hex(head)])
+                answer = light.make_request(RPCEndpoint("eth_call"), [call, hex(head)])
+                assert answer.get("result") == told.get("result"), (name, part["name"], values, told, answer)
+                assert answer.get("error", {}).get("data", "0x") == told.get("error", {}).get("data", "0x")
+                told_apart["error" in told] += 1
+    print(f"{told_apart[False]} calls that returned, {told_apart[True]} that were refused")
+    assert told_apart[False] > 60
+    assert told_apart[True] > 100
     assert light.faults == ()
 
 
@@ -343,6 +403,30 @@ def test_transaction__that_both_nodes_swallow__is_not_said_to_be_done(
     receipt = sender.wait("publish")
     assert network.world.web3.eth.get_transaction_receipt(receipt.transaction)["status"] == 1
     assert sender.send(call, intent="publish") == receipt
+
+
+def test_transaction__swallowed_by_two_nodes_that_call_its_nonce_used__is_not_signed_anew(
+    network: Kaia, nodes: list[Between], light: LightProvider, tmp_path: Path
+) -> None:
+    """Two transactions for one intent, under two nonces, could both be let through later."""
+    world = through(light, network.world, tmp_path)
+    person = Person(key_of("used up"))
+    sender = Sender(world.web3, person.signer, outbox=None)
+    call = world.contracts.Keys.functions.publish(person.address, 1, b"\1" * 32)
+    for each in nodes:
+        each.swallows = {"eth_sendRawTransaction": "the transaction is in the pool"}
+    name = sender.submit(call, intent="publish")
+    for each in nodes:
+        each.lies = [rewriting("eth_getTransactionCount", lambda count: hex(int(count, 16) + 1))]
+
+    with pytest.raises(NotSettled):
+        sender.wait(name, timeout=timedelta(seconds=4))
+
+    assert len(sender._outbox.signed_for(name)) == 1
+    for each in nodes:
+        each.swallows, each.lies = {}, []
+    sender.wait(name)
+    assert network.world.web3.eth.get_transaction_count(person.address) == 1
 
 
 def test_transaction__taken_by_two_nodes_that_deny_it__is_done_once(

@@ -229,7 +229,7 @@ def test_send__thrown_out_of_a_full_pool_by_dearer_ones__is_done_once_there_is_r
 
     assert len({receipt.transaction for receipt in receipts}) == 4
     assert times(emitter, range(4)) == [1] * 4
-    assert {fate_of(each) for each in refused if each} <= {Fate.UNCLEAR, Fate.TOO_CHEAP}
+    assert {fate_of(each) for each in refused if each} <= {Fate.FULL, Fate.TOO_CHEAP}
 
 
 # -- a node that wants more ------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ledger_engines import Kaia, emitter_on, kaia_network, key, notes, proxy_of, send_error, stranger, tell, times, took
+from web3 import HTTPProvider, Web3
 
 from theriac.errors import ChainSilent, NotSettled
 from theriac.ledger.contracts import Call
@@ -386,18 +387,32 @@ def test_send__the_pool_is_full__waits_until_it_has_room(tmp_path: Path) -> None
             command[command.index(option) + 1] = "8"
         node.start()
         emitter, payer, other = emitter_on(kaia.url), stranger(), stranger()
-        # Behind a gap, so that they stay and fill the pool.
-        refusals = [send_error(node, signed(kaia, other, nonce=1 + number)) for number in range(40)]
-        said = [each for each in refusals if each]
+        # Behind a gap, so that they stay in the pool and leave one place.
+        assert [send_error(node, signed(kaia, other, nonce=1 + number)) for number in range(15)] == [""] * 15
 
-        with kaia.sender(payer, tmp_path / "outbox", **QUICK) as sender:
+        said: list[str] = []
+
+        def listen(ask: Callable[[], dict[str, Any]], method: str, parameters: list[Any]) -> dict[str, Any]:
+            answer = ask()
+            if method == "eth_sendRawTransaction" and "error" in answer:
+                said.append(answer["error"]["message"])
+            return answer
+
+        with (
+            proxy_of(node.url) as proxy,
+            Sender(Web3(HTTPProvider(proxy.url)), payer, outbox=tmp_path / "outbox", **QUICK) as sender,  # type: ignore[arg-type]
+        ):
+            proxy.meddle = listen
             begun = time.monotonic()
-            outcomes = sender.send_all(notes(emitter, payer, range(100)))
-            done = [outcome.error for outcome in outcomes]
-            tell("a pool of 16 is full, 100 to send", until_all_done=time.monotonic() - begun)
+            done = [outcome.error for outcome in sender.send_all(notes(emitter, payer, range(10)))]
+            tell("a pool of 16 with one place left, 10 to send", until_all_done=time.monotonic() - begun)
+            assert send_error(node, signed(kaia, other, nonce=0)) == ""
+            begun = time.monotonic()
+            done += [outcome.error for outcome in sender.send_all(notes(emitter, payer, range(10, 100)))]
+            tell("a pool of 16, 90 to send", until_all_done=time.monotonic() - begun)
 
         assert said
-        assert {fate_of(each) for each in said} == {Fate.UNCLEAR}
+        assert {fate_of(each) for each in said} == {Fate.FULL}
         assert all(each.startswith("txpool is full") for each in said)
         assert done == [None] * 100
         assert times(emitter, range(100)) == [1] * 100

@@ -383,6 +383,14 @@ def test_count__where_one_lies__is_shown_by_the_other(nodes: Nodes, liar: int, c
     assert [nodes.proxies[liar].uri in fault for fault in light.faults] == [True]
 
 
+def test_count__at_a_block__that_both_say_is_more__is_not_believed(nodes: Nodes) -> None:
+    """The sender takes it for a sign that a nonce is used up, and would sign what it sent under it a second time."""
+    nodes.both(_counts(lambda count: count + 7))
+    light = nodes.light()
+
+    assert result(light.make_request("eth_getTransactionCount", [nodes.happened.doctor, hex(nodes.head)])) == "0x0"
+
+
 def test_sent__a_node_that_speaks_of_another_transaction__is_named(nodes: Nodes) -> None:
     nodes.both(instead("eth_sendRawTransaction", "0x" + "00" * 32))
 

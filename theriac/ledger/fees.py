@@ -40,6 +40,7 @@ class Fate(Enum):
     TOO_CHEAP = auto()
     CANNOT_PAY = auto()
     NEVER = auto()
+    FULL = auto()
     UNCLEAR = auto()
 
 
@@ -73,6 +74,7 @@ _WORDS = {
         "unit price",
         "same nonce",
     ),
+    Fate.FULL: ("pool is full", "pool full", "poolfull", "account limit exceeded", "transaction limit reached"),
     Fate.CANNOT_PAY: ("insufficient funds", "insufficient balance", "upfront cost", "cannot afford", "enough balance"),
     Fate.NEVER: (
         "intrinsic gas",

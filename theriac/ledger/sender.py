@@ -179,9 +179,12 @@ class Sender:
         self._driving = threading.Lock()
         self._changed = threading.Condition()
         self._outbox = Outbox(outbox)
-        self._left = [
-            (flight.call, flight.name) for flight in self._outbox.flights() if flight.name.startswith(UNNAMED)
-        ]
+        try:
+            flights = self._outbox.flights()
+        except LedgerFileBroken:
+            self._outbox.close()
+            raise
+        self._left = [(flight.call, flight.name) for flight in flights if flight.name.startswith(UNNAMED)]
 
     # -- what callers do ---------------------------------------------------------------------------------------------
 
@@ -596,7 +599,7 @@ class Sender:
                 for each, transaction in zip(going, signed, strict=False):
                     self._outbox.launch(each.name, each.call, each.gas, transaction)
 
-        fates = self._give([(each.name, transaction) for each, transaction in zip(going, signed, strict=False)])
+        fates = self._give_or_hold([(each.name, transaction) for each, transaction in zip(going, signed, strict=False)])
         last = True
         for each, transaction, fate in reversed(list(zip(going, signed, fates, strict=False))):
             if fate not in (Fate.CANNOT_PAY, Fate.NEVER):
@@ -657,7 +660,7 @@ class Sender:
         strange = ""
         for watch, (_, signed), answer in zip(watches, given, answers, strict=True):
             if isinstance(answer, ChainRefused | CallFailed):
-                # What a node says of a transaction decides over its nonce, so it counts only where the node is believed.
+                # It decides over a nonce, so it counts only where the node is believed.
                 watch.fate = Fate.UNCLEAR if self._node.proving else fate_of(answer.reason)
                 watch.reason = answer.reason
                 if watch.fate is Fate.UNCLEAR and self._node.embedded:
@@ -672,6 +675,14 @@ class Sender:
         if strange:
             self._node.lied(strange)
         return [watch.fate for watch in watches]
+
+    def _give_or_hold(self, given: Sequence[tuple[str, Signed]]) -> list[Fate]:
+        """Gives what is new, unless something before it waits for room in the node's pool."""
+        if not any(watch.fate is Fate.FULL for watch in list(self._watches.values())):
+            return self._give(given)
+        for name, _ in given:
+            self._watches[name] = _Watch(fate=Fate.FULL, reason="the node's pool is full")
+        return [Fate.FULL] * len(given)
 
     def _make_room(self) -> None:
         """Waits until fewer than the limit are open. Raises NotSettled for the one that holds the others up."""
@@ -789,22 +800,36 @@ class Sender:
 
     def _push(self, flights: Sequence[Flight], count: int, head: int) -> None:
         """Gives transactions again that no block takes; at a better price where the price may be the reason."""
-        due = [flight for flight in flights if self._is_due(self._watch(flight))]
-        for at in range(0, len(due), _GROUP):
-            with self._outbox.lock:
-                given: list[tuple[str, Signed]] = []
-                for flight in due[at : at + _GROUP]:
-                    if not self._outbox.is_open(flight.name):
-                        continue
-                    watch, newest = self._watch(flight), flight.transactions[-1]
-                    first = flight.nonce == count and watch.given is not None
-                    slow = first and time.time() - newest.signed >= self._patience
-                    # A chain that has stopped takes nothing at any price: after a few prices it is blocks that count.
-                    slow = slow and (len(flight.transactions) <= _STEPS or head > newest.head)
-                    if slow or watch.fate is Fate.TOO_CHEAP:
-                        newest = self._repriced(flight, newest) or newest
-                    given.append((flight.name, newest))
-                self._give(given)
+        due: list[Flight] = []
+        for flight in flights:
+            watch = self._watch(flight)
+            if self._is_due(watch):
+                due.append(flight)
+            elif watch.fate is Fate.FULL:
+                break
+        at = 0
+        while at < len(due):
+            # Where there is little room, what is behind must not take the place of what it waits for: one by one.
+            size = 1 if self._watch(due[at]).fate is Fate.FULL else _GROUP
+            if Fate.FULL in self._push_group(due[at : at + size], count, head):
+                return
+            at += size
+
+    def _push_group(self, flights: Sequence[Flight], count: int, head: int) -> list[Fate]:
+        with self._outbox.lock:
+            given: list[tuple[str, Signed]] = []
+            for flight in flights:
+                if not self._outbox.is_open(flight.name):
+                    continue
+                watch, newest = self._watch(flight), flight.transactions[-1]
+                first = flight.nonce == count and watch.given is not None
+                slow = first and time.time() - newest.signed >= self._patience
+                # A chain that has stopped takes nothing at any price: after a few prices it is blocks that count.
+                slow = slow and (len(flight.transactions) <= _STEPS or head > newest.head)
+                if slow or watch.fate is Fate.TOO_CHEAP:
+                    newest = self._repriced(flight, newest) or newest
+                given.append((flight.name, newest))
+            return self._give(given)
 
     def _is_due(self, watch: _Watch) -> bool:
         """Whether it is time to give a transaction again."""

@@ -9,6 +9,7 @@ Source: the HTTP interface of IPFS Cluster 1.1, and what its allocator and pin t
 
 import json
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,10 +24,18 @@ from theriac.store.kubo import KuboStore, fault_of, plain
 _ADDRESS = re.compile(r"/(?:ip4|ip6|dns|dns4|dns6)/([0-9A-Za-z.:-]+)/tcp/([0-9]{1,5})(/https?)?")
 _LINE_BYTES = 256 << 10
 _PIECE_BYTES = 64 << 10
+_BRACKETS = 4096
 OWN = "own node"
 _PINNED = "pinned"
 _ELSEWHERE = "remote"
 _UNKNOWN = 404
+_NO_PEER = "something that no Cluster peer answers"
+
+_AGAIN = 20
+"""How many files that lack a copy are asked for again with each that is put."""
+
+_LATE_SECONDS = 5.0
+"""How long others may take to follow an unpin."""
 
 _ASKING_SECONDS = 60.0
 """A peer asks all others what they have, and waits for one that just fell silent as long as it believes it alive."""
@@ -92,9 +101,14 @@ class ClusterStore(KuboStore):
 
     def _check_nobody_keeps(self, cid: Cid) -> None:
         """A peer that lost its folder knows nothing of what others keep for it, and would seem to have unpinned it."""
-        for found in self.copies():
-            if found.cid == str(cid) and set(found.at) - {OWN}:
-                raise ClusterFailed(address=self.peer, answer=f"no pin known, but {', '.join(found.at)} keep a copy")
+        deadline = time.monotonic() + _LATE_SECONDS
+        while keepers := self._keepers_of(cid):
+            if time.monotonic() > deadline:
+                raise ClusterFailed(address=self.peer, answer=f"no pin known, but {', '.join(keepers)} keep a copy")
+            time.sleep(0.2)
+
+    def _keepers_of(self, cid: Cid) -> list[str]:
+        return [name for found in self.copies() if found.cid == str(cid) for name in found.at if name != OWN]
 
     # -- copies ------------------------------------------------------------------------------------------------------
 
@@ -102,10 +116,10 @@ class ClusterStore(KuboStore):
         """Every file that the own node pins or that copies were asked for, and where it is. Raises Unavailable."""
         mine = {cid for cid in self.pinned() if _is_ours(cid)}
         for told in self._peer.lines("pins", seconds=_ASKING_SECONDS):
-            cid = str(told["cid"])
+            cid = str(told.get("cid"))
             if not _is_ours(cid):
                 continue
-            yield self._found(cid, told["peer_map"].values(), pinned=cid in mine)
+            yield self._found(cid, self._peer.objects(told.get("peer_map")), pinned=cid in mine)
             mine.discard(cid)
         # Nobody was ever asked to copy these.
         for cid in sorted(mine):
@@ -114,11 +128,11 @@ class ClusterStore(KuboStore):
     def _found(self, cid: str, told: Iterable[Mapping[str, Any]], *, pinned: bool) -> Copies:
         at, faults = [], {}
         for each in told:
-            name, status = plain(str(each["peername"])), str(each["status"])
+            name, status = plain(str(each.get("peername"))), str(each.get("status"))
             if status == _PINNED:
                 at.append(name)
             elif status != _ELSEWHERE:
-                faults[name] = plain(f"{status} {each['error']}").strip()
+                faults[name] = plain(f"{status} {each.get('error', '')}").strip()
         if pinned:
             at.insert(0, OWN)
         else:
@@ -128,38 +142,44 @@ class ClusterStore(KuboStore):
     def repair(self) -> Iterator[Copies]:
         """Asks for what is missing, and has the own node fetch what it lost; every file that lacked a copy, as it was.
 
-        The copies arrive afterwards: `copies` tells. Raises Unavailable.
+        The copies arrive afterwards: `copies` tells. What cannot be asked for is in `lacking`. Raises Unavailable where
+        nothing can be asked at all.
         """
         for found in list(self.copies()):
             if found.enough and not found.faults:
                 continue
             cid = Cid.parse(found.cid)
-            if OWN in found.faults:
-                super().pin(cid)
-            self._order(cid)
-            self._peer.ask(f"pins/{cid}/recover", "POST", seconds=_ASKING_SECONDS)
             self.lacking.pop(cid, None)
+            try:
+                if OWN in found.faults:
+                    super().pin(cid)
+                self._order(cid)
+                self._peer.ask(f"pins/{cid}/recover", "POST", seconds=_ASKING_SECONDS)
+            except ClusterUnreachable:
+                raise
+            except Unavailable as fault:
+                # One file that nobody has must not keep the others from being mended.
+                self.lacking[cid] = fault
             yield found
 
     def check_peer(self) -> None:
         """Raises SameNode where the peer commands the own node, Unavailable."""
-        [told] = self._peer.ask("id")
-        if told["ipfs"]["id"] == self.identity():
+        told = self._peer.ask("id")
+        [ipfs] = self._peer.objects({"ipfs": told[0].get("ipfs") if told else None})
+        if ipfs.get("id") == self.identity():
             raise SameNode(node=self.place, peer=self.peer)
         self._checked = True
 
     def _ask_for(self, cid: Cid) -> None:
-        self.lacking[cid] = ClusterFailed(address=self.peer, answer="not asked yet")
-        for each in list(self.lacking):
+        # The new one first: where it is refused, the others that lack a copy would be too.
+        self.lacking.pop(cid, None)
+        for each in [cid, *list(self.lacking)[:_AGAIN]]:
             try:
                 self._order(each)
-                del self.lacking[each]
             except Unavailable as fault:
                 self.lacking[each] = fault
-                if isinstance(fault, ClusterUnreachable):
-                    # It will not answer for the others either, and each would wait as long.
-                    self.lacking[cid] = fault
-                    return
+                return
+            self.lacking.pop(each, None)
 
     def _order(self, cid: Cid) -> None:
         if not self._checked:
@@ -186,6 +206,12 @@ class _Peer:
     def close(self) -> None:
         self._session.close()
 
+    def objects(self, told: object) -> list[Mapping[str, Any]]:
+        """The objects in an object. Raises ClusterFailed where it is something else: no peer answers so."""
+        if not isinstance(told, dict) or not all(isinstance(each, dict) for each in told.values()):
+            raise ClusterFailed(address=self.address, answer=_NO_PEER)
+        return list(told.values())
+
     def ask(
         self, path: str, method: str = "GET", *, unless: int = 0, seconds: float = 0
     ) -> Sequence[Mapping[str, Any]]:
@@ -204,11 +230,11 @@ class _Peer:
                     return
                 for line in _lines(answer):
                     told = _object(line)
-                    if answer.status_code >= 300 or told is None:
-                        message = told.get("message") if told else None
-                        raise ClusterFailed(
-                            address=self.address, answer=plain(str(message or f"HTTP {answer.status_code}"))
-                        )
+                    if answer.status_code >= 300:
+                        message = (told or {}).get("message") or f"HTTP {answer.status_code}"
+                        raise ClusterFailed(address=self.address, answer=plain(str(message)))
+                    if told is None:
+                        raise ClusterFailed(address=self.address, answer=_NO_PEER)
                     yield told
                 if answer.status_code >= 300:
                     raise ClusterFailed(address=self.address, answer=f"HTTP {answer.status_code}")
@@ -239,8 +265,11 @@ def _lines(answer: requests.Response) -> Iterator[bytes]:
 
 
 def _object(line: bytes) -> Mapping[str, Any] | None:
+    # The parser recurses, and a library that Ape loads allows it to overrun the stack.
+    if len(line) > _LINE_BYTES or line.count(b"{") + line.count(b"[") > _BRACKETS:
+        return None
     try:
-        found = json.loads(line) if len(line) <= _LINE_BYTES else None
+        found = json.loads(line)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -67,8 +67,9 @@ def main() -> None:
             for block in range(head + 1):
                 # What a node is asked that has to show how many transactions somebody sent, and where the blocks are.
                 light.make_request("eth_getBlockByNumber", [hex(block), False])
-                where = [happened.doctor.lower(), hex(block)]
-                recorder([{"jsonrpc": "2.0", "id": 1, "method": "eth_getTransactionCount", "params": where}])
+                for who in (happened.doctor, light_world.key_of("maker").address):
+                    where = [who.lower(), hex(block)]
+                    recorder([{"jsonrpc": "2.0", "id": 1, "method": "eth_getTransactionCount", "params": where}])
         header = recorder.told[json.dumps(["kaia_getHeaderByNumber", ["latest"]])]["result"]
         written = {
             "kaia": "v1.0.3",

@@ -382,13 +382,18 @@ class LightProvider(JSONBaseProvider):
 
     def _count(self, address: Any, block: Any = "latest") -> str:
         # What is pending is known to nobody; the sender keeps its own account of that.
-        return hex(self._nonce(self._present("latest" if block == "pending" else block), _bytes(address, 20)))
+        header = self._present("latest" if block == "pending" else block)
+        named = block in ("latest", "pending", "safe", "finalized")
+        return hex(self._nonce(header, _bytes(address, 20), shown=not named))
 
-    def _nonce(self, header: Header, address: bytes) -> int:
+    def _nonce(self, header: Header, address: bytes, *, shown: bool = False) -> int:
         """How many transactions an account has sent.
 
         Of an account without code Kaia's nodes prove nothing. What was seen in a block is known. Where the nodes do not
         agree, the one that says more has to show the transaction. If all lie alike a transaction comes to nothing.
+
+        `shown` takes no number that was not shown: whoever asks at one block decides by it that a nonce is used up, and
+        signs anew what was sent under it.
         """
         proven = self._state.account(header, address)
         if proven is not None:
@@ -396,24 +401,23 @@ class LightProvider(JSONBaseProvider):
         block, used = self._used.get(address) or (0, 0)
         floor = used if block <= header.number else 0
         told = [(count, peer) for peer, count, _ in self._state.claims(header, address)]
-        for count, peer in told:
-            if count < floor:
-                self._peers.blame(peer, f"it forgets transactions of {checksummed(address)} that are in the chain")
+        forgets = f"it forgets transactions of {checksummed(address)} that are in the chain"
+        for _, peer in [each for each in told if each[0] < floor]:
+            self._peers.blame(peer, forgets)
         credible = sorted((each for each in told if each[0] >= floor), key=lambda each: each[0])
-        if not credible:
-            return floor
-        while credible[-1][0] > credible[0][0]:
+        while credible:
             count, peer = credible[-1]
-            if self._shown(peer, header, address, count):
-                for low, other in credible:
-                    if low < count:
-                        self._peers.blame(
-                            other, f"it forgets transactions of {checksummed(address)} that are in the chain"
-                        )
+            agreed = credible[0][0] == count
+            if count == floor or (agreed and not shown):
                 return count
-            self._peers.blame(peer, f"it does not show transaction {count - 1} of {checksummed(address)}")
+            if self._shown(peer, header, address, count):
+                for _, other in [each for each in credible if each[0] < count]:
+                    self._peers.blame(other, forgets)
+                return count
+            if not agreed:
+                self._peers.blame(peer, f"it does not show transaction {count - 1} of {checksummed(address)}")
             credible.pop()
-        return credible[-1][0]
+        return floor
 
     def _shown(self, peer: Peer, header: Header, address: bytes, count: int) -> bool:
         """Whether a node can show that an account sent so many: the block that holds the last one."""
