@@ -139,6 +139,8 @@ def test_send__a_node_that_is_suspended__says_so_in_time_and_goes_on_later(kaia:
             sender.send(emitter.functions.tick(), intent="tick")
         silent = time.monotonic() - begun
         kaia.network.nodes[0].daemon.resume()
+        # It first catches up with what the others did meanwhile.
+        kaia.agree()
         outcomes = list(sender.send_all(notes(emitter, payer, numbers)))
 
     assert silent < 5
