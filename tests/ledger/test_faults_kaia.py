@@ -135,15 +135,16 @@ def test_send__a_node_that_is_suspended__says_so_in_time_and_goes_on_later(kaia:
         kaia.network.nodes[0].daemon.suspend()
 
         begun = time.monotonic()
-        with pytest.raises(ChainSilent, match="try again"):
-            sender.send(emitter.functions.tick(), intent="tick")
+        # The signal to stop may come after the broadcast: then it is the waiting that ends.
+        with pytest.raises((ChainSilent, NotSettled), match="again"):
+            sender.send(emitter.functions.tick(), intent="tick", timeout=SOON)
         silent = time.monotonic() - begun
         kaia.network.nodes[0].daemon.resume()
         # It first catches up with what the others did meanwhile.
         kaia.agree()
         outcomes = list(sender.send_all(notes(emitter, payer, numbers)))
 
-    assert silent < 5
+    assert silent < 10
     assert [outcome.error for outcome in outcomes] == [None] * 3
     assert times(emitter, numbers) == [1] * 3
 
