@@ -257,6 +257,8 @@ def test_document__tells_of_every_engine_and_every_step_the_same() -> None:
     assert len({tuple(row[4:9]) for row in engines.values()}) == 1
     assert [int(row[0]) for row in steps] == list(range(1, 30))
     assert all("/" not in row[3] for row in steps)
+    # Calldata is all that costs more on Kaia.
+    assert {row[6] for row in steps} == {"+0", ""}
     assert sum(int(row[3].replace(",", "")) for row in steps if row[3]) == int(engines["geth"][9].replace(",", ""))
 
 
