@@ -25,8 +25,7 @@ import shutil
 import socket
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -35,7 +34,7 @@ from typing import Any
 from engines.cluster.peer import ClusterPeer
 from engines.kaia.network import CHAIN_ID, LOOPBACK, PUBLIC_APIS, KaiaNode, Place
 from engines.kubo.node import KuboNode
-from engines.process import Daemon, EngineError, free_port
+from engines.process import Daemon, EngineError, free_port, side_by_side
 from theriac.consortium.peers import Card
 
 NETWORK = "consortium"
@@ -282,7 +281,8 @@ class Organisation:
         self.store.peer_with([*others, _swarm(self.guests)])
         self.guests.peer_with([*others, _swarm(self.store)])
         self.cluster.knows([], owners=[self.cluster.id])
-        for each in (self.store, self.guests, self.cluster, *self.keepers()):
+        nodes: list[KuboNode | ClusterPeer] = [self.store, self.guests, self.cluster, *self.keepers()]
+        for each in nodes:
             each.found()
             if not each.daemon.running:
                 each.configure()
@@ -354,25 +354,6 @@ def write(path: Path, value: Any) -> None:
     with os.fdopen(handle, "w") as file:
         json.dump(value, file, indent=1)
     os.replace(draft, path)
-
-
-def side_by_side(works: Iterable[Callable[[], None]]) -> None:
-    """Does all of it at once, and raises the first fault when all have ended."""
-    faults: list[BaseException] = []
-
-    def run(work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException as fault:
-            faults.append(fault)
-
-    running = [threading.Thread(target=run, args=(work,)) for work in works]
-    for each in running:
-        each.start()
-    for each in running:
-        each.join()
-    for fault in faults:
-        raise fault
 
 
 def _read(path: Path) -> Any:

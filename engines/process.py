@@ -8,12 +8,15 @@ import secrets
 import signal
 import socket
 import subprocess
+import sys
+import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
 
 _STOP_SECONDS = 30.0
 _SECRET = ("_PASSPHRASE", "_MNEMONIC")
@@ -142,6 +145,105 @@ class Daemon:
                 return False
             time.sleep(0.02)
         return True
+
+
+class Engine:
+    """Something that runs, as long as a `with` lasts or from `start` to `stop`."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        raise NotImplementedError
+
+    def start(self) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        raise NotImplementedError
+
+
+class Node(Engine):
+    """An engine that is one program."""
+
+    daemon: Daemon
+
+    @property
+    def running(self) -> bool:
+        return self.daemon.running
+
+    def stop(self) -> None:
+        """Ends it, by force where it does not end by itself."""
+        self.daemon.stop()
+
+    def kill(self) -> None:
+        """Ends it as a power cut would; `start` runs it again."""
+        self.daemon.kill()
+
+
+class ChainNode(Node):
+    """A node of a chain, asked over HTTP."""
+
+    @property
+    def url(self) -> str:
+        raise NotImplementedError
+
+    def ask(self, method: str, *parameters: Any, seconds: float = 10.0) -> Any:
+        """What it answers. Raises EngineError, OSError."""
+        return ask(self.url, method, *parameters, seconds=seconds)
+
+    def height(self) -> int:
+        return int(self.ask("eth_blockNumber"), 16)
+
+
+class _Running(Protocol):
+    @property
+    def running(self) -> bool: ...
+
+
+_R = TypeVar("_R", bound=_Running)
+
+
+def serve(engine: AbstractContextManager[_R], told: Callable[[_R], Iterable[str]]) -> int:
+    """Runs an engine for a command line until it ends or is interrupted, and prints what is `told` of it once it runs.
+
+    Returns the exit code.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with engine as ready:
+            print("\n".join(told(ready)), flush=True)
+            while ready.running:
+                time.sleep(1)
+    except KeyboardInterrupt:
+        return 0
+    except EngineError as error:
+        print(error, file=sys.stderr)
+    return 6
+
+
+def side_by_side(works: Iterable[Callable[[], object]]) -> None:
+    """Does all of it at once, and raises the first fault when all have ended."""
+    faults: list[BaseException] = []
+
+    def run(work: Callable[[], object]) -> None:
+        try:
+            work()
+        except BaseException as fault:
+            faults.append(fault)
+
+    running = [threading.Thread(target=run, args=(work,)) for work in works]
+    for each in running:
+        each.start()
+    for each in running:
+        each.join()
+    for fault in faults:
+        raise fault
 
 
 def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:

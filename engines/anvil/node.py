@@ -6,10 +6,8 @@ with AnvilNode(folder) as node:
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
-from engines.process import Daemon, EngineError, ask, free_port
+from engines.process import ChainNode, Daemon, EngineError, free_port
 
 PACKAGES = Path(__file__).resolve().parents[2] / "node_modules" / "@foundry-rs"
 MISSING = "anvil is missing; run `make setup`, which installs it from npm, and try again."
@@ -18,7 +16,7 @@ LOOPBACK = "127.0.0.1"
 _START = 60.0
 
 
-class AnvilNode:
+class AnvilNode(ChainNode):
     """A chain in memory whose gas costs nothing, with a block for each transaction, each a second after the one before.
 
     `begun` is the first block's time in Unix seconds. `accounts` of anvil's known words begin with ether.
@@ -47,13 +45,6 @@ class AnvilNode:
         ]
         self.daemon = Daemon(command, name="anvil", folder=folder, lasting=lasting)
 
-    def __enter__(self) -> "AnvilNode":
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
-
     @property
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self._port}"
@@ -70,10 +61,3 @@ class AnvilNode:
         # It keeps nothing, and takes its time to end by itself.
         self.daemon.kill()
         self.daemon.stop()
-
-    def ask(self, method: str, *parameters: Any, seconds: float = 10.0) -> Any:
-        """What it answers. Raises EngineError, OSError."""
-        return ask(self.url, method, *parameters, seconds=seconds)
-
-    def height(self) -> int:
-        return int(self.ask("eth_blockNumber"), 16)

@@ -16,24 +16,20 @@ import argparse
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
-import threading
-import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from engines.kubo.node import KuboNode
-from engines.process import Daemon, EngineError, free_port, need
+from engines.process import Daemon, Engine, EngineError, Node, free_port, need, serve, side_by_side
 
 BINARY = Path(__file__).resolve().parents[2] / ".build" / "engines" / "cluster" / "bin" / "ipfs-cluster-service"
 MISSING = "IPFS Cluster is not built; run `make engine-cluster`, which needs Go 1.26."
@@ -44,7 +40,7 @@ _START_SECONDS = 60.0
 _MEET_SECONDS = 60.0
 
 
-class ClusterPeer:
+class ClusterPeer(Node):
     """A peer with its identity and its pins in `folder`, which commands the Kubo node whose interface is at `node`.
 
     `host` is the IPv4 address at which other peers reach this one; its interfaces for clients have no password and
@@ -89,13 +85,6 @@ class ClusterPeer:
         self.daemon = Daemon(
             [*prefix, binary, "daemon"], name="cluster", folder=folder, environment=environment, lasting=lasting
         )
-
-    def __enter__(self) -> "ClusterPeer":
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
 
     @property
     def id(self) -> str:
@@ -161,13 +150,6 @@ class ClusterPeer:
         except BaseException:
             self.stop()
             raise
-
-    def kill(self) -> None:
-        """Ends it as a power cut would; `start` runs it again."""
-        self.daemon.kill()
-
-    def stop(self) -> None:
-        self.daemon.stop()
 
     def ask(self, path: str, *, method: str = "GET", seconds: float = 20.0) -> list[Any]:
         """What its HTTP interface answers, a value a line. Raises OSError."""
@@ -287,7 +269,7 @@ class MemberStore:
             each.kill()
 
 
-class Stores:
+class Stores(Engine):
     """The stores of several members, laid out in `folder` the first time and found again later.
 
     Each member has a Cluster of its own. In it are its peer and those of `keepers` other members, all others if None.
@@ -345,13 +327,6 @@ class Stores:
             kept = [owner for owner in self._owners if owner != number and (number - owner) % members <= keeping]
             keep = {owner: peer(number, owner, guests) for owner in kept}
             self.members.append(MemberStore(node, peer(number, number, guests), guests, keep))
-
-    def __enter__(self) -> "Stores":
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
 
     def cluster(self, owner: int) -> list[ClusterPeer]:
         """The peers of one member's Cluster, its own first."""
@@ -419,10 +394,15 @@ class Stores:
             for peer in running[:1]:
                 peer.daemon.wait(lambda peer=peer, ids=ids: peer.met() >= ids, seconds=_MEET_SECONDS)  # type: ignore[misc]
 
+    @property
+    def running(self) -> bool:
+        """Whether any peer or node of it runs."""
+        return any(each.running for each in (*self.peers, *self.nodes))
+
     def stop(self) -> None:
         """Ends all of it, peers before nodes."""
-        _side_by_side(peer.stop for peer in self.peers)
-        _side_by_side(node.stop for node in self.nodes)
+        side_by_side([peer.stop for peer in self.peers])
+        side_by_side([node.stop for node in self.nodes])
 
     def _secret(self, owner: int) -> str:
         """The secret that the peers of one member's Cluster share: 32 bytes in hexadecimal digits."""
@@ -449,24 +429,6 @@ def _swarm(node: KuboNode) -> str:
     return f"/ip4/{node.host}/tcp/{node.swarm_port}/p2p/{node.id}"
 
 
-def _side_by_side(works: Iterator[Callable[[], None]]) -> None:
-    faults: list[BaseException] = []
-
-    def run(work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException as fault:
-            faults.append(fault)
-
-    running = [threading.Thread(target=run, args=(work,)) for work in works]
-    for each in running:
-        each.start()
-    for each in running:
-        each.join()
-    for fault in faults:
-        raise fault
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run the stores of several members until interrupted.")
     parser.add_argument("folder", type=Path, help="where they keep their blocks, their pins and their keys")
@@ -475,19 +437,14 @@ def main() -> int:
     parser.add_argument("--copies", type=int, default=2, help="on how many nodes each record is, its own among them")
     asked = parser.parse_args()
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        stores = Stores(asked.folder, members=asked.members, keepers=asked.keepers, copies=asked.copies)
-        with stores:
-            for number, member in enumerate(stores.members):
-                print(f"member {number}  --store {member.place}  proxy {member.peer.proxy}", flush=True)
-            while True:
-                time.sleep(3600)
-    except KeyboardInterrupt:
-        return 0
-    except EngineError as error:
-        print(error, file=sys.stderr)
-    return 6
+    stores = Stores(asked.folder, members=asked.members, keepers=asked.keepers, copies=asked.copies)
+    return serve(
+        stores,
+        lambda running: [
+            f"member {number}  --store {member.place}  proxy {member.peer.proxy}"
+            for number, member in enumerate(running.members)
+        ],
+    )
 
 
 if __name__ == "__main__":

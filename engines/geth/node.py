@@ -11,20 +11,18 @@ Python:
 
 import argparse
 import json
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from engines.clock import Clock
-from engines.process import Daemon, EngineError, ask, free_port, need
+from engines.process import ChainNode, Daemon, EngineError, free_port, need, serve
 
 BINARY = Path(__file__).resolve().parents[2] / ".build" / "engines" / "geth" / "bin" / "geth"
 CHAIN_ID = 8437424
@@ -73,7 +71,7 @@ def genesis(*, chain_id: int, hardfork: str, rich: Sequence[str], begun: int) ->
     }
 
 
-class GethNode:
+class GethNode(ChainNode):
     """A node with its chain in `folder`. `period` seconds lie between blocks; 0 makes one for each transaction."""
 
     def __init__(
@@ -94,7 +92,7 @@ class GethNode:
         self._binary = binary
         self._first = genesis(chain_id=chain_id, hardfork=hardfork, rich=rich, begun=int(time.time()))
         self._port = port or free_port()
-        command = [
+        command: list[str | Path] = [
             *(binary, "--dev", "--dev.period", str(period), "--dev.gaslimit", str(_GAS_LIMIT), "--datadir", folder),
             *("--http", "--http.addr", LOOPBACK, "--http.port", str(self._port)),
             *("--http.api", "eth,net,web3,txpool,debug,dev,admin,miner", "--nodiscover", "--maxpeers", "0"),
@@ -104,13 +102,6 @@ class GethNode:
             *("--cache", "256", "--verbosity", "2"),
         ]
         self.daemon = Daemon(command, name="geth", folder=folder, environment=self.clock.environment, lasting=lasting)
-
-    def __enter__(self) -> "GethNode":
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
 
     @property
     def url(self) -> str:
@@ -124,25 +115,12 @@ class GethNode:
             first = self.folder / "genesis.json"
             first.write_text(json.dumps(self._first, indent=1))
             # The same way of keeping state as the node runs with.
-            init = [self._binary, "init", "--datadir", self.folder, "--state.scheme", "hash", first]
+            init: list[str | Path] = [self._binary, "init", "--datadir", self.folder, "--state.scheme", "hash", first]
             done = subprocess.run(init, capture_output=True, text=True)
             if done.returncode:
                 raise EngineError(f"geth cannot begin with {first}: {done.stderr.strip().splitlines()[-1]}")
         self.daemon.start()
         self.daemon.wait(lambda: self.height() >= 0, seconds=_START)
-
-    def stop(self) -> None:
-        self.daemon.stop()
-
-    def kill(self) -> None:
-        self.daemon.kill()
-
-    def ask(self, method: str, *parameters: Any, seconds: float = 10.0) -> Any:
-        """What it answers. Raises EngineError, OSError."""
-        return ask(self.url, method, *parameters, seconds=seconds)
-
-    def height(self) -> int:
-        return int(self.ask("eth_blockNumber"), 16)
 
 
 def main() -> int:
@@ -153,17 +131,8 @@ def main() -> int:
     parser.add_argument("--rich", action="append", default=[], help="address of an account that begins with ether")
     asked = parser.parse_args()
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with GethNode(asked.folder, port=asked.port, period=asked.period, rich=asked.rich) as node:
-            print(node.url, flush=True)
-            while True:
-                time.sleep(3600)
-    except KeyboardInterrupt:
-        return 0
-    except EngineError as error:
-        print(error, file=sys.stderr)
-    return 6
+    node = GethNode(asked.folder, port=asked.port, period=asked.period, rich=asked.rich)
+    return serve(node, lambda running: [running.url])
 
 
 if __name__ == "__main__":

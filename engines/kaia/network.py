@@ -13,15 +13,12 @@ import argparse
 import json
 import os
 import secrets
-import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import rlp
@@ -32,7 +29,17 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from engines.clock import Clock
-from engines.process import Daemon, EngineError, ask, ask_socket, free_port, need
+from engines.process import (
+    ChainNode,
+    Daemon,
+    Engine,
+    EngineError,
+    ask_socket,
+    free_port,
+    need,
+    serve,
+    side_by_side,
+)
 
 BINARY = Path(__file__).resolve().parents[2] / ".build" / "engines" / "kaia" / "bin" / "kcn"
 FOLLOWER = BINARY.with_name("kpn")
@@ -117,7 +124,7 @@ class Place:
         return f"kni://{public.hex()}@{self.host}:{self.port}?discport=0&ntype=cn"
 
 
-class KaiaNode:
+class KaiaNode(ChainNode):
     """One node with its chain and its key in `folder`. It validates if the genesis names its key.
 
     `validates` is False for a node that follows the chain under a key that no genesis and no vote named. `apis` are
@@ -220,28 +227,15 @@ class KaiaNode:
         if wait:
             self.daemon.wait(lambda: self.height() >= 0, seconds=_START)
 
-    def stop(self) -> None:
-        self.daemon.stop()
-
-    def kill(self) -> None:
-        self.daemon.kill()
-
-    def ask(self, method: str, *parameters: Any, seconds: float = 10.0) -> Any:
-        """What it answers. Raises EngineError, OSError."""
-        return ask(self.url, method, *parameters, seconds=seconds)
-
     def steer(self, method: str, *parameters: Any, seconds: float = 10.0) -> Any:
         """What it answers at the socket of its owner. Raises EngineError, OSError."""
         return ask_socket(self.socket, method, *parameters, seconds=seconds)
-
-    def height(self) -> int:
-        return int(self.ask("eth_blockNumber"), 16)
 
     def peers(self) -> int:
         return int(self.ask("net_peerCount"), 16)
 
 
-class KaiaNetwork:
+class KaiaNetwork(Engine):
     """Validators on one machine, laid out in `folder` the first time and found again later.
 
     `clocks` are files that each validator's clock is read from; one is shared unless `own_clocks`.
@@ -278,13 +272,6 @@ class KaiaNetwork:
             for number, place in enumerate(places)
         ]
 
-    def __enter__(self) -> "KaiaNetwork":
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
-
     @property
     def genesis(self) -> Path:
         return self.folder / "genesis.json"
@@ -292,6 +279,11 @@ class KaiaNetwork:
     @property
     def url(self) -> str:
         return self.nodes[0].url
+
+    @property
+    def running(self) -> bool:
+        """Whether any node of it runs."""
+        return any(node.running for node in self.nodes)
 
     def found(self) -> None:
         """Draws the keys and writes the genesis, where that is not done yet. Raises EngineError."""
@@ -317,11 +309,7 @@ class KaiaNetwork:
 
     def stop(self) -> None:
         """Ends all nodes side by side."""
-        ending = [threading.Thread(target=node.stop) for node in self.nodes]
-        for each in ending:
-            each.start()
-        for each in ending:
-            each.join()
+        side_by_side([node.stop for node in self.nodes])
 
     def wait(self, height: int, *, seconds: float = _PEERS, nodes: Sequence[int] = ()) -> None:
         """Waits until the nodes named by number, or all that run, are at a height. Raises EngineError."""
@@ -350,18 +338,8 @@ def main() -> int:
     parser.add_argument("--validators", type=int, default=4, help="how many; at least four stand one that is lost")
     asked = parser.parse_args()
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with KaiaNetwork(asked.folder, validators=asked.validators) as network:
-            for node in network.nodes:
-                print(f"{node.url}  {node.address}  {node.enode}", flush=True)
-            while True:
-                time.sleep(3600)
-    except KeyboardInterrupt:
-        return 0
-    except EngineError as error:
-        print(error, file=sys.stderr)
-    return 6
+    network = KaiaNetwork(asked.folder, validators=asked.validators)
+    return serve(network, lambda running: [f"{node.url}  {node.address}  {node.enode}" for node in running.nodes])
 
 
 if __name__ == "__main__":

@@ -11,23 +11,20 @@ prints the node's two addresses and runs until it is interrupted. From Python:
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from engines.process import Daemon, EngineError, need
+from engines.process import Daemon, EngineError, Node, need, serve
 
 BINARY = Path(__file__).resolve().parents[2] / ".build" / "engines" / "kubo" / "bin" / "ipfs"
 MISSING = "Kubo is not built; run `make engine-kubo`, which needs Go 1.26."
@@ -38,7 +35,7 @@ _START_SECONDS = 60.0
 _AT_ONCE = 16
 
 
-class KuboNode:
+class KuboNode(Node):
     """A node with its repository in `folder`, made where it is missing. Port 0 lets the system choose.
 
     `peers` are swarm addresses (`.../p2p/<id>`) of the nodes to stay connected to. `host` is the IPv4 address at which
@@ -78,13 +75,6 @@ class KuboNode:
         """The multiaddress under which another node reaches this one."""
         addresses: list[str] = self._ask("id")["Addresses"]
         return addresses[0]
-
-    def __enter__(self) -> "KuboNode":
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
 
     @property
     def id(self) -> str:
@@ -138,14 +128,6 @@ class KuboNode:
         Of nodes at public addresses it asks those alone for a block: a connection that another made is not enough.
         """
         self._ask(f"swarm/peering/add?arg={quote(address)}")
-
-    def kill(self) -> None:
-        """End the daemon as a power cut would; `start` runs it again."""
-        self.daemon.kill()
-
-    def stop(self) -> None:
-        """End the daemon, by force where it does not end by itself."""
-        self.daemon.stop()
 
     def configure(self) -> None:
         """Writes what it reads when it starts, for whoever else starts it."""
@@ -214,17 +196,8 @@ def main() -> int:
     parser.add_argument("--peer", action="append", default=[], help="swarm address of another node, with its /p2p/ID")
     asked = parser.parse_args()
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with KuboNode(asked.folder, api_port=asked.api, swarm_port=asked.swarm, peers=asked.peer) as node:
-            print(f"store  {node.api}\nswarm  {node.swarm}", flush=True)
-            while node.daemon.running:
-                time.sleep(1)
-    except KeyboardInterrupt:
-        return 0
-    except EngineError as error:
-        print(error, file=sys.stderr)
-    return 6
+    node = KuboNode(asked.folder, api_port=asked.api, swarm_port=asked.swarm, peers=asked.peer)
+    return serve(node, lambda running: [f"store  {running.api}", f"swarm  {running.swarm}"])
 
 
 if __name__ == "__main__":
