@@ -60,7 +60,7 @@ def write_packs(path: Path, count: int) -> None:
 def chain() -> Iterator[str]:
     """Where an anvil of its own listens."""
     process = subprocess.Popen(
-        [str(ANVIL), "--port", "0", "--chain-id", "8437422", "--hardfork", "cancun"],
+        [str(ANVIL), "--port", "0", "--chain-id", "8437422", "--hardfork", "cancun", "--prune-history", "256"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -228,6 +228,16 @@ class Contracts:
 
 
 @contextmanager
+def kept_states() -> Iterator[str]:
+    """A folder for the states that anvil writes down: by itself it puts gigabytes into the home folder, and leaves them
+    there when it is killed."""
+    within = ROOT / ".cache" / "tmp"
+    within.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="anvil-", dir=within, ignore_cleanup_errors=True) as folder:
+        yield folder
+
+
+@contextmanager
 def anvil(*, hardfork: str) -> Iterator[Chain]:
     """An anvil of its own on a free port, with blocks a second apart and transactions that cost nothing.
 
@@ -253,7 +263,8 @@ def anvil(*, hardfork: str) -> Iterator[Chain]:
     command = [str(ANVIL), "--disable-min-priority-fee", *(str(part) for pair in options.items() for part in pair)]
     # anvil tells every transaction on its output; a pipe that nobody empties would stop it. Its input is a pipe that
     # only the tests hold, so that it ends with them also where they are killed.
-    with tempfile.TemporaryFile() as printed:
+    with tempfile.TemporaryFile() as printed, kept_states() as states:
+        command += ["--cache-path", states]
         process = subprocess.Popen(
             ["sh", "-c", WATCHED, "sh", *command],
             stdin=subprocess.PIPE,

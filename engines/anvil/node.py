@@ -42,6 +42,8 @@ class AnvilNode(ChainNode):
             *("--chain-id", str(chain_id), "--timestamp", str(begun), "--hardfork", hardfork),
             *("--gas-limit", str(gas_limit), "--base-fee", "0", "--gas-price", "0", "--disable-min-priority-fee"),
             *("--accounts", str(accounts), "--silent"),
+            # Else it writes old states into the home folder, and leaves them there when it is killed.
+            *("--cache-path", folder / "states"),
         ]
         self.daemon = Daemon(command, name="anvil", folder=folder, lasting=lasting)
 

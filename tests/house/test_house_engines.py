@@ -3,10 +3,15 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from real_anvil import ROOT
+from real_anvil import ROOT, anvil
+from web3 import HTTPProvider, Web3
+
+from engines.anvil.node import AnvilNode
 
 ENGINES = ("kubo", "cluster", "geth", "kaia")
 TARGETS = ("engines", *(f"engine-{name}" for name in ENGINES), "test-on", "engines-table", "demo")
@@ -97,3 +102,39 @@ def test_readme__names_every_engine_with_its_locked_version() -> None:
         [row] = [line for line in text.splitlines() if f"`make engine-{name}`" in line]
         assert f"| {locked} |" in row, name
     assert os.access(ROOT / "engines" / "build.sh", os.X_OK)
+
+
+@contextmanager
+def of_the_tests(folder: Path) -> Iterator[Web3]:
+    with anvil(hardfork="cancun") as chain:
+        yield chain.web3
+
+
+@contextmanager
+def of_the_ledger(folder: Path) -> Iterator[Web3]:
+    from ledger_chains import anvil_chain
+
+    with anvil_chain() as chain:
+        yield chain.web3
+
+
+@contextmanager
+def of_the_engines(folder: Path) -> Iterator[Web3]:
+    with AnvilNode(folder, chain_id=8437422, begun=1_900_000_000) as node:
+        yield Web3(HTTPProvider(node.url))
+
+
+@pytest.mark.parametrize("start", [of_the_tests, of_the_ledger, of_the_engines])
+def test_anvil__of_many_blocks__writes_nothing_into_the_home_folder(
+    start: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.syspath_prepend(ROOT / "tests" / "ledger")
+
+    # More blocks than whose states it keeps in memory.
+    with start(tmp_path / "node") as web3:
+        web3.provider.make_request("anvil_mine", [1500])
+
+    assert [path for path in home.rglob("*") if path.is_file()] == []

@@ -17,6 +17,7 @@ import pytest
 from eth_account import Account
 from eth_utils.crypto import keccak
 from ledger_solidity import ROOT, compiled
+from real_anvil import kept_states
 from web3 import EthereumTesterProvider, HTTPProvider, Web3
 from web3.contract import Contract
 
@@ -116,8 +117,9 @@ def anvil_chain(*options: str, port: int = 0) -> Iterator[Chain]:
     program = next((ROOT / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil"), None)
     if program is None:
         pytest.skip("anvil from npm is missing: run `npm ci` and try again.")
-    with tempfile.NamedTemporaryFile("w") as log:
-        process = subprocess.Popen([program, "--port", str(port), *options], stdout=log, stderr=subprocess.STDOUT)
+    with tempfile.NamedTemporaryFile("w") as log, kept_states() as states:
+        command = [program, "--port", str(port), "--cache-path", states, *options]
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         try:
             url = _url_in(Path(log.name), process)
             yield Chain(web3=Web3(HTTPProvider(url)), keys=ANVIL_KEYS, url=url, process=process)
