@@ -50,7 +50,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def give(node: GethNode, *options: str) -> None:
     """Changes what a node is started with."""
-    command = node.daemon._command
+    command = node.daemon.command
     for name, value in zip(options[::2], options[1::2], strict=True):
         if name in command:
             command[command.index(name) + 1] = value

@@ -385,7 +385,7 @@ def test_send__the_pool_is_full__waits_until_it_has_room(tmp_path: Path) -> None
     with kaia_network(tmp_path / "network", validators=1) as kaia:
         node = kaia.network.nodes[0]
         node.stop()
-        command = node.daemon._command
+        command = node.daemon.command
         for option in ("--txpool.exec-slots.all", "--txpool.nonexec-slots.all"):
             command[command.index(option) + 1] = "8"
         node.start()
