@@ -51,7 +51,7 @@ def test_story__on_anvil_geth_and_kaia__is_the_same_to_the_byte() -> None:
 @pytest.mark.engine
 @pytest.mark.parametrize("engine", ["geth", pytest.param("kaia", marks=pytest.mark.heavy)])
 def test_chosen_tests__pass_on(engine: str) -> None:
-    told = run("pytest", *CHOSEN, "-q", "-n0", "-p", "no:cacheprovider", "--engine", engine)
+    told = run("pytest", *CHOSEN, "-q", "-n0", "--engine", engine)
 
     assert told.returncode == 0, told.stdout[-3000:]
     passed = re.search(r"(\d+) passed", told.stdout)
