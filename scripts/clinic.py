@@ -92,8 +92,9 @@ def patients(who: str, network: str, store: str | None, as_json: bool) -> None:
                 "to": shown_reader(each.reader),
                 "purpose": each.purpose.code,
                 "classes": words_of(each.scope),
-                "from": day(each.start),
-                "until": day(each.expiry),
+                # A grant that was revoked has no times on the chain any more.
+                "from": day(each.start) if each.expiry else None,
+                "until": day(each.expiry) if each.expiry else None,
                 "now": each.refusal.sentence if each.refusal else "open",
             }
             for each in desk.reader().grants()
@@ -107,7 +108,7 @@ def patients(who: str, network: str, store: str | None, as_json: bool) -> None:
     click.echo()
     table(
         [
-            (each["pseudonym"], each["purpose"], ", ".join(each["classes"]) or "-", each["until"], each["now"])
+            (each["pseudonym"], each["purpose"], ", ".join(each["classes"]) or "-", each["until"] or "-", each["now"])
             for each in grants
         ],
         *("granted by", "purpose", "classes", "until", "now"),

@@ -97,6 +97,8 @@ def test_story__asked_granted_read_revoked_refused(town: Town, folder: Path) -> 
     after = town.run("clinic", "open", "eve", image, "-o", str(folder / "again.dcm"))
     assert (after.code, len(after.sentences), (folder / "again.dcm").exists()) == (3, 1, False)
     assert town.done("patient", "shared", "--as", "eve", "--json").json == []
+    standing = [each for each in town.done("clinic", "patients", "--json").json["grants"] if each["until"] is None]
+    assert [(each["from"], each["now"]) for each in standing] == [(None, "nothing is granted")]
 
 
 def test_history__says_how_long_ago_and_where(town: Town, folder: Path) -> None:
