@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.heavy]
 @pytest.fixture(scope="module")
 def parted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kaia, Machines]]:
     with machines(4) as hosts:
-        places = [Place(host, 32323, 8551) for host in hosts.hosts]
+        places = [Place(host, 32323, 8551, rpc_host=host) for host in hosts.hosts]
         folder = tmp_path_factory.mktemp("partition")
         with kaia_network(folder, places=places, prefixes=hosts.prefixes) as kaia:
             yield kaia, hosts
