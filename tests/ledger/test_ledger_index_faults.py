@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -21,6 +20,7 @@ from ledger_chains import Chain
 from ledger_meddling import Ask, meddled
 from ledger_notes import dump, index_of
 from ledger_solidity import compiled
+from small_files import small_files
 from web3.contract import Contract
 
 from benches.digests import chain_at, expected
@@ -218,19 +218,6 @@ def _fresh(chain: Chain, emitter: Contract, folder: Path) -> dict[str, list[Any]
     with index_of(path, chain.web3, emitter) as index:
         index.sync()
         return dump(index)
-
-
-@contextmanager
-def small_files(limit: int) -> Iterator[None]:
-    """No file grows beyond so many bytes: what a full disk does, for this process."""
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
 
 
 def test_sync__no_room_for_the_next_range__says_so_and_goes_on_with_room(tmp_path: Path) -> None:

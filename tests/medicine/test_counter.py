@@ -1,16 +1,13 @@
 """The counter's file: what is written, what is refused, and what happens where nothing can be written."""
 
 import json
-import resource
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from real_anvil import person
+from small_files import small_files
 
 from theriac.errors import AlreadyQueued, CounterBusy, LedgerFileBroken, Reverted
 from theriac.ledger.signer import KeySigner
@@ -112,19 +109,6 @@ def test_export__lines_of_json_with_signatures() -> None:
         "refusal": "",
         "detail": "",
     }
-
-
-@contextmanager
-def small_files(limit: int) -> Iterator[None]:
-    """No file grows beyond so many bytes: what a full disk does, for this process."""
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
 
 
 def test_write__full_disk__says_so_and_nothing_is_written(tmp_path: Path) -> None:

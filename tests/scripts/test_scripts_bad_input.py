@@ -4,16 +4,15 @@ import http.server
 import importlib
 import io
 import json
-import resource
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import pytest
 from scripts_town import BUNDLE, Said, Town
+from small_files import small_files
 
 from scripts._cli import Failure, confirmed
 
@@ -138,17 +137,6 @@ def test_open__store_that_has_nothing__try_again(town: Town, folder: Path) -> No
 
     # then
     assert_sentence(said, 4)
-
-
-@contextmanager
-def small_files(limit: int) -> Iterator[None]:
-    """No file grows beyond so many bytes: what a full disk does, for this process."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_seal__full_disk__nothing_is_anchored_and_the_next_try_works(town: Town, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import signal
 import sqlite3
@@ -10,13 +9,13 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from listening import process_at
 from pharmacy_town import Market, code
+from small_files import small_files
 from wire import Wire
 
 
@@ -204,19 +203,6 @@ def test_settle__dispensed_meanwhile_by_another_device__conflict_with_its_reason
     assert "WrongStatus" in row["detail"]
     assert shown.out.splitlines()[1].endswith("dispensed-meanwhile")
     assert dispensed(town, 4) == 1
-
-
-@contextmanager
-def small_files(limit: int) -> Iterator[None]:
-    """No file grows beyond so many bytes: what a full disk does, for this process."""
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
 
 
 @pytest.mark.parametrize("words", [("dispense", "-"), ("scan", "--dispense")], ids=["dispense", "scan"])
