@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engines.kaia.network import CHAIN_ID, LOOPBACK, genesis
+from engines.kaia.network import CHAIN_ID, genesis
 from engines.organisation import Kept, Organisation, Ports
-from engines.process import EngineError, side_by_side
+from engines.process import LOOPBACK, EngineError, side_by_side
 
 _FIRST_PORT, _PORTS = 18600, 20
 _BLOCKS_SECONDS = 120.0

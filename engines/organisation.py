@@ -32,9 +32,9 @@ from pathlib import Path
 from typing import Any
 
 from engines.cluster.peer import ClusterPeer
-from engines.kaia.network import CHAIN_ID, LOOPBACK, PUBLIC_APIS, KaiaNode, Place
+from engines.kaia.network import CHAIN_ID, PUBLIC_APIS, KaiaNode, Place
 from engines.kubo.node import KuboNode
-from engines.process import Daemon, EngineError, free_port, side_by_side
+from engines.process import LOOPBACK, Daemon, EngineError, free_port, side_by_side
 from theriac.consortium.peers import Card
 
 NETWORK = "consortium"

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
+LOOPBACK = "127.0.0.1"
+
 _STOP_SECONDS = 30.0
 _SECRET = ("_PASSPHRASE", "_MNEMONIC")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
@@ -262,7 +264,7 @@ def _begun(pid: int) -> str:
 _given: set[int] = set()
 
 
-def free_port(host: str = "127.0.0.1") -> int:
+def free_port(host: str = LOOPBACK) -> int:
     """A TCP port that nobody listens on now, and that the system will give to no outgoing connection."""
     while True:
         # The system takes 32768 to 60999 for those; a port that is kept for later must not be one of them.
@@ -280,40 +282,49 @@ def free_port(host: str = "127.0.0.1") -> int:
         return port
 
 
+def built(engine: str, program: str) -> Path:
+    """Where `build.sh` leaves a program of an engine."""
+    return Path(__file__).resolve().parents[1] / ".build" / "engines" / engine / "bin" / program
+
+
 def need(binary: Path, *, engine: str) -> None:
     """Raises EngineError where a program is not built."""
     if not os.access(binary, os.X_OK):
         raise EngineError(f"{engine} is not built; run `make engine-{engine}`, which needs Go 1.26.")
 
 
-def ask(url: str, method: str, *parameters: Any, seconds: float = 10.0) -> Any:
-    """What a chain's node answers to a JSON-RPC request. Raises EngineError where it refuses, OSError."""
-    asked = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
-    request = urllib.request.Request(url, asked, headers={"Content-Type": "application/json"})
-    # What is on this machine is asked without a proxy that the environment may name.
+def answer_of(request: urllib.request.Request, *, seconds: float = 10.0) -> bytes:
+    """What a program on this machine answers, asked without a proxy that the environment may name. Raises OSError."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(request, timeout=seconds) as answer:
-        told = json.load(answer)
-    if "error" in told:
-        raise EngineError(f"{method}: {told['error'].get('message')}")
-    return told["result"]
+        return bytes(answer.read())
+
+
+def ask(url: str, method: str, *parameters: Any, seconds: float = 10.0) -> Any:
+    """What a chain's node answers to a JSON-RPC request. Raises EngineError where it refuses, OSError."""
+    asked = urllib.request.Request(url, _question(method, parameters), headers={"Content-Type": "application/json"})
+    return _result(method, json.loads(answer_of(asked, seconds=seconds)))
 
 
 def ask_socket(path: Path, method: str, *parameters: Any, seconds: float = 10.0) -> Any:
     """The same at a socket in the file system. Raises EngineError where it refuses or falls silent, OSError."""
-    asked = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
     with socket.socket(socket.AF_UNIX) as line:
         line.settimeout(seconds)
         line.connect(str(path))
-        line.sendall(asked + b"\n")
+        line.sendall(_question(method, parameters) + b"\n")
         heard = b""
         while part := line.recv(1 << 16):
             heard += part
             with suppress(ValueError):
-                told = json.loads(heard)
-                break
-        else:
-            raise EngineError(f"{method}: {path} closed before it answered.")
+                return _result(method, json.loads(heard))
+    raise EngineError(f"{method}: {path} closed before it answered.")
+
+
+def _question(method: str, parameters: Sequence[Any]) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
+
+
+def _result(method: str, told: Any) -> Any:
     if "error" in told:
         raise EngineError(f"{method}: {told['error'].get('message')}")
     return told["result"]

@@ -7,12 +7,11 @@ with AnvilNode(folder) as node:
 from collections.abc import Sequence
 from pathlib import Path
 
-from engines.process import ChainNode, Daemon, EngineError, free_port
+from engines.process import LOOPBACK, ChainNode, Daemon, EngineError, free_port
 
 PACKAGES = Path(__file__).resolve().parents[2] / "node_modules" / "@foundry-rs"
 MISSING = "anvil is missing; run `make setup`, which installs it from npm, and try again."
 
-LOOPBACK = "127.0.0.1"
 _START = 60.0
 
 

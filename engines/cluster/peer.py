@@ -29,12 +29,21 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from engines.kubo.node import KuboNode
-from engines.process import Daemon, Engine, EngineError, Node, free_port, need, serve, side_by_side
+from engines.process import (
+    LOOPBACK,
+    Daemon,
+    Engine,
+    EngineError,
+    Node,
+    answer_of,
+    built,
+    free_port,
+    need,
+    serve,
+    side_by_side,
+)
 
-BINARY = Path(__file__).resolve().parents[2] / ".build" / "engines" / "cluster" / "bin" / "ipfs-cluster-service"
-MISSING = "IPFS Cluster is not built; run `make engine-cluster`, which needs Go 1.26."
-
-LOOPBACK = "127.0.0.1"
+BINARY = built("cluster", "ipfs-cluster-service")
 
 _START_SECONDS = 60.0
 _MEET_SECONDS = 60.0
@@ -155,9 +164,7 @@ class ClusterPeer(Node):
         """What its HTTP interface answers, a value a line. Raises OSError."""
         _, _, host, _, port = self.api.split("/")
         request = urllib.request.Request(f"http://{host}:{port}/{path}", method=method)
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with direct.open(request, timeout=seconds) as answer:
-            return [json.loads(line) for line in answer if line.strip()]
+        return [json.loads(line) for line in answer_of(request, seconds=seconds).splitlines() if line.strip()]
 
     def met(self) -> set[str]:
         """The ids of the peers that it hears from, itself among them."""

@@ -22,11 +22,10 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from engines.clock import Clock
-from engines.process import ChainNode, Daemon, EngineError, free_port, need, serve
+from engines.process import LOOPBACK, ChainNode, Daemon, EngineError, built, free_port, need, serve
 
-BINARY = Path(__file__).resolve().parents[2] / ".build" / "engines" / "geth" / "bin" / "geth"
+BINARY = built("geth", "geth")
 CHAIN_ID = 8437424
-LOOPBACK = "127.0.0.1"
 
 _START = 60.0
 _GAS_LIMIT = 60_000_000

@@ -30,23 +30,24 @@ if __name__ == "__main__":
 
 from engines.clock import Clock
 from engines.process import (
+    LOOPBACK,
     ChainNode,
     Daemon,
     Engine,
     EngineError,
     ask_socket,
+    built,
     free_port,
     need,
     serve,
     side_by_side,
 )
 
-BINARY = Path(__file__).resolve().parents[2] / ".build" / "engines" / "kaia" / "bin" / "kcn"
+BINARY = built("kaia", "kcn")
 FOLLOWER = BINARY.with_name("kpn")
 """Validators refuse others that nobody voted for. Who only follows is a proxy node: each block is brought to it."""
 
 CHAIN_ID = 8437423
-LOOPBACK = "127.0.0.1"
 
 # Randao, Kaia and later forks need BLS keys and system contracts; Cancun is all that the contracts ask for.
 _FORKS = ("istanbul", "london", "ethTxType", "magma", "kore", "shanghai", "cancun")

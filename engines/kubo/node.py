@@ -24,12 +24,10 @@ from urllib.parse import quote
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from engines.process import Daemon, EngineError, Node, need, serve
+from engines.process import LOOPBACK, Daemon, EngineError, Node, answer_of, built, need, serve
 
-BINARY = Path(__file__).resolve().parents[2] / ".build" / "engines" / "kubo" / "bin" / "ipfs"
+BINARY = built("kubo", "ipfs")
 MISSING = "Kubo is not built; run `make engine-kubo`, which needs Go 1.26."
-
-LOOPBACK = "127.0.0.1"
 
 _START_SECONDS = 60.0
 _AT_ONCE = 16
@@ -171,10 +169,8 @@ class KuboNode(Node):
     def _ask(self, command: str) -> dict[str, Any]:
         _, _, host, _, port = self.api.split("/")
         request = urllib.request.Request(f"http://{host}:{port}/api/v0/{command}", method="POST")
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with direct.open(request, timeout=10) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
+        found: dict[str, Any] = json.loads(answer_of(request))
+        return found
 
     def _run(self, *arguments: str) -> None:
         environment = os.environ | {"IPFS_PATH": str(self.folder), "IPFS_TELEMETRY": "off"}

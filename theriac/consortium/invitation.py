@@ -47,8 +47,32 @@ _SECRET_DIGITS = 64
 _MOST_PEERS = 500
 
 
+class _Paper:
+    """What is signed as a text that ends with its digest, and handed on as a file."""
+
+    KIND: ClassVar[str]
+
+    def values(self) -> dict[str, Any]:
+        """All that is signed, as JSON."""
+        raise NotImplementedError
+
+    @property
+    def message(self) -> SignableMessage:
+        """What its signer's wallet shows."""
+        raise NotImplementedError
+
+    @property
+    def digest(self) -> str:
+        """Names it in other papers: the SHA-256 of what is signed, in hex."""
+        return _digest(self.KIND, self.values())
+
+    def signed(self, signer: Signer) -> bytes:
+        """The file, signed by the account that it names."""
+        return _encode(self.KIND, self.values(), signer.sign_message(self.message))
+
+
 @dataclass(frozen=True)
-class Request:
+class Request(_Paper):
     """What an organisation asks to enter with, signed by the `account` that will act for it.
 
     `title` is the name that it will publish, `roles` are the words of the licence it asks for, `recipient` is what to
@@ -76,20 +100,11 @@ class Request:
         }
 
     @property
-    def digest(self) -> str:
-        """Names the request in an invitation: the SHA-256 of what is signed, in hex."""
-        return _digest(self.KIND, self.values())
-
-    @property
     def message(self) -> SignableMessage:
         return encode_defunct(
             text=f"I ask to enter the consortium as {self.card.name}, and act for it by this account.\n\n"
             f"request {self.digest}"
         )
-
-    def signed(self, signer: Signer) -> bytes:
-        """The file, signed by the account that it names."""
-        return _encode(self.KIND, self.values(), signer.sign_message(self.message))
 
     @classmethod
     def read(cls, data: bytes) -> "Request":
@@ -114,7 +129,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Invitation:
+class Invitation(_Paper):
     """The board's answer to one request: everything with which a member joins.
 
     `genesis` is the chain's first block as its nodes read it, `deployment` what is deployed on it, `peers` the nodes of
@@ -193,19 +208,11 @@ class Invitation:
         }
 
     @property
-    def digest(self) -> str:
-        return _digest(self.KIND, self.values())
-
-    @property
     def message(self) -> SignableMessage:
         return encode_defunct(
             text=f"The board invites {self.card.name}, by its account {self.account}, to the consortium on chain "
             f"{self.deployment.chain_id}.\n\ninvitation {self.digest}"
         )
-
-    def signed(self, signer: Signer) -> bytes:
-        """The file, signed by the board's account."""
-        return _encode(self.KIND, self.values(), signer.sign_message(self.message))
 
     @classmethod
     def read(cls, data: bytes) -> "Invitation":
