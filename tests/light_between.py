@@ -1,14 +1,13 @@
 """What stands between a light client and its nodes in a test: a real proxy that rewrites what a node says."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from quiet_server import NoAnswer, Served, answering_json
 from requests import Session
 
 Answer = dict[str, Any]
@@ -41,39 +40,19 @@ class Between:
         self.late = 0.0
         self.seen: list[str] = []
         answering = source if callable(source) else asking(source)
-        outer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            # An answer leaves in one piece: in two, each would wait for the other side to say that it has the first.
-            wbufsize = 2**20
+        def answer(asked: Any) -> Any:
+            if self.silent:
+                raise NoAnswer
+            time.sleep(self.late)
+            questions = asked if isinstance(asked, list) else [asked]
+            passed = [each for each in questions if each["method"] not in self.swallows]
+            answers = iter(answering(passed) if passed else [])
+            told = [self._told(each, next(answers)) if each in passed else self._swallowed(each) for each in questions]
+            return told if isinstance(asked, list) else told[0]
 
-            def do_POST(self) -> None:
-                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if outer.silent:
-                    self.close_connection = True
-                    return
-                time.sleep(outer.late)
-                questions = asked if isinstance(asked, list) else [asked]
-                passed = [each for each in questions if each["method"] not in outer.swallows]
-                answers = iter(answering(passed) if passed else [])
-                told = [
-                    outer._told(each, next(answers)) if each in passed else outer._swallowed(each) for each in questions
-                ]
-                body = json.dumps(told if isinstance(asked, list) else told[0]).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        self.uri = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = Served(answering_json(answer))
+        self.uri = self._server.url
 
     def _swallowed(self, asked: Mapping[str, Any]) -> Answer:
         """What is said of a request that is not passed on."""
@@ -88,8 +67,7 @@ class Between:
         return answer
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
 
 def asking(uri: str) -> Source:

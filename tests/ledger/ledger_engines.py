@@ -2,13 +2,11 @@
 
 import itertools
 import json
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import pytest
 from eth_utils.crypto import keccak
 from ledger_chains import EMITTER
 from ledger_solidity import compiled
+from quiet_server import NoAnswer, Served, answering_json
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 
@@ -170,41 +169,19 @@ def proxy_of(node: str) -> Iterator[Proxy]:
     """A proxy in front of the node at this URL."""
     proxy = Proxy("")
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(asked: Any) -> Any:
+        many = isinstance(asked, list)
+        if many and not proxy.groups:
+            raise NoAnswer(400)
+        answers = [proxy._answer(each, node) for each in (asked if many else [asked])]
+        return answers if many else answers[0]
 
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            many = isinstance(asked, list)
-            if many and not proxy.groups:
-                self.send_error(400)
-                return
-            answers = [proxy._answer(each, node) for each in (asked if many else [asked])]
-            body = json.dumps(answers if many else answers[0]).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: Any) -> None:
-            # Whoever asked has gone: a late answer finds nobody.
-            pass
-
-    server = Server(("127.0.0.1", 0), Handler)
-    proxy.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    server = Served(answering_json(answer))
+    proxy.url = server.url
     try:
         yield proxy
     finally:
-        server.shutdown()
-        server.server_close()
+        server.stop()
 
 
 def _post(url: str, asked: Answer) -> Answer:

@@ -2,13 +2,13 @@
 
 import io
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
+from quiet_server import QuietHandler, Served
 
 from theriac.errors import ClusterFailed, ClusterUnreachable, TheriacError
 from theriac.store import Cid, compute
@@ -18,14 +18,7 @@ CID = compute(io.BytesIO(b"a sealed file"))
 PATIENCE = timedelta(seconds=0.5)
 
 
-class QuietServer(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        """A client that hangs up is what the tests want."""
-
-
-class Pretender:
+class Pretender(Served):
     """Answers as an honest node would, and as a peer what `answers` has for a path."""
 
     def __init__(self) -> None:
@@ -34,9 +27,7 @@ class Pretender:
         self.silent = False
         pretender = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(QuietHandler):
             def answer(self) -> None:
                 path = self.path.partition("?")[0]
                 pretender.asked.append(f"{self.command} {path}")
@@ -51,21 +42,9 @@ class Pretender:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *arguments: object) -> None:
-                pass
-
         for verb in ("GET", "POST", "DELETE"):
             setattr(Handler, f"do_{verb}", Handler.answer)
-        self._server = QuietServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        return f"/ip4/127.0.0.1/tcp/{self._server.server_port}"
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
 
 
 def node_says(command: str, call: BaseHTTPRequestHandler) -> bytes:

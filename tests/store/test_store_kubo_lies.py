@@ -3,15 +3,15 @@
 import gzip
 import io
 import json
-import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+from quiet_server import QuietHandler, Served
 from store_streams import sample
 
 from theriac.errors import (
@@ -36,45 +36,24 @@ CID = compute(io.BytesIO(SMALL))
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
-class QuietServer(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        """A client that hangs up on a liar is what the tests want."""
-
-
-class Liar:
+class Liar(Served):
     """An HTTP server that gives `answer` to every call, and remembers what it was asked and sent."""
 
     def __init__(self) -> None:
         self.answer: Answer = body(b"")
         self.calls: list[tuple[str, dict[str, list[str]]]] = []
         self.received: list[bytes] = []
-        self._server = QuietServer(("127.0.0.1", 0), self._handler())
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        return f"/ip4/127.0.0.1/tcp/{self._server.server_port}"
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(self._handler())
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         liar = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
+        class Handler(QuietHandler):
+            def do_POST(self) -> None:  # noqa: N802
                 asked = urlparse(self.path)
                 liar.calls.append((asked.path.removeprefix("/api/v0/"), parse_qs(asked.query)))
                 liar.received.append(read_chunks(self.rfile) if self.headers.get("Transfer-Encoding") else b"")
                 liar.answer(self)
-
-            def log_message(self, format: str, *arguments: object) -> None:
-                pass
 
         return Handler
 
