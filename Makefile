@@ -71,7 +71,7 @@ test-engines: setup ## Run the tests that need real engines (see engines), some 
 
 # One process: Kaia's validators are shared by all tests, and need the machine.
 .PHONY: test-on
-test-on: setup ## Run the tests that go through a chain on ENGINE=anvil|geth|kaia; ARGS="tests/medicine" for fewer
+test-on: setup ## Run the tests that go through a chain on ENGINE=anvil|geth|kaia, geth unless said; ARGS="tests/medicine" for fewer
 	@$(PYTEST) --engine "$(or $(ENGINE),geth)" -rs $(ARGS)
 
 .PHONY: test-heavy

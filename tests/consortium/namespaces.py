@@ -12,11 +12,11 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+
+from said import Said
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,26 +38,13 @@ def can_make() -> bool:
     return made.returncode == 0
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 class Inside:
     """A process in a namespace that runs commands there, with the environment that a shell would have."""
 
     def __init__(self, namespace: str, settings: Mapping[str, str]) -> None:
         self.namespace = namespace
         self.settings = dict(settings)
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
         self._process = subprocess.Popen(
             ["ip", "netns", "exec", namespace, sys.executable, __file__],
             cwd=ROOT,

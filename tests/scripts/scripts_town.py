@@ -1,7 +1,6 @@
 """A town for the commands' tests: a real anvil, a folder for everything they keep, and a way to call them."""
 
 import importlib
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from real_anvil import Chain
+from said import Said
 
 from theriac.crypto.recipients import HybridIdentity
 from theriac.health import keystore
@@ -22,23 +22,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BUNDLE = ROOT / "tests" / "fixtures" / "fhir" / "labelled.json"
 IMAGE = ROOT / "examples" / "dicom" / "gradient.dcm"
 PASSPHRASE = "a passphrase of the tests"
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def sentences(self) -> list[str]:
-        return self.err.splitlines()
 
 
 @dataclass
