@@ -16,6 +16,7 @@ NPM_BIN := node_modules/.bin
 
 PYTHON_READY := .venv/.ready
 NODE_READY := node_modules/.ready
+PROOF_READY := .venv-proof/.ready
 COMPILER_READY := .build/.compiler-ready
 CONTRACTS_READY := .build/.contracts-ready
 
@@ -107,10 +108,15 @@ linkage: setup ## Play the adversary who links pseudonyms, and write what it fin
 throughput: setup ## Measure acts a second on four Kaia validators (see engine-kaia), and write docs/throughput.md
 	@$(BIN)/python -m benches.throughput --write
 
+##@ Prove
+
+.PHONY: provers
+provers: $(PROOF_READY) $(COMPILER_READY) ## Install slither, halmos and what medusa needs into .venv-proof
+
 ##@ Engines
 
 # Each is built from a locked Go module in engines/, needs Go 1.26, and is kept in .build/engines.
-.PHONY: engines engine-kubo engine-cluster engine-geth engine-kaia
+.PHONY: engines engine-kubo engine-cluster engine-geth engine-kaia engine-medusa
 engines: engine-kubo engine-cluster engine-geth engine-kaia ## Build all of them: some ten minutes at first
 engine-kubo: ## Build Kubo, the IPFS node
 	@engines/build.sh kubo
@@ -120,6 +126,8 @@ engine-geth: ## Build geth, the everyday single node
 	@engines/build.sh geth
 engine-kaia: ## Build Kaia, the node of a consortium of validators
 	@engines/build.sh kaia
+engine-medusa: ## Build medusa, which fuzzes the contracts
+	@engines/build.sh medusa
 
 ##@ Write
 
@@ -181,6 +189,14 @@ $(PYTHON_READY): requirements.lock requirements-build.lock pyproject.toml tools/
 	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-build.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps --no-build-isolation -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The provers' own environment, which only their commands make.
+$(PROOF_READY): requirements-proof.lock requirements-build.lock $(PYTHON_READY)
+	@echo "Installing the locked provers into .venv-proof: a minute or two at first."
+	@$(BIN)/python -m venv --clear .venv-proof
+	@.venv-proof/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements-build.lock
+	@.venv-proof/bin/python -m pip install --quiet --require-hashes --no-deps --no-build-isolation -r requirements-proof.lock
 	@touch $@
 
 $(NODE_READY): package-lock.json package.json .npmrc

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the engine of one folder here, as its go.mod and go.sum lock it, into .build/engines/NAME/bin:
 #
-#     engines/build.sh kubo|cluster|geth|kaia
+#     engines/build.sh kubo|cluster|geth|kaia|medusa
 #
 # What is built already, from the same files, is checked against the checksums noted then, and kept. Ends with 2 for
 # another name, with 6 where Go is missing.
@@ -10,9 +10,9 @@ set -eu
 engines=$(cd "$(dirname "$0")" && pwd)
 name=${1:-}
 case "$name" in
-kubo | cluster | geth | kaia) ;;
+kubo | cluster | geth | kaia | medusa) ;;
 *)
-    echo "Name the engine to build: kubo, cluster, geth or kaia." >&2
+    echo "Name the engine to build: kubo, cluster, geth, kaia or medusa." >&2
     exit 2
     ;;
 esac

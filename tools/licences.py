@@ -42,6 +42,7 @@ EXPLAINED = {
 """Packages under a licence with copyleft: why each may be used beside code under Apache-2.0."""
 
 SAID_OTHERWISE = {
+    "atheris": "Apache-2.0",  # its wheel holds the text only
     "numpy": "BSD-3-Clause",  # its field holds the text
     "ptyprocess": "ISC",
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",  # "Dual License"
@@ -50,6 +51,7 @@ SAID_OTHERWISE = {
     "memorystream": "MIT",  # an array `licenses`, as npm had it before
     "colorama": "BSD-3-Clause",  # on Windows only, as the next
     "pywin32": "PSF-2.0",
+    "pyyaml-ft": "MIT",  # on Python 3.13 only
 }
 """Packages whose metadata do not say it in one word, or that are not installed where the page is made."""
 

@@ -37,7 +37,7 @@ def urls(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
         yield path
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-build.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-build.lock", "requirements-proof.lock"])
 def test_python_lock__pins_every_package_by_digest(name: str) -> None:
     lines = requirements(name)
 
@@ -45,7 +45,9 @@ def test_python_lock__pins_every_package_by_digest(name: str) -> None:
     assert [line[:60] for line in lines if not PINNED.match(line)] == []
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-build.lock", ".npmrc", "pyproject.toml"])
+@pytest.mark.parametrize(
+    "name", ["requirements.lock", "requirements-build.lock", "requirements-proof.lock", ".npmrc", "pyproject.toml"]
+)
 def test_lock__names_no_address(name: str) -> None:
     assert "://" not in (ROOT / name).read_text(encoding="utf-8")
 
