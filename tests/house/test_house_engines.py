@@ -62,7 +62,7 @@ def test_build__without_go__says_so_and_ends_with_6(name: str, without_go: Path)
 def test_build__of_what_is_no_engine__says_which_there_are(words: tuple[str, ...], without_go: Path) -> None:
     told = build(without_go, *words)
 
-    assert told.stderr == "Name the engine to build: kubo, cluster, geth or kaia.\n"
+    assert told.stderr == "Name the engine to build: kubo, cluster, geth, kaia or medusa.\n"
     assert told.returncode == 2
 
 
