@@ -113,6 +113,10 @@ throughput: setup ## Measure acts a second on four Kaia validators (see engine-k
 .PHONY: provers
 provers: $(PROOF_READY) $(COMPILER_READY) ## Install slither, halmos and what medusa needs into .venv-proof
 
+.PHONY: slither
+slither: provers ## Hold what slither finds in the contracts against proof/slither.json; ARGS=--write writes docs/static-analysis.md
+	@$(BIN)/python -m tools.check_slither $(ARGS)
+
 ##@ Engines
 
 # Each is built from a locked Go module in engines/, needs Go 1.26, and is kept in .build/engines.

@@ -7,7 +7,7 @@ import {Scope} from "./Scope.sol";
 /// @notice A grant as it lies in storage: one word, read and written at once.
 type GrantSlot is uint256;
 
-using {unpack, nonceOf, byOf} for GrantSlot global;
+using {unpack, nonceOf} for GrantSlot global;
 
 /// @notice scope 64 | start 40 | expiry 40 | nonce 32 | era 32 | by 16 | generation 32, lowest bits first.
 function pack(IGrants.Grant memory granted) pure returns (GrantSlot) {
@@ -34,8 +34,4 @@ function unpack(GrantSlot slot) pure returns (IGrants.Grant memory granted) {
 
 function nonceOf(GrantSlot slot) pure returns (uint32) {
     return uint32(GrantSlot.unwrap(slot) >> 144);
-}
-
-function byOf(GrantSlot slot) pure returns (uint16) {
-    return uint16(GrantSlot.unwrap(slot) >> 208);
 }

@@ -144,7 +144,7 @@ interface IEscrow {
 
     /// @notice Says where the sender's member wants its money. Only the account that acts for it; where it names itself, it
     /// agrees to answer for what the member has to give back.
-    function setPayout(uint32 member, address payee, bool push) external;
+    function setPayout(uint32 member, address payee, bool push_) external;
 
     /// @notice Says whether what a member has to give back may be taken from the sender. Only the member's payee.
     function answerFor(uint32 member, bool answers) external;
