@@ -113,6 +113,10 @@ throughput: setup ## Measure acts a second on four Kaia validators (see engine-k
 .PHONY: provers
 provers: $(PROOF_READY) $(COMPILER_READY) ## Install slither, halmos and what medusa needs into .venv-proof
 
+.PHONY: prove
+prove: $(PROOF_READY) $(COMPILER_READY) ## Prove what docs/proofs.md lists, for all inputs; ARGS=--quick for what takes seconds
+	@$(BIN)/python -m tools.prove $(ARGS)
+
 ##@ Engines
 
 # Each is built from a locked Go module in engines/, needs Go 1.26, and is kept in .build/engines.

@@ -9,14 +9,14 @@ import {vm} from "./Cheats.sol";
 /// @notice What each move of a prescription's line writes, of any line that there may be, and that it writes nothing else.
 contract LineSlotProofs {
     // property D1
-    function check_fields__are_the_whole_word(LineSlot a, LineSlot b) external pure {
+    function check_line_fields__are_the_whole_word(LineSlot a, LineSlot b) external pure {
         vm.assume(LineSlot.unwrap(a) != LineSlot.unwrap(b));
 
         assert(!_isSame(a.unpack(), b.unpack()));
     }
 
     // property D1
-    function check_fields__are_those_of_the_whole(LineSlot slot) external pure {
+    function check_line_fields__are_those_of_the_whole(LineSlot slot) external pure {
         IPrescriptions.LineState memory state = slot.unpack();
 
         assert(slot.filled() == state.filled);
@@ -105,10 +105,7 @@ contract LineSlotProofs {
         assert(back.units() == 0);
     }
 
-    function _isSame(
-        IPrescriptions.LineState memory a,
-        IPrescriptions.LineState memory b
-    ) private pure returns (bool) {
+    function _isSame(IPrescriptions.LineState memory a, IPrescriptions.LineState memory b) private pure returns (bool) {
         if (a.filled != b.filled || a.units != b.units || a.filler != b.filler) return false;
         if (a.holder != b.holder || a.holdEnds != b.holdEnds) return false;
         return a.time == b.time && a.operator == b.operator;

@@ -10,7 +10,11 @@ contract PositionProofs {
     uint256 private constant PACKS = 1 << 20;
 
     // property D3
-    function check_height__of_a_pack_and_of_what_carries_it(uint32 index, uint8 palletBits, uint8 caseBits) external pure {
+    function check_height__of_a_pack_and_of_what_carries_it(
+        uint32 index,
+        uint8 palletBits,
+        uint8 caseBits
+    ) external pure {
         vm.assume(index < PACKS);
         _assumeSizes(palletBits, caseBits);
         uint256 pack = Positions.packAt(index);

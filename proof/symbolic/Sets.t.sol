@@ -48,7 +48,7 @@ contract SetProofs {
         assert(_has(Blocks.unwrap(blocks.without(block_)), bit) == expected);
     }
 
-    // property D5
+    // property H11
     function check_purposes__no_two_are_signed_as_one_word(Purpose a, Purpose b) external pure {
         vm.assume(a.exists() && b.exists() && !(a == b));
 

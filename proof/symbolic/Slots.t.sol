@@ -45,11 +45,7 @@ contract SlotProofs {
     }
 
     // property D1
-    function check_record__of_this_block__is_current_and_unmarked(
-        uint40 time,
-        uint32 version,
-        uint32 author
-    ) external {
+    function check_record__of_this_block__is_current_and_unmarked(uint40 time, uint32 version, uint32 author) external {
         vm.warp(time);
 
         RecordSlot slot = packNew(version, author);

@@ -108,8 +108,8 @@ contract StatusProofs {
         bool opened = from == IEmergencies.CaseStatus.None && to == IEmergencies.CaseStatus.Open;
         bool isEnd =
             to == IEmergencies.CaseStatus.Withdrawn ||
-            to == IEmergencies.CaseStatus.Sanctioned ||
-            to == IEmergencies.CaseStatus.Justified;
+                to == IEmergencies.CaseStatus.Sanctioned ||
+                to == IEmergencies.CaseStatus.Justified;
 
         assert(from.mayBecome(to) == (opened || (from == IEmergencies.CaseStatus.Open && isEnd)));
         assert(!to.isVerdict() || isEnd);

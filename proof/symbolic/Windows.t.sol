@@ -17,8 +17,7 @@ contract WindowProofs {
         } catch (bytes memory reason) {
             assert(!isNear);
             assert(
-                bytes4(reason) ==
-                    (deadline < time ? IKeys.SignatureExpired.selector : IKeys.DeadlineTooFar.selector)
+                bytes4(reason) == (deadline < time ? IKeys.SignatureExpired.selector : IKeys.DeadlineTooFar.selector)
             );
         }
     }
