@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".build" / "audit"
 PIP_AUDIT = "pip-audit==2.10.1"
 LOCKS = ("requirements.lock", "requirements-build.lock")
+PROOF_LOCK = "requirements-proof.lock"
 FIRST = "cryptography"
 SECONDS = 600
 
@@ -39,7 +40,7 @@ class Answer:
     unasked: tuple[str, ...] = field(default=())
 
 
-def of_pip_audit(report: dict[str, Any]) -> Answer:
+def of_pip_audit(report: dict[str, Any], of: str = "Python") -> Answer:
     """What pip-audit's JSON says. A package that it skipped was not looked at, though it calls the whole healthy."""
     every = report["dependencies"]
     unasked = tuple(each["name"] for each in every if "skip_reason" in each)
@@ -49,7 +50,7 @@ def of_pip_audit(report: dict[str, Any]) -> Answer:
         for vuln in each.get("vulns", ())
     )
     silent = "the registry answers no questions about vulnerabilities" if every and len(unasked) == len(every) else ""
-    return Answer("Python", len(every), known, silent, unasked)
+    return Answer(of, len(every), known, silent, unasked)
 
 
 def of_npm_audit(report: dict[str, Any], packages: int) -> Answer:
@@ -85,30 +86,34 @@ def code(answers: list[Answer]) -> int:
 # -- asking ------------------------------------------------------------------------------------------------------------
 
 
-def ask_python() -> Answer:
+def ask_python() -> list[Answer]:
+    """What is known of the locks, and of the provers' lock, which has other versions of what the others have too."""
     program = HOME / "bin" / "pip-audit"
     if not program.exists():
         venv.create(HOME, with_pip=True)
         pip = [str(HOME / "bin" / "python"), "-m", "pip", "install", "--quiet", PIP_AUDIT]
         if subprocess.run(pip, timeout=SECONDS).returncode:
-            return Answer("Python", silent=f"{PIP_AUDIT} cannot be installed")
+            return [Answer("Python", silent=f"{PIP_AUDIT} cannot be installed")]
     locked = "".join((ROOT / each).read_text(encoding="utf-8") for each in LOCKS)
     # One package first: a registry that knows nothing of it is not asked about all the others.
     alone = re.search(rf"^{FIRST}==(?:.*\\\n)*.*\n", locked, re.MULTILINE)
     first = _pip_audit(program, alone[0] if alone else locked)
-    return first if first.silent else _pip_audit(program, locked)
+    if first.silent:
+        return [first]
+    proof = (ROOT / PROOF_LOCK).read_text(encoding="utf-8")
+    return [_pip_audit(program, locked), _pip_audit(program, proof, "Provers")]
 
 
-def _pip_audit(program: Path, locked: str) -> Answer:
+def _pip_audit(program: Path, locked: str, of: str = "Python") -> Answer:
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
         file.write(locked)
         file.flush()
         words = ["--requirement", file.name, "--disable-pip", "--format", "json", "--progress-spinner", "off"]
         said = subprocess.run([program, *words], capture_output=True, text=True, timeout=SECONDS)
     try:
-        return of_pip_audit(json.loads(said.stdout))
+        return of_pip_audit(json.loads(said.stdout), of)
     except ValueError:
-        return Answer("Python", silent=f"pip-audit says: {(said.stderr.strip().splitlines() or ['nothing'])[-1]}")
+        return Answer(of, silent=f"pip-audit says: {(said.stderr.strip().splitlines() or ['nothing'])[-1]}")
 
 
 def ask_npm() -> Answer:
@@ -123,7 +128,7 @@ def ask_npm() -> Answer:
 
 
 def main() -> None:
-    answers = [ask_python(), ask_npm()]
+    answers = [*ask_python(), ask_npm()]
     for each in answers:
         print("\n".join(sentences(each)))
     print("Go: `govulncheck ./...` in a folder of engines/ asks about that engine.")

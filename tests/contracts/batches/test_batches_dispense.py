@@ -400,6 +400,7 @@ def test_mask__of_what_is_no_case(depot: Depot, node: int, function: str) -> Non
     ],
 )
 def test_mask__across_cases(stocked: Depot, case: int, word: int, mask: int, possible: int) -> None:
+    # property D3
     # given a mask that is empty, or reaches to another case, or lies in another word
     refused = error("WrongMask", batch=stocked.batch, case_=case, mask=mask, possible=possible)
 
@@ -409,6 +410,7 @@ def test_mask__across_cases(stocked: Depot, case: int, word: int, mask: int, pos
 
 @pytest.mark.parametrize(("bits", "case", "words"), [(8, 0, [0]), (9, 0, [0, 1]), (9, 1, [2, 3]), (10, 0, range(4))])
 def test_mask__across_cases_of_whole_words(depot: Depot, bits: int, case: int, words: list[int]) -> None:
+    # property D3
     # given cases of 256 packs and more
     other = depot.of_sizes(12, bits)
     other.hand("copycat", BATCH, "pharmacy")

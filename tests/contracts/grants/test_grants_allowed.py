@@ -95,6 +95,7 @@ def test_allowed__to_the_last_second_of_a_narrowed_grant(explained, grants, give
     ],
 )
 def test_allowed__exactly_what_was_granted(explained, give, patient, doctor, granted, asked, refusal):
+    # property D4
     give(patient, doctor, start=0, scope=granted)
 
     assert explained(patient, doctor, asked) == refusal

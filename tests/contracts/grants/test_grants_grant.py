@@ -12,6 +12,7 @@ from theriac.health.scope import PURPOSES, Purpose
 BOTH = ALLERGIES | LABORATORY
 
 
+# property D1
 def test_grant__keeps_the_terms(grants, way, patient, doctor, clock):
     receipt = way.do(a_grant(patient, doctor, clock), by=patient)
 
@@ -35,6 +36,7 @@ def test_grant__every_class_there_is(grants, way, patient, doctor, clock):
     assert grants.grantOf(patient, doctor, TREAT.number).scope == KNOWN
 
 
+# property D1
 def test_grant__the_farthest_end(grants, way, patient, doctor, clock):
     farthest = (2**40 - 1) // HOUR * HOUR
 

@@ -20,6 +20,7 @@ def narrowing(patient, doctor, clock, **changes):
     return Narrow(patient.address, doctor.address, freshness=Freshness(**fresh), **terms)
 
 
+# property D2
 def test_narrow__takes_classes_and_time(grants, give, way, patient, doctor, clock):
     give(patient, doctor)
 
@@ -50,6 +51,7 @@ def test_narrow__one_of_the_two(grants, give, way, patient, doctor, clock, chang
     assert (kept.scope, kept.expiry, kept.nonce) == (message.scope, message.expiry, 2)
 
 
+# property D2
 def test_narrow__keeps_the_parent(grants, give, way, patient, doctor, stranger, clock):
     grants.setParent(patient, 7, stranger, clock.day(40), sender=patient)
     give(patient, doctor, by=7)
