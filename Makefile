@@ -89,8 +89,12 @@ screenshots: setup ## Make the pictures in docs/img anew
 	@THERIAC_SCREENSHOTS=$(CURDIR)/docs/img $(BIN)/pytest -q tests/pages -k pictures
 
 .PHONY: bench
-bench: setup ## Measure how long things take, each beside something measured in the same run
-	@$(BIN)/python -m benches
+bench: setup ## Measure how long things take, beside what cannot be avoided, and write docs/bench; ARGS="--only sealing" for less
+	@$(BIN)/python -m benches --write $(ARGS)
+
+.PHONY: bench-compare
+bench-compare: setup ## Say what got worse since BASE=figures.json of another day, by more than the noise; NEW=file compares that
+	@$(BIN)/python -m benches.compare "$(BASE)" $(if $(NEW),"$(NEW)")
 
 .PHONY: engines-table
 engines-table: setup ## Tell the story on every engine, compare it to the byte, and write docs/engines.md

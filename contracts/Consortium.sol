@@ -215,17 +215,18 @@ contract Consortium is IConsortium, EIP712 {
     }
 
     function _join(Join calldata terms, bytes calldata signature, address sender) private {
-        MemberSlot member = _memberOf[terms.member];
-        _checkActsFor(terms.member, sender);
-        if (!member.inStandingAt(block.timestamp)) revert MemberNotInStanding(terms.member);
+        (address account, uint32 number, Roles roles) = (terms.account, terms.member, terms.roles);
+        MemberSlot member = _memberOf[number];
+        if (number == 0 || sender != member.accountOf()) revert NotTheMember(sender, number, member.accountOf());
+        if (!member.inStandingAt(block.timestamp)) revert MemberNotInStanding(number);
         Roles licence = member.roles();
-        if (terms.roles.isNone() || !terms.roles.within(licence)) revert WrongRoles(terms.roles, licence);
-        _checkSignature(terms.account, terms.nonce, terms.deadline, _hashJoin(terms), signature);
-        _checkUnaffiliated(terms.account);
+        if (roles.isNone() || !roles.within(licence)) revert WrongRoles(roles, licence);
+        _checkSignature(account, terms.nonce, terms.deadline, _hashJoin(terms), signature);
+        _checkUnaffiliated(account);
 
-        _affiliate(terms.account, terms.member, terms.roles);
+        _affiliate(account, number, roles);
 
-        emit Joined(terms.member, terms.account, terms.roles);
+        emit Joined(number, account, roles);
     }
 
     function _leave(address account, uint32 member) private {
@@ -262,7 +263,7 @@ contract Consortium is IConsortium, EIP712 {
     }
 
     function _checkActsFor(uint32 member, address sender) private view {
-        address account = _memberOf[member].unpack().account;
+        address account = _memberOf[member].accountOf();
         if (member == 0 || sender != account) revert NotTheMember(sender, member, account);
     }
 

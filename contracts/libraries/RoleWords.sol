@@ -22,28 +22,36 @@ import {
 library RoleWords {
     /// @notice The EIP-712 hash of the roles' words, in the order of their bits.
     function hashOf(Roles roles) internal pure returns (bytes32 hash) {
-        bytes32[12] memory words;
-        uint256 count;
+        uint256 start;
+        assembly ("memory-safe") {
+            start := mload(0x40)
+        }
+        uint256 end = start;
 
-        if (_has(roles, CLINICIAN)) words[count++] = keccak256("clinician");
-        if (_has(roles, PRESCRIBER)) words[count++] = keccak256("prescriber");
-        if (_has(roles, PHARMACIST)) words[count++] = keccak256("pharmacist");
-        if (_has(roles, MAKER)) words[count++] = keccak256("maker");
-        if (_has(roles, DISTRIBUTOR)) words[count++] = keccak256("distributor");
-        if (_has(roles, INSURER)) words[count++] = keccak256("insurer");
-        if (_has(roles, REGULATOR)) words[count++] = keccak256("regulator");
-        if (_has(roles, AUDITOR)) words[count++] = keccak256("auditor");
-        if (_has(roles, CUSTODIAN)) words[count++] = keccak256("custodian");
-        if (_has(roles, LABORATORY)) words[count++] = keccak256("laboratory");
-        if (_has(roles, DEVICE)) words[count++] = keccak256("device");
-        if (_has(roles, GATEWAY)) words[count++] = keccak256("gateway");
+        end = _append(end, roles, CLINICIAN, keccak256("clinician"));
+        end = _append(end, roles, PRESCRIBER, keccak256("prescriber"));
+        end = _append(end, roles, PHARMACIST, keccak256("pharmacist"));
+        end = _append(end, roles, MAKER, keccak256("maker"));
+        end = _append(end, roles, DISTRIBUTOR, keccak256("distributor"));
+        end = _append(end, roles, INSURER, keccak256("insurer"));
+        end = _append(end, roles, REGULATOR, keccak256("regulator"));
+        end = _append(end, roles, AUDITOR, keccak256("auditor"));
+        end = _append(end, roles, CUSTODIAN, keccak256("custodian"));
+        end = _append(end, roles, LABORATORY, keccak256("laboratory"));
+        end = _append(end, roles, DEVICE, keccak256("device"));
+        end = _append(end, roles, GATEWAY, keccak256("gateway"));
 
         assembly ("memory-safe") {
-            hash := keccak256(words, shl(5, count))
+            hash := keccak256(start, sub(end, start))
         }
     }
 
-    function _has(Roles roles, Roles role) private pure returns (bool) {
-        return !(roles & role).isNone();
+    /// @dev Writes the word's hash beyond the end, and moves the end over it where the set has the role. The memory beyond
+    /// the free pointer is scratch space here: nothing allocates while the list is built.
+    function _append(uint256 end, Roles roles, Roles role, bytes32 word) private pure returns (uint256 next) {
+        assembly ("memory-safe") {
+            mstore(end, word)
+            next := add(end, shl(5, iszero(iszero(and(roles, role)))))
+        }
     }
 }

@@ -54,7 +54,12 @@ contract Prescriptions is IPrescriptions, EIP712 {
 
     /// @inheritdoc IPrescriptions
     function idOf(Terms calldata terms) public pure returns (bytes32 prescription) {
-        return keccak256(abi.encode(terms.prescriber, terms.bearer, terms.lines, terms.file));
+        assembly ("memory-safe") {
+            // Four words, as they would be encoded. With an address that is none it is the number of nothing.
+            let start := mload(0x40)
+            calldatacopy(start, terms, 0x80)
+            prescription := keccak256(start, 0x80)
+        }
     }
 
     /// @inheritdoc IPrescriptions

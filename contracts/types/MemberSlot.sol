@@ -7,7 +7,7 @@ import {Roles} from "./Roles.sol";
 /// @notice A member as it lies in storage: account 160 | roles 32 | expiry 40 | tier 8 | status 8, lowest bits first.
 type MemberSlot is uint256;
 
-using {unpack, roles, inStandingAt} for MemberSlot global;
+using {unpack, accountOf, roles, inStandingAt} for MemberSlot global;
 
 function packMember(IConsortium.Member memory member) pure returns (MemberSlot) {
     uint256 word = uint160(member.account);
@@ -25,6 +25,10 @@ function unpack(MemberSlot slot) pure returns (IConsortium.Member memory found) 
     found.expiry = uint40(word >> 192);
     found.tier = uint8(word >> 232);
     found.status = IConsortium.MemberStatus(uint8(word >> 240));
+}
+
+function accountOf(MemberSlot slot) pure returns (address) {
+    return address(uint160(MemberSlot.unwrap(slot)));
 }
 
 function roles(MemberSlot slot) pure returns (Roles) {

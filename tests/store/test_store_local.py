@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -54,6 +55,13 @@ def file_of(folder: Path, cid: Cid) -> Path:
 
 def leaf_of(content: bytes, number: int) -> Cid:
     return Cid.raw(hashlib.sha256(content[number * MIB : (number + 1) * MIB]).digest())
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 class Interrupted(io.BytesIO):
@@ -677,6 +685,8 @@ def test_put__process_killed_while_it_waits_for_its_stream(store: LocalStore, fo
     writer.stdin.flush()
     for _ in range(3):
         writer.stdout.readline()
+    # The second leaf may still be on its way there.
+    wait_until(lambda: len(list(folder.glob("writing/*/0/*"))) == 2)
     during = sorted(path.name for path in folder.glob("writing/*/0/*"))
 
     # when

@@ -18,8 +18,14 @@ GIB = 1 << 30
 CONTENT = sample(2 * MIB + 100)
 
 
-def stored(content: bytes) -> tuple[MemoryBlocks, Cid]:
-    blocks = MemoryBlocks()
+class Ahead(MemoryBlocks):
+    """Blocks of which a leaf is fetched ahead."""
+
+    READS_AHEAD = True
+
+
+def stored(content: bytes, blocks: MemoryBlocks | None = None) -> tuple[MemoryBlocks, Cid]:
+    blocks = MemoryBlocks() if blocks is None else blocks
     tree = Tree(keep=lambda block: blocks.blocks.update({block.cid.digest: block.content}))
     tree.write(content)
     return blocks, tree.finish()
@@ -100,6 +106,45 @@ def test_get__seeking_reads_what_a_file_in_memory_reads(steps: list[tuple[int, i
         assert reader.tell() == model.tell()
 
 
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.tuples(st.integers(0, len(CONTENT) + 50), st.integers(0, 2 * MIB)), max_size=6))
+def test_get__seeking_where_leaves_are_read_ahead_reads_the_same(steps: list[tuple[int, int]]) -> None:
+    # given
+    blocks, cid = stored(CONTENT, Ahead())
+    reader, model = blocks.get(cid), io.BytesIO(CONTENT)
+
+    for position, count in steps:
+        # when
+        reader.seek(position), model.seek(position)
+
+        # then
+        assert reader.read(count) == model.read(count)
+    reader.close()
+
+
+def test_get__where_leaves_are_read_ahead_each_is_still_fetched_once() -> None:
+    # given
+    blocks, cid = stored(CONTENT, Ahead())
+
+    # when
+    content = blocks.get(cid).read()
+
+    # then
+    assert content == CONTENT
+    assert len(blocks.fetched) == len(set(blocks.fetched)) == 4
+
+
+def test_get__where_leaves_are_read_ahead_the_first_is_fetched_alone() -> None:
+    # given
+    blocks, cid = stored(CONTENT, Ahead())
+
+    # when
+    blocks.get(cid).read(MIB)
+
+    # then
+    assert len(blocks.fetched) == 2
+
+
 def test_get__across_two_storeys() -> None:
     # given
     blocks, cid = two_storeys()
@@ -158,6 +203,40 @@ def test_read__wrong_leaf_releases_no_byte_of_it(harm: Callable[[bytes], bytes],
     # then
     assert released == CONTENT[: place * MIB]
     assert (refused.value.cid, refused.value.store) == (str(Cid.raw(digest)), "memory")
+
+
+def test_read__wrong_leaf_read_ahead_keeps_nothing_back_that_comes_before_it() -> None:
+    # given
+    blocks, cid = stored(CONTENT, Ahead())
+    digest = stored(CONTENT[2 * MIB :])[1].digest
+    blocks.blocks[digest] = bytes(100)
+    reader = blocks.get(cid)
+
+    # when: the second leaf is read, the third is being fetched
+    released = reader.read(2 * MIB)
+    with pytest.raises(WrongBytes) as refused:
+        reader.read(1)
+
+    # then
+    assert released == CONTENT[: 2 * MIB]
+    assert refused.value.cid == str(Cid.raw(digest))
+
+
+def test_read__leaf_missing_when_it_was_read_ahead_is_asked_for_again() -> None:
+    # given
+    blocks, cid = stored(CONTENT, Ahead())
+    digest = stored(CONTENT[2 * MIB :])[1].digest
+    last = blocks.blocks.pop(digest)
+    reader = blocks.get(cid)
+    reader.read(2 * MIB)
+    with pytest.raises(NotStored):
+        reader.read(1)
+
+    # when
+    blocks.blocks[digest] = last
+
+    # then
+    assert reader.read() == CONTENT[2 * MIB :]
 
 
 def test_read__wrong_leaf_leaves_the_buffer_of_the_reader_as_it_was() -> None:

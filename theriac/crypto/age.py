@@ -19,7 +19,7 @@ nothing more: it raises that error again.
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -138,23 +138,31 @@ class _Reader(io.RawIOBase):
 
 
 class _SealedPieces(_Reader):
-    """The pieces of a sealed file as one stream."""
+    """A header and the sealed chunks behind it as one stream."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
+    def __init__(self, chunks: "_SealedChunks", *, header: bytes) -> None:
         super().__init__()
-        self._pieces = pieces
-        self._rest = memoryview(b"")
+        self._chunks = chunks
+        self._rest = memoryview(header)
 
     def _piece(self, limit: int) -> memoryview:
         if not self._rest:
-            self._rest = memoryview(next(self._pieces, b""))
+            self._rest = memoryview(self._chunks.next())
         piece, self._rest = self._rest[:limit], self._rest[limit:]
         return piece
 
     def _fill(self, target: memoryview) -> int:
-        """Fill all of it: sealed chunks never end where a buffer does, and would be copied once more."""
+        """Fill all of it: sealed chunks never end where a buffer does, and would be copied once more. Those that fit
+        into the target are sealed right there.
+        """
         filled = 0
-        while filled < len(target) and (count := super()._fill(target[filled:])):
+        while room := len(target) - filled:
+            if self._rest or room < _SEALED_CHUNK:
+                count = super()._fill(target[filled:])
+            else:
+                count = self._chunks.next_into(target[filled:])
+            if not count:
+                break
             filled += count
         return filled
 
@@ -171,8 +179,10 @@ def seal(source: BinaryIO, sink: BinaryIO, *, to: Sequence[Recipient]) -> FileKe
     file_key = FileKey.generate()
     header = _header_for(file_key, to=to)
 
-    for piece in _sealed_pieces(source, file_key=file_key, header=header):
-        _write_all(sink, piece)
+    chunks = _SealedChunks(source, file_key=file_key)
+    _write_all(sink, header + chunks.nonce)
+    for chunk in iter(chunks.next, b""):
+        _write_all(sink, chunk)
     return file_key
 
 
@@ -180,7 +190,8 @@ class SealingReader(io.BufferedReader):
     """The bytes of an age file, sealed while they are read, with the file key they are sealed under."""
 
     def __init__(self, source: BinaryIO, *, file_key: FileKey, header: bytes) -> None:
-        super().__init__(_SealedPieces(_sealed_pieces(source, file_key=file_key, header=header)), buffer_size=CHUNK)
+        chunks = _SealedChunks(source, file_key=file_key)
+        super().__init__(_SealedPieces(chunks, header=header + chunks.nonce), buffer_size=CHUNK)
         self.file_key = file_key
 
 
@@ -221,19 +232,40 @@ def _encode_stanza(stanza: Stanza) -> bytes:
     return "\n".join(["-> " + " ".join(stanza.args), *lines, ""]).encode("ascii")
 
 
-def _sealed_pieces(source: BinaryIO, *, file_key: FileKey, header: bytes) -> Iterator[bytes]:
-    """The header with the payload's nonce, then each sealed chunk. One chunk is read ahead, to know the last."""
-    nonce = os.urandom(_NONCE_LENGTH)
-    aead = _payload_aead(file_key, nonce)
-    yield header + nonce
+class _SealedChunks:
+    """The chunks of a payload, sealed one after the other; `nonce` stands before them. One is read ahead of what is
+    sealed, to know the last.
+    """
 
-    number = 0
-    chunk = _read_all(source, CHUNK)
-    while len(chunk) == CHUNK and (following := _read_all(source, CHUNK)):
-        yield aead.encrypt(_chunk_nonce(number, final=False), chunk, None)
-        chunk = following
-        number += 1
-    yield aead.encrypt(_chunk_nonce(number, final=True), chunk, None)
+    def __init__(self, source: BinaryIO, *, file_key: FileKey) -> None:
+        self.nonce = os.urandom(_NONCE_LENGTH)
+        self._aead = _payload_aead(file_key, self.nonce)
+        self._source = source
+        self._number = 0
+        self._ahead: bytes | None = None
+        self._ended = False
+
+    def next(self) -> bytes:
+        """The next sealed chunk, and nothing after the last."""
+        if self._ended:
+            return b""
+        nonce, chunk = self._read()
+        return self._aead.encrypt(nonce, chunk, None)
+
+    def next_into(self, target: memoryview) -> int:
+        """The same at the start of `target`, which has room for a full one; how many bytes."""
+        if self._ended:
+            return 0
+        nonce, chunk = self._read()
+        return self._aead.encrypt_into(nonce, chunk, None, target[: len(chunk) + _TAG_LENGTH])
+
+    def _read(self) -> tuple[bytes, bytes]:
+        chunk = _read_all(self._source, CHUNK) if self._ahead is None else self._ahead
+        self._ahead = _read_all(self._source, CHUNK) if len(chunk) == CHUNK else b""
+        self._ended = not self._ahead
+        nonce = _chunk_nonce(self._number, final=self._ended)
+        self._number += 1
+        return nonce, chunk
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ import hashlib
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from theriac.errors import BadBlock, WrongBytes
 from theriac.store.cid import (
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 class Blocks(ABC):
     """Something that holds blocks under their digests, and files made of them."""
 
+    READS_AHEAD: ClassVar[bool] = False
+    """Whether a file that is read from its start on is fetched a leaf ahead, by a thread of its reader's own."""
+
     @property
     @abstractmethod
     def place(self) -> str:
@@ -46,7 +50,8 @@ class Blocks(ABC):
         """
 
     def get(self, cid: Cid) -> BinaryIO:
-        """A seekable reader of the file `cid`; it holds one leaf and one node a depth, and reads what it is asked for.
+        """A seekable reader of the file `cid`; it holds one leaf and one node a depth, and reads what it is asked for,
+        or a leaf ahead of that.
 
         Raises NotStored, WrongBytes, BadBlock, here for the file's first block and while reading for those below.
         """
@@ -125,6 +130,8 @@ class _FileReader(io.RawIOBase):
         self._leaf = b""
         # The node last read at each depth, and which of its depth it is.
         self._nodes: dict[int, tuple[int, Node]] = {}
+        self._thread: ThreadPoolExecutor | None = None
+        self._ahead: tuple[int, Future[bytes]] | None = None
 
         root = blocks.verified(cid)
         if cid.codec is Codec.RAW:
@@ -166,8 +173,32 @@ class _FileReader(io.RawIOBase):
     def _turn_to(self, index: int) -> None:
         if index == self._leaf_index:
             return
-        self._leaf = self._blocks.leaf(self._link_to(index, depth=0))
+        in_order = index == self._leaf_index + 1 and index > 0
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] == index:
+            self._leaf = ahead[1].result()
+        else:
+            self._leaf = self._blocks.leaf(self._link_to(index, depth=0))
         self._leaf_index = index
+        if in_order and self._blocks.READS_AHEAD:
+            self._read_ahead(index + 1)
+
+    def _read_ahead(self, index: int) -> None:
+        """Has the thread fetch and check a leaf. It is asked for below the node at hand alone: what is wrong with
+        another node is no matter of the bytes before it.
+        """
+        above, place = divmod(index, MAX_LINKS)
+        known = self._nodes.get(1)
+        if known is None or known[0] != above or place >= len(known[1].links):
+            return
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1)
+        self._ahead = index, self._thread.submit(self._blocks.leaf, known[1].links[place])
+
+    def close(self) -> None:
+        if self._thread is not None:
+            self._thread.shutdown(wait=False, cancel_futures=True)
+        super().close()
 
     def _link_to(self, index: int, *, depth: int) -> Link:
         # The `index`-th block of its depth hangs in the node `above` as its link number `place`.

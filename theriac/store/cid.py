@@ -11,10 +11,12 @@ Standards: CIDv1 (multiformats), DAG-PB (IPLD), UnixFS (IPFS), IPIP-499 for the 
 import base64
 import binascii
 import hashlib
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from theriac.errors import BadBlock, BadCid
 
@@ -29,6 +31,9 @@ MAX_DEPTH = 3
 
 MAX_NODE_BYTES = 128 << 10
 """A node of 1,024 links is smaller: a link takes 54 bytes at most, and its size another 9."""
+
+_THREADS = 2
+"""How many hash and keep leaves: a third core would wait for whoever seals."""
 
 _DIGEST_BYTES = 32
 _SHA2_256 = b"\x12\x20"
@@ -297,13 +302,26 @@ class Block:
 class Tree:
     """Cuts what is written to it into blocks and hands each to `keep`, every block before the node that links to it.
 
-    Holds one leaf and at most 1,024 links of each height, whatever the size of the file.
+    Leaves beyond the first are hashed and kept by two threads of the tree's own, while the next is being made: sealing
+    takes as long as hashing. So `keep` may be called for two leaves at once, and what it raises comes out of a later
+    `write` or of `finish`. Written to within a context, which no thread outlives.
+
+    Holds five leaves and at most 1,024 links of each height, whatever the size of the file.
     """
 
     def __init__(self, keep: Callable[[Block], None]) -> None:
         self._keep = keep
         self._pending = bytearray()
         self._open: list[list[Link]] = [[]]
+        self._threads: ThreadPoolExecutor | None = None
+        self._coming: deque[Future[Link]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=kind is not None)
 
     def write(self, content: bytes) -> None:
         """Add `content`, of any length, to the end of the file."""
@@ -316,6 +334,8 @@ class Tree:
         """End the file, hand over what is left, and give its identifier. Nothing may be written afterwards."""
         if self._pending or self._open == [[]]:
             self._leaf(bytes(self._pending))
+        while self._coming:
+            self._link(self._coming.popleft().result(), height=0)
 
         height = 0
         while height < len(self._open) - 1 or len(self._open[height]) > 1:
@@ -331,9 +351,20 @@ class Tree:
             del self._pending[:CHUNK_BYTES]
 
     def _leaf(self, content: bytes) -> None:
+        if self._open == [[]]:
+            # It may be the only one, for which no thread need start.
+            self._link(self._kept(content), height=0)
+            return
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_THREADS)
+        self._coming.append(self._threads.submit(self._kept, content))
+        while len(self._coming) > 2 * _THREADS:
+            self._link(self._coming.popleft().result(), height=0)
+
+    def _kept(self, content: bytes) -> Link:
         cid = Cid.raw(hashlib.sha256(content).digest())
         self._keep(Block(cid, content, 0))
-        self._link(Link(cid, size=len(content), weight=len(content)), height=0)
+        return Link(cid, size=len(content), weight=len(content))
 
     def _link(self, link: Link, *, height: int) -> None:
         if height == len(self._open):
@@ -354,7 +385,7 @@ class Tree:
 
 def compute(stream: BinaryIO) -> Cid:
     """The identifier that every store gives to what is left of `stream`, in constant memory, keeping nothing."""
-    tree = Tree(keep=lambda block: None)
-    while content := stream.read(CHUNK_BYTES):
-        tree.write(content)
-    return tree.finish()
+    with Tree(keep=lambda block: None) as tree:
+        while content := stream.read(CHUNK_BYTES):
+            tree.write(content)
+        return tree.finish()

@@ -136,7 +136,7 @@ class KuboStore(Blocks):
         source = _Source(stream)
         body, headers = multipart.stream_files(source, chunk_size=CHUNK_BYTES)
         try:
-            with self._call("add", options=options, body=body, headers=headers) as pieces:
+            with source.tree, self._call("add", options=options, body=body, headers=headers) as pieces:
                 reported = [str(answer.get("Hash")) for answer in _answers(pieces)]
         except Unavailable:
             if source.error is None:

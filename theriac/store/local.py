@@ -20,7 +20,8 @@ import io
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,9 @@ from theriac.store.cid import CHUNK_BYTES, Block, Cid, Codec, Tree
 
 _PRIVATE_FOLDER = 0o700
 _PRIVATE_FILE = 0o600
+_SYNCED = 8
+"""How many files the disk is waited for at once."""
+
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -48,6 +52,8 @@ class LocalStore(Blocks):
 
     Raises NotAStore where the folder holds something else, StoreUnusable where the operating system refuses it.
     """
+
+    READS_AHEAD = True
 
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder).absolute()
@@ -66,10 +72,10 @@ class LocalStore(Blocks):
         Raises StoreFull, StoreUnusable, and whatever `stream` raises; the store is then as it was.
         """
         with self._writer() as folder:
-            tree = Tree(keep=lambda block: self._write(block, folder))
-            while content := stream.read(CHUNK_BYTES):
-                tree.write(content)
-            cid = tree.finish()
+            with Tree(keep=lambda block: self._write(block, folder)) as tree:
+                while content := stream.read(CHUNK_BYTES):
+                    tree.write(content)
+                cid = tree.finish()
 
             self._sync(folder)
             with self._alone():
@@ -163,9 +169,7 @@ class LocalStore(Blocks):
     def _sync(self, folder: Path) -> None:
         """Wait until all of a put's blocks are on the disk."""
         with self._disk():
-            for height in _folders_in(folder):
-                for path in height.iterdir():
-                    _sync_path(path)
+            _sync_paths([path for height in _folders_in(folder) for path in height.iterdir()])
 
     def _publish(self, folder: Path, cid: Cid) -> None:
         """Move a put's blocks to their places, the root last, and pin it; or leave the store as it was."""
@@ -190,8 +194,7 @@ class LocalStore(Blocks):
                 new.append(path)
             os.replace(height / name, path)  # An older block is replaced: its bytes may have rotted.
 
-        for shard in shards:
-            _sync_path(shard)
+        _sync_paths(list(shards))
         _sync_path(self._blocks)
 
     def _set_pin(self, cid: Cid, new: list[Path]) -> None:
@@ -275,7 +278,10 @@ def _cid_named(name: str) -> Cid | None:
 
 
 def _read_up_to(file: io.FileIO, count: int) -> bytes:
-    content = bytearray()
+    whole = file.read(count)
+    if len(whole) == count or not (part := file.read(count - len(whole))):
+        return whole
+    content = bytearray(whole + part)
     while len(content) < count and (part := file.read(count - len(content))):
         content += part
     return bytes(content)
@@ -304,6 +310,17 @@ def _sync_path(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _sync_paths(paths: Sequence[Path]) -> None:
+    """Wait until all are on the disk; of many, some at once, as a disk writes what several wait for at one go."""
+    if len(paths) <= _SYNCED:
+        for path in paths:
+            _sync_path(path)
+    else:
+        with ThreadPoolExecutor(_SYNCED) as threads:
+            for synced in [threads.submit(_sync_path, path) for path in paths]:
+                synced.result()
 
 
 def _lock(path: Path, *, wait: bool = True) -> int:
