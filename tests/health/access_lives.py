@@ -8,7 +8,9 @@
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -113,6 +115,8 @@ class Lives(RuleBasedStateMachine):
 
     single = False
     classes: ClassVar[tuple[KeyClass, ...]] = (LAB, MENTAL)
+    told: ClassVar[Counter[tuple[str, bool]]] = Counter()
+    """How often each act was done, and not."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -169,32 +173,40 @@ class Lives(RuleBasedStateMachine):
         """Does something, with a phone that may die on the way; whether it was done."""
         self.order += 1
         self.relay.lives, self.relay.lands = lives, lands
+        done = False
         try:
             do()
-            return True
+            done = True
         except (BadWindow, UnknownGrant):
-            return False
+            pass
         except ChainSilent:
             self.patient = self.phone(Vault.decode(self.keystore.saved))
             self.dirty = True
-            return False
         finally:
             self.relay.lives = None
+        self.tell(do, done)
+        return done
 
-    def asks(self, do: Callable[[], Any]) -> bool:
-        """Somebody else than the patient does something, which the chain may refuse; whether it was done."""
+    def asks(self, do: Callable[[], Any], *refusals: type[TheriacError]) -> bool:
+        """Somebody else than the patient does something, which the chain or its own client may refuse; whether it was
+        done."""
         self.order += 1
-        try:
+        done = False
+        with suppress(Reverted, *refusals):
             do()
-            return True
-        except (Reverted, TheriacError):
-            return False
+            done = True
+        self.tell(do, done)
+        return done
 
-    def writes(self, clinic: int, source: str, cls: KeyClass, *, inbox: bool) -> Record:
+    def tell(self, do: Callable[[], Any], done: bool) -> None:
+        """Counts an act, named after the rule that it stands in."""
+        self.told[do.__qualname__.split(".")[1], done] += 1
+
+    def writes(self, clinic: PaperClinic, source: str, cls: KeyClass, *, inbox: bool) -> Record:
         """A clinic writes a record, filed by the patient's client or not."""
         self.order += 1
-        digest, first = self.clinics[clinic].write(self.chain, self.store, source, cls, inbox=inbox)
-        kept = self.chain.anchor(source, self.clinics[clinic].member, digest)
+        digest, first = clinic.write(self.chain, self.store, source, cls, inbox=inbox)
+        kept = self.chain.anchor(source, clinic.member, digest)
         record = Record(digest, source, str(cls), self.chain.hour(), first, self.order, kept.inbox)
         self.records.append(record)
         return record
@@ -237,6 +249,7 @@ class Lives(RuleBasedStateMachine):
     # -- what must hold ----------------------------------------------------------------------------------------------
 
     def check_nobody_opens_more(self) -> None:
+        self.note_resealed()
         stored = list(self.store.blobs)
         for number, reading in enumerate(self.readers):
             self.learn(reading, stored)
@@ -361,12 +374,16 @@ class Lives(RuleBasedStateMachine):
 
     def first_of(self, digest: str) -> str:
         """The digest under which a record was first anchored."""
-        for entry in self.patient.vault.entries.values():
-            if entry.resealed_from:
-                self.resealed[entry.digest] = entry.resealed_from
+        self.note_resealed()
         while digest in self.resealed:
             digest = self.resealed[digest]
         return digest
+
+    def note_resealed(self) -> None:
+        """An entry knows the digest before it alone, and may be sealed anew twice before anybody asks."""
+        for entry in self.patient.vault.entries.values():
+            if entry.resealed_from:
+                self.resealed[entry.digest] = entry.resealed_from
 
     # -- restoring ---------------------------------------------------------------------------------------------------
 

@@ -118,7 +118,7 @@ class Access(Lives):
 
     @rule(which=st.integers(0, 1), cls=st.sampled_from(CLASSES), inbox=st.sampled_from([False, False, True]))
     def write(self, which: int, cls: KeyClass, inbox: bool) -> None:
-        self.writes(which, self.sources[which], cls, inbox=inbox)
+        self.writes(self.clinics[which], self.sources[which], cls, inbox=inbox)
 
     @rule(rewrite=st.booleans())
     def rotate(self, rewrite: bool) -> None:

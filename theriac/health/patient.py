@@ -283,6 +283,10 @@ class Patient(Recovering):
         """The capsules of the readers who remain, after a lock-out."""
         self._publish_remaining(without=without)
 
+    def lost(self, former: Sharing, sharing: Sharing) -> tuple[str, ...]:
+        """The classes in which a reader loses something when one grant takes the place of another."""
+        return _lost(former, sharing, hour=self.chain.hour())
+
     def account_for_reader(self, reader: str) -> Account:
         """The pseudonym that grants to a reader; opened where there is none."""
         return self._account_for_reader(reader)
@@ -1459,9 +1463,12 @@ class Patient(Recovering):
 
 
 def _lost(former: Sharing, sharing: Sharing, *, hour: int) -> tuple[str, ...]:
-    """The classes in which a reader loses something when one grant takes the place of another."""
+    """The classes in which a reader loses something when one grant takes the place of another.
+
+    What was referred of a grant ends with any change of it, and her client may not have seen it yet.
+    """
     paused = sharing.start > max(former.start, hour)
-    if sharing.end < former.end or sharing.since > former.since or paused:
+    if sharing.end < former.end or sharing.since > former.since or paused or former.referable:
         return former.classes
     return tuple(cls for cls in former.classes if cls not in sharing.classes)
 
