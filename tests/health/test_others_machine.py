@@ -119,7 +119,7 @@ class Others(Lives):
         self.appoint(second, days, True, None, False)
 
     def teardown(self) -> None:
-        self.hunt_once_more()
+        super().teardown()
         self.folder.cleanup()
 
     # -- the patient -------------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ class Others(Lives):
         lands: bool,
     ) -> None:
         hour, places = self.chain.hour(), []
-        end, begins = hour + days * 8, 0 if history else hour + 1
+        end, begins = hour + days * 24, 0 if history else hour + 1
 
         def do() -> None:
             sharing = self.patient.grant(
@@ -166,20 +166,23 @@ class Others(Lives):
             self.doubt_all(number)
             self.given.append(replace(given, surely=False, under=Under("?")))
 
-    @rule(number=st.integers(0, 2), lives=st.sampled_from([None, None, 0, 1, 2]), lands=st.booleans())
-    def revoke(self, number: int, lives: int | None, lands: bool) -> None:
+    @rule(which=choice, lives=st.sampled_from([None, None, 0, 1, 2]), lands=st.booleans())
+    def revoke(self, which: int, lives: int | None, lands: bool) -> None:
+        held = sorted({each.reader for each in self.standing()}) or [0]
+        number = held[which % len(held)]
         reader = self.readers[number].address
         if self.act(lambda: self.patient.revoke(reader, purpose=TREAT), lives=lives, lands=lands):
             self.end_all_known(number)
         elif self.dirty:
             self.doubt_all(number)
 
-    @rule(number=st.integers(0, 2), keep=st.sampled_from(CLASSES), shorter=st.booleans())
-    def narrow(self, number: int, keep: KeyClass, shorter: bool) -> None:
-        own = self.standing(lambda each: each.reader == number and each.surely and each.under.by == 0)
-        if self.dirty or not own or str(keep) not in own[-1].classes:
+    @rule(which=choice, keep=st.sampled_from(CLASSES), shorter=st.booleans())
+    def narrow(self, which: int, keep: KeyClass, shorter: bool) -> None:
+        own = self.standing(lambda each: each.surely and each.under.by == 0 and str(keep) in each.classes)
+        if self.dirty or not own:
             return
-        former, hour = own[-1], self.chain.hour()
+        former, hour = own[which % len(own)], self.chain.hour()
+        number = former.reader
         end = min(former.end, hour + 6) if shorter else former.end
         if end <= max(hour, former.start) or former.end <= hour:
             return
@@ -198,7 +201,7 @@ class Others(Lives):
     def enrol(self, number: int, classes: Sequence[KeyClass], days: int, lives: int | None) -> None:
         """In a programme, whose team is a reader."""
         hour, reader = self.chain.hour(), self.readers[number].address
-        end, found = hour + days * 8, []
+        end, found = hour + days * 24, []
 
         def do() -> None:
             enrolment = self.patient.others.enrol(
@@ -226,7 +229,7 @@ class Others(Lives):
         if not self.dirty:
             self.act(lambda: self.patient.rotate(rewrite=rewrite))
 
-    @rule(hours=st.sampled_from([1, 1, 5, 24, 100, 400]), awake=st.booleans())
+    @rule(hours=st.sampled_from([1, 1, 1, 5, 24, 100, 400]), awake=st.booleans())
     def pass_time(self, hours: int, awake: bool) -> None:
         self.chain.seconds += hours * HOUR
         if awake:
@@ -289,7 +292,7 @@ class Others(Lives):
     def appoint(self, classes: Sequence[KeyClass], days: int, history: bool, lives: int | None, lands: bool) -> None:
         holders = [DELEGATES.signer(self.offered + place).address for place in range(2)]
         self.offered += 2
-        end = time_of(self.chain.hour() + days * 8)
+        end = time_of(self.chain.hour() + days * 24)
         self.act(
             lambda: self.patient.others.appoint(
                 holders, name="her sister", classes=classes, purposes=[TREAT], end=end, history=history
@@ -312,7 +315,7 @@ class Others(Lives):
     def grant_for_her(self, number: int, which: int, classes: Sequence[KeyClass], days: int) -> None:
         sister, reader = self.sister(), self.readers[number].address
         mandate = self.patient.vault.mandates[which % len(self.patient.vault.mandates)]
-        end = min(self.chain.hour() + days * 8, mandate.end)
+        end = min(self.chain.hour() + days * 24, mandate.end)
 
         def do() -> None:
             draft = sister.grant(mandate, reader, classes=classes, purpose=TREAT, end=time_of(end))
@@ -359,23 +362,18 @@ class Others(Lives):
 
     # -- referrers ---------------------------------------------------------------------------------------------------
 
-    @rule(
-        number=st.integers(0, 1),
-        to=st.integers(0, 2),
-        classes=some_classes,
-        which=choice,
-        back=st.sampled_from([None, None, 5, 100]),
-    )
-    def refer(self, number: int, to: int, classes: Sequence[KeyClass], which: int, back: int | None) -> None:
-        desk, reader = self.desks[number], self.readers[number].address
+    @rule(which=choice, step=st.integers(1, 2), classes=some_classes, back=st.sampled_from([None, None, 5, 100]))
+    def refer(self, which: int, step: int, classes: Sequence[KeyClass], back: int | None) -> None:
         marked = [
-            pseudonym
-            for (pseudonym, other, _), grant in self.chain.grants.items()
-            if other == reader and grant["scope"] >> REFERRAL & 1
+            (number, pseudonym)
+            for (pseudonym, reader, _), grant in self.chain.grants.items()
+            for number in range(len(self.desks))
+            if reader == self.readers[number].address and grant["scope"] >> REFERRAL & 1
         ]
-        if not marked or to == number:
+        if not marked:
             return
-        pseudonym = marked[which % len(marked)]
+        number, pseudonym = marked[which % len(marked)]
+        desk, reader, to = self.desks[number], self.readers[number].address, (number + step) % 3
         found = []
 
         def do() -> None:

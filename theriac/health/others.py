@@ -414,6 +414,7 @@ class Others:
             ends,
             by=int(grant["by"]),
             through=through,
+            nonce=int(grant["nonce"]),
         )
         return sharing if names and sharing.live(hour) and self.stands(sharing, grant) else None
 
