@@ -5,12 +5,12 @@ It holds no rule about keys; those are what the tests that use it are about. It 
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 
 from theriac.crypto.recipients import HybridIdentity, parse_recipient
-from theriac.errors import BadDocument, ChainSilent, NoProfile, NotStored, Reverted
+from theriac.errors import BadDocument, ChainSilent, NoBundle, NoProfile, NotStored, Reverted
 from theriac.health import records
 from theriac.health.bundle import Bundle, Profile
 from theriac.health.chain import Anchor, Anchoring, Authority, Signed
@@ -74,6 +74,12 @@ class _Event:
     number: int
     name: str
     arguments: dict[str, Any]
+    seconds: int
+
+    @property
+    def block(self) -> int:
+        """Each event has a block of its own."""
+        return self.number
 
 
 @dataclass(frozen=True)
@@ -140,9 +146,14 @@ class PaperChain:
             raise NoProfile(account=reader)
         return self.profiles[reader]
 
+    def document(self, pseudonym: str, store: PaperStore) -> tuple[bytes, int]:
+        if pseudonym not in self.digests:
+            raise NoBundle(pseudonym=pseudonym)
+        return store.get_digest(self.digests[pseudonym]).read(), self.versions[pseudonym]
+
     def bundle(self, pseudonym: str, store: PaperStore) -> Bundle:
-        data = store.get_digest(self.digests[pseudonym]).read()
-        return Bundle.decode(data, pseudonym=pseudonym, version=self.versions[pseudonym])
+        data, version = self.document(pseudonym, store)
+        return Bundle.decode(data, pseudonym=pseudonym, version=version)
 
     # -- the index ---------------------------------------------------------------------------------------------------
 
@@ -154,10 +165,19 @@ class PaperChain:
         return _Progress(len(self.log) - 1)
 
     def events(
-        self, contract: str, name: str, *, since: int = 0, settled: bool = True, newest_first: bool = False
+        self,
+        contract: str,
+        name: str,
+        *,
+        since: int = 0,
+        settled: bool = True,
+        newest_first: bool = False,
+        where: Mapping[str, Any] | None = None,
+        limit: int | None = None,
     ) -> list[_Event]:
-        found = [each for each in self.log[since:] if each.name == name]
-        return found[::-1] if newest_first else found
+        wanted = (where or {}).items()
+        found = [each for each in self.log[since:] if each.name == name and wanted <= each.arguments.items()]
+        return (found[::-1] if newest_first else found)[:limit]
 
     def anchored(self, digest: bytes) -> list[Anchoring]:
         return [each for each in self._anchorings(0) if each.digest == digest][::-1]
@@ -176,7 +196,7 @@ class PaperChain:
 
     def tell(self, name: str, **arguments: Any) -> None:
         """Writes an event down."""
-        self.log.append(_Event(len(self.log), name, arguments))
+        self.log.append(_Event(len(self.log), name, arguments, self.seconds))
 
     def note(self, pseudonym: str, author: int, digest: bytes, *, inbox: bool = False) -> None:
         """Anchors a record."""

@@ -37,7 +37,7 @@ def full() -> Vault:
     account.publications = [Publication(1, "ee", (50, 60), 90, {LAB: 1}, {LAB: "ff"}, 2)]
     account.pending = replace(account.publications[0], version=2)
     vault.lay_by(Account(BEA, 1), classes=[LAB], hour=50)
-    sharing = Sharing(ANN, BEA, "Lee", "age1", "TREAT", (LAB,), 0, 50, 90, True, 7, BEA, True)
+    sharing = Sharing(ANN, BEA, "Lee", "age1", "TREAT", (LAB,), 0, 50, 90, True, 7, BEA, True, 3)
     vault.sharings, vault.revoking = [sharing], [replace(sharing, granted=False)]
     vault.singles = [SingleShare(ANN, BEA, "Lee", "age1", ANN, "aa", "bb", 90)]
     vault.add(Entry(ANN, "aa", 1, LAB, 1, 50, 1000, {"title": "a"}, "key", "old", "pp"))

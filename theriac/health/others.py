@@ -18,6 +18,7 @@ from theriac.health.delegations import REFERRED, Appoint, Quorum, commitment, ma
 from theriac.health.hours import hour_at, hour_of_seconds, seconds_of
 from theriac.health.messages import Freshness, SetParent, member_address
 from theriac.health.programmes import Note, Programme, Standing, standing
+from theriac.health.referrals import told_of
 from theriac.health.scope import PURPOSES, KeyClass, Purpose, bit_of, mask_of
 from theriac.health.vault import Account, Enrolment, Mandate, Sharing, Writer, classes_of
 
@@ -330,6 +331,9 @@ class Others:
                 account.counterparty = f"reader:{sharing.reader}"
             if sharing.through:
                 self._let_write(account, sharing.reader, classes=sharing.classes)
+            for former in [each for each in patient.vault.sharings if each.granted and each.place == sharing.place]:
+                if patient.lost(former, sharing):
+                    patient.vault.unshare(former, hour=patient.chain.hour())
             # Rows split at its end first, under every pseudonym; only then its capsule goes out.
             patient.vault.share(replace(sharing, granted=False))
             patient.save()
@@ -383,7 +387,7 @@ class Others:
             return None
         if grant["by"] == REFERRED:
             through = patient.chain.referrer(pseudonym, reader, purpose)
-            within = self._referred_from(pseudonym, through, purpose)
+            within = self._referred_from((pseudonym, reader, purpose.code), through, int(grant["nonce"]))
         else:
             through, within = "", self._mandated(pseudonym, int(grant["by"]))
         if within is None:
@@ -410,14 +414,30 @@ class Others:
             ends,
             by=int(grant["by"]),
             through=through,
+            nonce=int(grant["nonce"]),
         )
         return sharing if names and sharing.live(hour) and self.stands(sharing, grant) else None
 
-    def _referred_from(self, pseudonym: str, through: str, purpose: Purpose) -> tuple[tuple[str, ...], int, int] | None:
-        for each in self._patient.vault.sharings:
-            if each.place == (pseudonym, through, purpose.code) and each.granted and each.referable:
-                return each.classes, each.since, each.end
-        return None
+    def _referred_from(
+        self, place: tuple[str, str, str], through: str, nonce: int
+    ) -> tuple[tuple[str, ...], int, int] | None:
+        """What a referral is of its referrer's grant: the chain has neither the classes behind a bit nor the history,
+        so the referrer told both; of what it did not tell, only the classes that are alone behind their bits.
+        """
+        patient, (pseudonym, reader, purpose) = self._patient, place
+        for each in patient.vault.sharings:
+            if each.place == (pseudonym, through, purpose) and each.granted and each.referable:
+                break
+        else:
+            return None
+        account, referral = patient.vault.accounts[pseudonym], (reader, purpose, nonce)
+        told = told_of(patient.chain, patient.store, account, through=through, referral=referral)
+        if told is not None:
+            names = tuple(name for name in each.classes if name in told.classes)
+            return names, max(each.since, told.since), each.end
+        bits = [bit_of(KeyClass.parse(name)) for name in each.classes]
+        alone = tuple(name for name, bit in zip(each.classes, bits, strict=True) if bits.count(bit) == 1)
+        return alone, each.since, each.end
 
     def _mandated(self, pseudonym: str, by: int) -> tuple[tuple[str, ...], int, int] | None:
         for each in self._patient.vault.mandates:
@@ -469,5 +489,5 @@ def _drawn(mandate: Mandate, secret: bytes) -> int:
 
 
 def _same(known: Sharing, sharing: Sharing) -> bool:
-    shared = (known.place, known.classes, known.end, known.by, known.through)
-    return known.granted and shared == (sharing.place, sharing.classes, sharing.end, sharing.by, sharing.through)
+    """Whether a grant is the one that was taken in; the names of who reads and the start are as they were then."""
+    return known == replace(sharing, start=known.start, name=known.name, recipient=known.recipient)

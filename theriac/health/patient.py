@@ -283,6 +283,10 @@ class Patient(Recovering):
         """The capsules of the readers who remain, after a lock-out."""
         self._publish_remaining(without=without)
 
+    def lost(self, former: Sharing, sharing: Sharing) -> tuple[str, ...]:
+        """The classes in which a reader loses something when one grant takes the place of another."""
+        return _lost(former, sharing, hour=self.chain.hour())
+
     def account_for_reader(self, reader: str) -> Account:
         """The pseudonym that grants to a reader; opened where there is none."""
         return self._account_for_reader(reader)
@@ -472,6 +476,8 @@ class Patient(Recovering):
             lacking = lacking or not self.others.stands(sharing, found)
             if lacking and sharing.live(hour):
                 self.vault.unshare(sharing, hour=hour)
+            elif (found["start"], found["expiry"]) == window:
+                self.vault.count(sharing, nonce=found["nonce"])
         elif found["scope"] & scope == scope and (found["start"], found["expiry"]) == window:
             self.vault.share(replace(sharing, granted=True))
         elif not sharing.live(hour):
@@ -566,8 +572,7 @@ class Patient(Recovering):
             by=by,
             referable=referable,
         )
-        self._replace(sharing)
-        return sharing
+        return self._replace(sharing)
 
     def _account_for_reader(self, reader: str) -> Account:
         if self._wallet.single:
@@ -575,7 +580,7 @@ class Patient(Recovering):
         known = self.vault.account_for(f"reader:{reader}")
         return known if known is not None else self._open(counterparty=f"reader:{reader}")
 
-    def _replace(self, sharing: Sharing) -> None:
+    def _replace(self, sharing: Sharing) -> Sharing:
         # (1) what the reader loses is locked first: an end made earlier, a class taken away, a shorter history
         hour = self.chain.hour()
         former = [each for each in self.vault.sharings if each.place == sharing.place]
@@ -586,6 +591,9 @@ class Patient(Recovering):
             self._lock_out(sharing, lost=lost, keep=_common(standing, sharing) if standing is not None else None)
 
         # (2) every pseudonym whose rows must split, seen at depth
+        purpose = Purpose.parse(sharing.purpose)
+        nonce = self.chain.grant_nonce(sharing.pseudonym, sharing.reader, purpose)
+        sharing = replace(sharing, nonce=nonce + 1)
         waiting = replace(sharing, granted=False)
         self.vault.share(waiting)
         self._save()
@@ -596,7 +604,6 @@ class Patient(Recovering):
                 self._publish(source)
 
         # (3) the grant and its capsule, in one transaction
-        purpose = Purpose.parse(sharing.purpose)
         scope = mask_of(classes_of(sharing.classes)) | self._more_bits(sharing)
         message = Grant(
             sharing.pseudonym,
@@ -617,6 +624,7 @@ class Patient(Recovering):
             raise
         self._publish(account, signed, granting=sharing)
         self._renew_escrow()
+        return sharing
 
     def _more_bits(self, sharing: Sharing) -> int:
         """What a grant says beside its classes: that there are single records, that it may be referred on."""
@@ -646,6 +654,8 @@ class Patient(Recovering):
         freshness = self._freshness(sharing.pseudonym, sharing.reader, purpose)
         message = Narrow(sharing.pseudonym, sharing.reader, purpose, scope, seconds_of(narrowed.end), freshness)
         self._publish(account, sign(self.chain, message, self._signer(account)))
+        narrowed = self.vault.count(narrowed, nonce=freshness.nonce + 1)
+        self._save()
         self._renew_escrow()
         return narrowed
 
@@ -694,6 +704,9 @@ class Patient(Recovering):
             self.vault.singles.remove(share)
             self._save()
             raise
+        for each in standing:
+            self.vault.count(each, nonce=freshness.nonce + 1)
+        self._save()
         return share
 
     # -- revoking ----------------------------------------------------------------------------------------------------
@@ -1459,9 +1472,12 @@ class Patient(Recovering):
 
 
 def _lost(former: Sharing, sharing: Sharing, *, hour: int) -> tuple[str, ...]:
-    """The classes in which a reader loses something when one grant takes the place of another."""
+    """The classes in which a reader loses something when one grant takes the place of another.
+
+    What was referred of a grant ends with any change of it, and her client may not have seen it yet.
+    """
     paused = sharing.start > max(former.start, hour)
-    if sharing.end < former.end or sharing.since > former.since or paused:
+    if sharing.end < former.end or sharing.since > former.since or paused or former.referable:
         return former.classes
     return tuple(cls for cls in former.classes if cls not in sharing.classes)
 

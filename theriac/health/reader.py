@@ -192,6 +192,10 @@ class Reader:
         :raises NoBundle: nothing was published.
         """
         known = self._load(pseudonym)
+        self._read_bundles(known, pseudonym)
+        self._save(pseudonym, known)
+
+    def _read_bundles(self, known: _Known, pseudonym: str) -> None:
         bundle = self.chain.bundle(pseudonym, self.store)
         capsule = bundle.capsule(self._identity)
         self._take(known, bundle, capsule)
@@ -210,7 +214,6 @@ class Reader:
             except (NoBundle, NotStored):
                 continue
             self._take(known, other, other.capsule(self._identity))
-        self._save(pseudonym, known)
 
     def _take(self, known: _Known, bundle: Bundle, capsule: Capsule | None) -> None:
         """Only openings that their own pseudonym's publisher signed count: stolen, it forges for no other."""
@@ -229,7 +232,19 @@ class Reader:
 
     def held(self, pseudonym: str) -> tuple[tuple[Opening, ...], tuple[IndexFile, ...], int]:
         """What this reader holds of a patient, where the indexes lie, and until when her rows split each Monday."""
-        known = self._load(pseudonym)
+        return self._parts(self._load(pseudonym))
+
+    def given(self, pseudonym: str) -> tuple[tuple[Opening, ...], tuple[IndexFile, ...], int]:
+        """The same of what the patient's bundles give now: nothing that only a former grant gave.
+
+        :raises NoBundle: nothing was published.
+        """
+        known = _Known()
+        self._read_bundles(known, pseudonym)
+        return self._parts(known)
+
+    @staticmethod
+    def _parts(known: _Known) -> tuple[tuple[Opening, ...], tuple[IndexFile, ...], int]:
         return tuple(known.openings.values()), tuple(known.indexes.values()), known.referable
 
     def take_over(self, pseudonym: str, openings: Iterable[Opening], indexes: Iterable[IndexFile]) -> None:

@@ -379,7 +379,16 @@ class Recovering:
         self._begin_move(Moving("hand-over" if keep_grants else "hand-over without grants", list(self.vault.accounts)))
 
     def recover(self) -> None:
-        """After a restore from a backup: fresh seeds, inboxes and publishers, published for every pseudonym."""
+        """After a restore from a backup: fresh seeds, inboxes and publishers, published for every pseudonym.
+
+        What the chain has changed since then goes to nobody: it does not tell which classes are behind a bit, nor since
+        when history may be read.
+        """
+        for sharing in list(self.vault.sharings):
+            purpose = Purpose.parse(sharing.purpose)
+            nonce = self.chain.grant_nonce(sharing.pseudonym, sharing.reader, purpose)
+            if sharing.nonce not in (0, nonce):
+                self.vault.strike(sharing)
         self._put_spares_by()
         self._begin_move(Moving("restore", list(self.vault.accounts), from_backup=True))
 
@@ -484,6 +493,9 @@ class Recovering:
                 fresh = self._freshness(account.pseudonym, reader, purpose)
                 message = Grant(account.pseudonym, reader, purpose, scope, start, expiry, fresh)
                 lacking.append(sign(self.chain, message, self._signer(account)))
+                place = (account.pseudonym, reader, purpose.code)
+                for each in [each for each in self.vault.sharings if each.place == place]:
+                    self.vault.count(each, nonce=fresh.nonce + 1)
         return lacking
 
     def _singles(self, account: Account, reader: str) -> int:

@@ -22,8 +22,10 @@ from theriac.health.delegations import REFERRED
 from theriac.health.hours import hour_at, hour_of_seconds, mondays_after, seconds_of, time_of
 from theriac.health.messages import member_address
 from theriac.health.reader import Reader
-from theriac.health.scope import REFERRAL, KeyClass, Purpose, bit_of, mask_of
+from theriac.health.scope import REFERRAL, KeyClass, Level, Purpose, bit_of, mask_of
+from theriac.health.vault import Account
 from theriac.ledger.sender import Sender
+from theriac.store import Store
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,81 @@ class Referral:
         except (KeyError, TypeError, ValueError):
             raise BadDocument(kind="referral", fault="a part of it is missing or broken") from None
         return found
+
+
+@dataclass(frozen=True)
+class Referred:
+    """What the patient's client is told of a referral, since the chain has no class behind a bit, and no history.
+
+    :param since: the hour from which on history is passed on, zero for all that the referrer has.
+    :param nonce: of the grant that it is about.
+    """
+
+    pseudonym: str
+    reader: str
+    purpose: str
+    classes: tuple[str, ...]
+    since: int
+    nonce: int
+
+    @classmethod
+    def of(cls, letter: Referral, *, since: int, nonce: int) -> "Referred":
+        return cls(letter.pseudonym, letter.reader, letter.purpose, letter.classes, since, nonce)
+
+    def encode(self) -> bytes:
+        return documents.encode("referred", vars(self) | {"classes": list(self.classes)})
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Referred":
+        """:raises BadDocument: nothing of a referral."""
+        values = documents.decode("referred", data)
+        try:
+            return cls(
+                pseudonym=str(values["pseudonym"]),
+                reader=str(to_checksum_address(values["reader"])),
+                purpose=str(values["purpose"]),
+                classes=tuple(str(KeyClass.parse(name)) for name in values["classes"]),
+                since=int(values["since"]),
+                nonce=int(values["nonce"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            raise BadDocument(kind="referred", fault="a part of it is missing or broken") from None
+
+
+def _tell_the_patient(reader: Reader, sender: Sender, referred: Referred) -> None:
+    """Before the referral itself, so that there is none of which her client knows only what the chain says.
+
+    :raises CannotRefer: the bundle's inboxes are not signed by whoever controls the pseudonym.
+    """
+    chain, pseudonym = reader.chain, referred.pseudonym
+    inboxes = chain.bundle(pseudonym, reader.store).inboxes
+    if not chain.signed(inboxes.message(), inboxes.signature, chain.authority(pseudonym).controller):
+        raise CannotRefer(fault="the bundle's inboxes are not signed by the patient")
+    recipient = inboxes.recipients[Level.V.name]
+    send_letter(chain, sender, referred.encode(), to=pseudonym, recipient=recipient, reader=reader)
+
+
+def told_of(
+    chain: Chain, store: Store, account: Account, *, through: str, referral: tuple[str, str, int]
+) -> Referred | None:
+    """What the referrer told the patient of a referral of its grant: to whom, for which purpose, with which nonce."""
+    through = to_checksum_address(through)
+    for event in chain.index.events("Letters", "Sent", newest_first=True):
+        sender = str(event.arguments["from"])
+        if event.arguments["to"] != account.pseudonym:
+            continue
+        if through not in (sender, to_checksum_address(member_address(chain.member_of(sender)))):
+            continue
+        try:
+            with store.get_digest(bytes(event.arguments["letter"])) as stream:
+                sealed = documents.read_at_most(stream, documents.LARGEST)
+            found = Referred.decode(documents.open_(sealed, identities=account.all_inboxes()))
+        except TheriacError:
+            # Anybody can send a letter; one that is none of these is nobody's business.
+            continue
+        if (found.pseudonym, (found.reader, found.purpose, found.nonce)) == (account.pseudonym, referral):
+            return found
+    return None
 
 
 @dataclass(frozen=True)
@@ -182,7 +259,8 @@ def refer(
         wanted = ", ".join(time_of(each).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") for each in ends)
         raise CannotRefer(fault=f"it can end at {wanted}, where the patient's keys change")
 
-    openings, indexes, _ = reader.held(pseudonym)
+    # What a former grant gave is not passed on: not its classes, nor its history.
+    openings, indexes, _ = reader.given(pseudonym)
     begin = hour_at(since) if since is not None else 0
     names = {str(cls) for cls in classes}
     handed = tuple(
@@ -191,12 +269,14 @@ def refer(
         if opening.cls in names and (nodes := opening.nodes.clipped(since=begin, end=until)).nodes
     )
     if not handed:
-        raise CannotRefer(fault="this reader holds no key of these classes; read the patient's bundle first")
+        raise CannotRefer(fault="the patient's bundle has no key of these classes for this reader")
     kept = tuple(file for file in indexes if file.cls in names)
     letter = Referral(
         pseudonym, through, to, purpose.code, tuple(sorted(names)), until, reason, handed, kept, sender=sender.address
     )
 
+    referred = Referred.of(letter, since=begin, nonce=chain.grant_nonce(pseudonym, to, purpose) + 1)
+    _tell_the_patient(reader, sender, referred)
     terms = (pseudonym, to, purpose.number, scope, 0, seconds_of(until), 0)
     sender.send(chain.contracts.Grants.functions.refer(terms, through))
     digest = send_letter(chain, sender, letter.encode(), to=profile.account, recipient=profile.recipient, reader=reader)

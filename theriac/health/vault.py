@@ -169,6 +169,7 @@ class Sharing:
     :param granted: whether the chain has it; until then rows split for it, and no key goes out.
     :param by: the number of the parent that it stands under, zero for none; `through` the reader whose referral it is.
     :param referable: whether the reader may pass it on; rows then split at each Monday of the next weeks.
+    :param nonce: of the chain's grant that it is; zero where that was not kept.
     """
 
     pseudonym: str
@@ -184,6 +185,7 @@ class Sharing:
     by: int = 0
     through: str = ""
     referable: bool = False
+    nonce: int = 0
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -570,6 +572,12 @@ class Vault:
             each for each in self.sharings if each != sharing and not (sharing.granted and each.place == sharing.place)
         ]
         self.sharings.append(sharing)
+
+    def count(self, sharing: Sharing, *, nonce: int) -> Sharing:
+        """Notes the nonce by which the chain has a grant."""
+        counted = replace(sharing, nonce=nonce)
+        self.sharings = [counted if each == sharing else each for each in self.sharings]
+        return counted
 
     def granting(self, sharing: Sharing) -> "Vault":
         """The vault as it will be once the chain has a grant; this one stays as it is."""
