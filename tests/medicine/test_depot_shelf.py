@@ -1,6 +1,7 @@
 """The shelf: what sheets told is found, proven and told on, whichever parts came in whichever order."""
 
 import hmac
+import tracemalloc
 from datetime import date
 from pathlib import Path
 
@@ -410,3 +411,19 @@ def test_tree__with_a_floor_has_the_nodes_of_one_without(at: set[int], floor: in
         with pytest.raises(NoSuchPlace):
             high.node(CAPACITY)
     assert EMPTY not in dict(high.occupied()).values()
+
+
+def test_sheet__that_says_it_is_long_and_is_not__takes_no_room() -> None:
+    # given a file of a few bytes whose framing says 128 MiB
+    identity = HybridIdentity.generate()
+    sealed = age.seal_bytes((128 << 20).to_bytes(4, "big") + b"{}", to=[identity.recipient])
+
+    # when
+    tracemalloc.start()
+    with pytest.raises(BadSheet, match="too early"):
+        Sheet.open_(sealed, identities=[identity])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    # then
+    assert peak < 8 << 20

@@ -13,6 +13,7 @@ import pytest
 from counter_town import colleague
 from depot_town import YEAR, order
 from eth_account import Account
+from quiet_server import QuietHandler, Served
 from real_anvil import BOARD, person
 from verify_stage import MAKER, OTHER, Stage, code, serving, stage
 
@@ -26,7 +27,7 @@ from theriac.medicine.scanner import Cause, Scanner, Verdict
 from theriac.medicine.scans import SignedScan
 from theriac.medicine.shelf import Shelf
 from theriac.medicine.tree import BATCH, Shape, node_of
-from theriac.medicine.verification import Answer, Finding, ask, explained
+from theriac.medicine.verification import LARGEST_ANSWER, Answer, Finding, ask, explained
 from theriac.medicine.verifier import LARGEST_QUESTION, Doors, Limits, Rate
 from theriac.medicine.wedge import ScannerCause
 
@@ -543,6 +544,27 @@ def test_ask__a_refusal__comes_with_its_reason_and_time(place: Stage) -> None:
             ask(server.url, place.scan("other pharmacy", code(4)))
 
     assert (found.value.status, found.value.seconds, found.value.reason) == (429, 10, "Too many questions")
+
+
+def test_ask__a_refusal_of_brackets_alone__is_a_refusal_without_a_reason(place: Stage) -> None:
+    # given a service that answers as deep a text as an answer may be long; Python's parser recurses, and a library that
+    # embeds a chain allows it to overrun the stack
+    class Deep(QuietHandler):
+        def do_POST(self) -> None:
+            self.send_response(404)
+            self.send_header("Content-Length", str(LARGEST_ANSWER))
+            self.end_headers()
+            self.wfile.write(b"[" * LARGEST_ANSWER)
+
+    service = Served(Deep)
+
+    # when
+    with pytest.raises(QuestionRefused) as found:
+        ask(service.url, place.scan("other pharmacy", code(4)))
+    service.stop()
+
+    # then
+    assert found.value.reason == "no reason was given"
 
 
 def _raw(server: object, data: bytes, *, wait: float = 3.0) -> bytes:

@@ -16,6 +16,8 @@ FORMAT = 1
 LARGEST = 256 * 1024 * 1024
 """No document is read beyond this many bytes."""
 
+_PIECE = 1 << 20
+
 
 def encode(kind: str, values: Mapping[str, Any], *, canonical: bool = True) -> bytes:
     """The bytes of a document, in canonical form; numbers beyond 2^53 have no place in one.
@@ -101,7 +103,12 @@ def _unframe(stream: BinaryIO) -> bytes:
 
 def read_at_most(stream: BinaryIO, limit: int) -> bytes:
     """All of a stream, or a refusal where it is longer than `limit` bytes."""
-    data = stream.read(limit + 1)
-    if len(data) > limit:
+    # Python makes room for as much as it is asked to read, whatever there is.
+    pieces: list[bytes] = []
+    left = limit + 1
+    while left and (piece := stream.read(min(left, _PIECE))):
+        pieces.append(piece)
+        left -= len(piece)
+    if not left:
         raise BadDocument(kind="document", fault=f"it is longer than {limit} bytes")
-    return data
+    return b"".join(pieces)

@@ -5,6 +5,7 @@ many of them together open the capsule that the patient's bundle carries. `docs/
 """
 
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ USUAL = tuple(
 """What an emergency opens unless the patient says otherwise."""
 
 _LONGEST_WORDS = 4000
+_NUMBER = re.compile(r"[1-9][0-9]{0,19}")
 
 
 class Reason(IntEnum):
@@ -305,7 +307,7 @@ class Card:
         if is_address(text) and is_checksum_address(text):
             return cls(chain_id, to_checksum_address(text))
         parts = text.upper().split(":")
-        if len(parts) != 5 or parts[:2] != ["THERIAC-EMERGENCY", "1"] or not parts[2].isdecimal():
+        if len(parts) != 5 or parts[:2] != ["THERIAC-EMERGENCY", "1"] or not _NUMBER.fullmatch(parts[2]):
             raise BadCard(fault="it does not begin as one does")
         if not is_address("0x" + parts[3]) or parts[4] != _sum(int(parts[2]), parts[3]):
             raise BadCard(fault="a letter of it was read wrongly")

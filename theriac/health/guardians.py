@@ -37,6 +37,7 @@ HARDENED = 1 << 31
 
 _PUBLIC_VERSION = bytes.fromhex("0488b21e")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_LETTERS = 111
 
 
 def raised(size: int) -> int:
@@ -298,14 +299,17 @@ class ExtendedKey:
 
         :raises BadExtendedKey: it is none.
         """
+        text = text.strip()
+        if len(text) != _LETTERS:
+            raise BadExtendedKey(fault=f"it has {len(text)} letters, not {_LETTERS}")
         number = 0
-        for sign in text.strip():
+        for sign in text:
             place = _BASE58.find(sign)
             if place < 0:
                 raise BadExtendedKey(fault="it has signs that none has")
             number = number * 58 + place
         if number >= 1 << 8 * 82:
-            raise BadExtendedKey(fault="it is too long")
+            raise BadExtendedKey(fault="it is broken or mistyped")
         whole = number.to_bytes(82, "big")
         data, check = whole[:78], whole[78:]
         if sha256(sha256(data).digest()).digest()[:4] != check:

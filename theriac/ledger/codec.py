@@ -64,7 +64,9 @@ _CODEC = _codec()
 
 # Far more than an answer of a node or a file of a network needs.
 _DEEPEST = 64
-_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# One that is not closed is taken to its end: to look for another from each quotation mark in it takes the square of its
+# length.
+_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
@@ -74,15 +76,17 @@ class Undecodable(Exception):
 
 
 def parse_json(text: bytes | bytearray, **options: Any) -> Any:
-    """The value of a JSON text, with the options of `json.loads`. Raises ValueError, for deep nesting too.
+    """The value of a JSON text in UTF-8, with the options of `json.loads`. Raises ValueError, for deep nesting too.
 
     Programs that embed a chain raise Python's limit to recursion, and beyond the usual one the parser does not raise an
     error for a text of brackets: it takes the process down.
     """
+    # Python also reads UTF-16 and UTF-32, where what stands in quotation marks here does not stand in any.
+    plain = text.decode("utf-8-sig")
     brackets = _TEXTS.sub(b"", text).translate(None, _ALL_BUT_BRACKETS)
     if max(accumulate(_STEPS[bracket] for bracket in brackets), default=0) > _DEEPEST:
         raise ValueError("nested too deep")
-    return json.loads(text, **options)
+    return json.loads(plain, **options)
 
 
 def decode(parameters: Sequence[ABIComponent], data: bytes) -> dict[str, Any]:

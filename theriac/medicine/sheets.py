@@ -26,6 +26,7 @@ LARGEST = 128 * 1024 * 1024
 """No sheet is read beyond this many bytes; one of 2^20 packs with the longest serials takes 30 MB."""
 
 _HEAD = 1 << 16
+_PIECE = 1 << 20
 
 GRAIN = 8
 """Nodes above so many levels are kept, and what lies below is hashed again: 256 packs in a millisecond."""
@@ -207,10 +208,15 @@ class Sheet:
         size = int.from_bytes(stream.read(4), "big")
         if size > LARGEST:
             raise BadSheet(fault=f"it has more than {LARGEST} bytes")
-        data = stream.read(size)
-        if len(data) < size:
+        # In pieces: Python makes room at once for as much as it is asked to read, and the size is a stranger's word.
+        pieces: list[bytes] = []
+        left = size
+        while left and (piece := stream.read(min(left, _PIECE))):
+            pieces.append(piece)
+            left -= len(piece)
+        if left:
             raise BadSheet(fault="it ends too early")
-        return cls.decode(data)
+        return cls.decode(b"".join(pieces))
 
 
 def _read_lines(lines: BinaryIO, below: range) -> tuple[Serials, Leaves]:

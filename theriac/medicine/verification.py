@@ -7,7 +7,6 @@ alone, and is believed only where every maker that has batches of this product a
 no answer, a late one, a wrong one, a chain that is out of reach, leaves the pack `unknown here`.
 """
 
-import json
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -357,8 +356,8 @@ def address_of(url: str) -> str:
 def _reason(body: bytes) -> str:
     """What a service says, as far as it can be shown: a stranger's words."""
     try:
-        said = str(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        said = str(parse_json(body)["error"])
+    except (ValueError, KeyError, TypeError):
         said = "no reason was given"
     return "".join(letter if letter.isprintable() else " " for letter in said)[:200].rstrip(".")
 

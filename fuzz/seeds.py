@@ -1,0 +1,226 @@
+"""Writes inputs to begin with into the corpus: `python -m fuzz.seeds .build/harvest`.
+
+Most are what the tests handed in (fuzz/harvest.py), the shortest and the longest of each that a target accepts. What a
+target wraps by itself is made here. What is there stays; a folder is made anew once it was removed.
+"""
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import rlp
+
+from fuzz.crypto import _KEY
+from fuzz.targets import ACCOUNT, CLASSIC, HYBRID, Target, all_targets
+from fuzz.watch import fault_of
+from theriac.crypto import age, blind, shares
+from theriac.crypto.recipients import FileKey, Stanza, Wrapped, to_base64
+from theriac.health import documents, emergencies, groups
+from theriac.ledger.codec import checksummed
+from theriac.store.cid import Block, Cid, Link, Node, Tree
+
+ROOT = Path(__file__).resolve().parent.parent
+MOST = 3
+LONGEST = 8 << 10
+
+
+def made() -> Iterator[tuple[str, bytes]]:
+    """Inputs by target."""
+    for number, plain in enumerate((b"", b"a sealed file")):
+        for identity in (HYBRID, CLASSIC):
+            sealed = age.seal_bytes(plain, to=[identity.recipient])
+            yield "age", sealed
+            if number == 1:
+                yield "age-header", sealed.partition(b"---")[0]
+    yield from _by_key()
+    for path in sorted((ROOT / "tests" / "vectors" / "age").glob("*.age")):
+        if path.stat().st_size < 1500 and "mac" in path.name:
+            yield "age", path.read_bytes()
+    yield from _vectors()
+    yield "base64", to_base64(b"thirty-two bytes of a body, yes!").encode()
+    for identity in (HYBRID, CLASSIC):
+        yield "recipient", str(identity.recipient).encode()
+        yield "identity", identity.unsafe_export_secret().encode()
+    yield "bech32", str(CLASSIC.recipient).encode()
+    yield "blind-key", blind.encode_key(blind.generate().public_key())
+    yield "shares", "\n".join(shares.split(b"sixteen bytes ..", k=2, n=3)).encode()
+    yield from _store()
+    yield from _light()
+    yield "abi", bytes(2) + b"".join(number.to_bytes(32, "big") for number in (32, 1, 2, 96, 4))
+    yield "revert", bytes.fromhex("08c379a0") + (32).to_bytes(32, "big") + (3).to_bytes(32, "big") + b"why".ljust(32, b"\0")
+    yield "json", b'{"a": ["\\u0061\\"[", 1, -0.5e3, true, null, {"b": {}}]}'
+    yield "framing", (5).to_bytes(4, "big") + b"hello\0\0\0"
+    yield from _health()
+    yield from _medicine()
+
+
+class _WithKey:
+    """A recipient that hands the one file key on in the open."""
+
+    def wrap(self, file_key: FileKey) -> Wrapped:
+        return Wrapped(Stanza(args=("open",), body=file_key.unsafe_export_secret()), labels=frozenset())
+
+
+def _by_key() -> Iterator[tuple[str, bytes]]:
+    before = FileKey.generate
+    FileKey.generate = classmethod(lambda cls: _KEY)  # type: ignore[assignment,method-assign]
+    try:
+        for size in (0, 20, 3000):
+            yield "age-file-key", age.seal_bytes(bytes(size), to=[_WithKey()])
+    finally:
+        FileKey.generate = before  # type: ignore[method-assign]
+
+
+def _vectors() -> Iterator[tuple[str, bytes]]:
+    """Of the public vectors of age the short ones, in the order of their names, one of each beginning."""
+    script = ROOT / "tests" / "crypto" / "cctv_vectors.mjs"
+    done = subprocess.run(["node", str(script)], capture_output=True, timeout=60, check=True)
+    begun: set[str] = set()
+    for name, text in sorted(json.loads(done.stdout).items()):
+        head, _, file = base64.b64decode(text).partition(b"\n\n")
+        kind = name[:6]
+        if b"compressed" not in head and b"passphrase" not in head and len(file) < 400 and kind not in begun:
+            begun.add(kind)
+            yield "age", file
+
+
+def _store() -> Iterator[tuple[str, bytes]]:
+    blocks: list[Block] = []
+    tree = Tree(blocks.append)
+    tree.write(bytes(1 << 20) + b"rest")
+    cid = tree.finish()
+    yield "cid", str(cid).encode()
+    yield "cid", str(Cid.raw(bytes(32))).encode()
+    yield "dag-root", blocks[-1].content
+    leaf = Link(Cid.raw(hashlib.sha256(b"").digest()), size=1 << 20, weight=1 << 20)
+    yield "dag-inner", Node((leaf,) * 3).encode()
+    small = b"a leaf of one block"
+    yield "blocks", len(small).to_bytes(2, "big") + small
+    root = blocks[-1].content
+    yield "blocks", (4).to_bytes(2, "big") + b"rest" + len(root).to_bytes(2, "big") + root
+
+
+def _light() -> Iterator[tuple[str, bytes]]:
+    sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "ledger")]
+    from eth_utils.crypto import keccak
+    from light_recording import recorded  # type: ignore[import-not-found]
+
+    seen: set[str] = set()
+    for method, _, answer in recorded()["told"]:
+        result = answer.get("result")
+        if method not in ("kaia_getHeaderByNumber", "eth_getProof", "kaia_getBlockReceipts") or not result:
+            continue
+        if method in seen:
+            continue
+        seen.add(method)
+        if method == "kaia_getHeaderByNumber":
+            yield "light-header", json.dumps(result).encode()
+            yield "light-extra", bytes.fromhex(result["extraData"][2:])
+            yield "node", json.dumps(result).encode()
+        elif method == "kaia_getBlockReceipts":
+            yield "light-receipt", json.dumps(result[0]).encode()
+        else:
+            nodes = [bytes.fromhex(each[2:]) for each in result["accountProof"]]
+            address = bytes.fromhex(result["address"][2:])
+            yield "light-proof", keccak(nodes[0]) + address + rlp.encode(nodes)
+
+
+def _health() -> Iterator[tuple[str, bytes]]:
+    entry = {
+        **{"digest": "00" * 32, "author": 1, "generation": 0, "first": 98_000, "anchored": 1_900_000_000},
+        **{"summary": {"title": "Glucose"}, "key": "", "resealed_from": "", "proofs": ""},
+    }
+    part = json.dumps({"kind": "part", "format": 1, "entries": [entry]}, separators=(",", ":"))
+    outer = {"kind": "index", "format": 1, "pseudonym": ACCOUNT, "cls": "laboratory/N"}
+    parts = [{"generation": 0, "first": 98_000, "sealed": "THE PART"}]
+    yield "index", json.dumps({**outer, "parts": parts}).encode() + b"\n" + part.encode()
+    yield "words", documents.encode("shares", {"home": ACCOUNT, "words": ["academic acid"]})
+    yield "nodes", json.dumps([[0, 98_000, "00" * 32]]).encode()
+    for reason in emergencies.Reason:
+        yield "reason", reason.word.encode()
+    yield "key-class", b"laboratory/N"
+    yield "purpose", b"TREAT"
+    yield "emergency-card", emergencies.Card(31337, ACCOUNT).encode().encode()
+    yield "emergency-card", checksummed(bytes.fromhex(ACCOUNT[2:])).encode()
+    body = json.dumps(
+        {"kind": "group", "format": groups.FORMAT, "calls": [{"contract": "Grants", "data": "00" * 4}], "documents": []}
+    ).encode()
+    yield "group", body
+    yield "relayer-http", body
+    for line in (b"GET /v1/relayer", b"GET /v1/groups/" + b"ab" * 32, b"OPTIONS *"):
+        yield "relayer-http", line + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    head = b"POST /v1/groups HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    yield "relayer-http", head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    yield "relay-answer", b'\0{"kind":"relayer","format":1,"relayer":"0x00"}'
+    yield "relay-answer", b'\3{"code":"unknown","reason":"no such group"}'
+    for path in sorted((ROOT / "tests" / "fixtures" / "consents").glob("*.json"))[::8]:
+        yield "consent", path.read_bytes()
+    yield "dicom", (ROOT / "examples" / "dicom" / "gradient.dcm").read_bytes()[:6000]
+    yield "picture", (ROOT / "examples" / "dicom" / "gradient.dcm").read_bytes()[:6000]
+
+
+def _medicine() -> Iterator[tuple[str, bytes]]:
+    well_formed = json.loads((ROOT / "tests" / "vectors" / "gs1" / "well_formed.json").read_bytes())
+    texts = [each for each in _texts(well_formed) if len(each) > 20]
+    for text in texts[:: max(1, len(texts) // 8)]:
+        yield "gs1", text.encode()
+        yield "wedge", text.encode()
+        yield "gs1-elements", text.encode()
+    yield "gs1", b"\x1d010401234567890121SERIAL\x1d10LOT\x1d17310300"
+    yield "epcis-time", b"2031-03-10T10:20:30.1234+02:00"
+    yield "readings-csv", b"time,celsius\n2031-03-10T10:00:00Z,5.25\n2031-03-10T12:00:00+01:00,-1\n"
+    yield "plan", (ROOT / "examples" / "plan.yaml").read_bytes()[:4000]
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)
+
+
+def _accepted(target: Target, data: bytes) -> bool:
+    try:
+        target.read(data)
+    except target.may:
+        return False
+    except Exception:
+        return True
+    return True
+
+
+def _chosen(target: Target, folder: Path) -> Iterator[bytes]:
+    """Of what was harvested the shortest, the longest, and one between."""
+    found = [path.read_bytes() for path in sorted(folder.glob("*")) if path.stat().st_size <= LONGEST]
+    found = [data for data in found if _accepted(target, data)]
+    places = dict.fromkeys((0, len(found) - 1, len(found) // 2)) if found else {}
+    yield from (found[place] for place in places)
+
+
+def main() -> None:
+    harvest = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / ".build" / "harvest"
+    targets = all_targets()
+    by_name: dict[str, list[bytes]] = {name: [] for name in targets}
+    for name, data in made():
+        by_name[name].append(data)
+    for name, target in targets.items():
+        alike = {"dossier-verified": "dossier", "programme-terms": "programme", "document": "profile"}.get(name, name)
+        by_name[name] += _chosen(target, harvest / alike)
+        if target.folder.exists():
+            continue
+        for data in dict.fromkeys(by_name[name]):
+            target.folder.mkdir(parents=True, exist_ok=True)
+            (target.folder / f"seed-{hashlib.sha256(data).hexdigest()[:8]}").write_bytes(data)
+        read = sum(_accepted(target, data) for data in target.seeds())
+        faults = {str(fault) for data in target.seeds() if (fault := fault_of(target, data))}
+        print(f"{name}: {len(target.seeds())} seeds, {read} of them accepted" + "".join(f"\n  {each}" for each in faults))
+
+
+if __name__ == "__main__":
+    main()

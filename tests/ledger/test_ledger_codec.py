@@ -1,0 +1,58 @@
+"""JSON from strangers: what no text of it may do to the process that reads it."""
+
+import time
+
+import pytest
+
+from theriac import fhir
+from theriac.errors import TheriacError
+from theriac.ledger.codec import parse_json
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b'"' + b'\\"' * 500_000, id="a text that is not closed"),
+        pytest.param(b'["' + b'\\"' * 500_000 + b"\\", id="one that ends in an escape"),
+        pytest.param(b'"' * 999_999, id="quotation marks alone"),
+        pytest.param(b"\\" * 999_999, id="escapes alone"),
+    ],
+)
+def test_parse_json__a_text_without_an_end__is_refused_at_once(text: bytes) -> None:
+    # given a megabyte of which each part begins another text
+    began = time.process_time()
+
+    # when
+    for parse in (parse_json, fhir.parse):
+        with pytest.raises((ValueError, TheriacError)):
+            parse(text)
+
+    # then it took no more than its length: the square of that are days
+    assert time.process_time() - began < 20
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32"])
+def test_parse_json__in_another_encoding_than_utf8__is_refused(encoding: str) -> None:
+    # given JSON that Python's own reader takes
+    text = '{"a": ["b"]}'.encode(encoding)
+
+    # when, then
+    with pytest.raises(ValueError, match="codec|Expecting"):
+        parse_json(text)
+
+
+def test_parse_json__deep_nesting_behind_a_text_of_another_encoding__is_refused() -> None:
+    # given an escaped quotation mark that ends a text for whoever reads bytes, and does not for whoever reads UTF-16
+    text = ('["\\"",' + "[" * 100_000 + '"').encode("utf-16-le")
+
+    # when, then Python's parser, which would take the process down, does not see it
+    with pytest.raises(ValueError, match="codec|Expecting"):
+        parse_json(text)
+
+
+def test_parse_json__a_byte_order_mark__is_borne() -> None:
+    assert parse_json(b'\xef\xbb\xbf{"a": [1, "]]]\\""]}') == {"a": [1, ']]]"']}
+
+
+def test_parse_json__brackets_in_texts__are_no_nesting() -> None:
+    assert parse_json(b'["' + b"[" * 100 + b'", "\\\\", "' + b"{" * 100 + b'"]') == ["[" * 100, "\\", "{" * 100]
