@@ -31,6 +31,17 @@ abstract contract Handler {
     /// @notice The signatures of all properties here, `property_H10_what_it_says()` say.
     function properties() external pure virtual returns (string[] memory);
 
+    /// @notice Asserts that all properties hold, which a fuzzer may choose as if it were an act: that costs less than
+    /// asking for every property after every act.
+    function judge() external view {
+        string[] memory names = this.properties();
+        for (uint256 i = 0; i < names.length; ++i) {
+            // solhint-disable-next-line avoid-low-level-calls
+            (bool done, bytes memory answer) = address(this).staticcall(abi.encodeWithSignature(names[i]));
+            assert(done && abi.decode(answer, (bool)));
+        }
+    }
+
     /// @dev Around each act that a fuzzer may choose.
     modifier acting() {
         VM.warp(world.clock());

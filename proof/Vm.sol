@@ -10,6 +10,9 @@ interface Vm {
     /// @notice Lets the next call come from an account.
     function prank(address sender) external;
 
+    /// @notice The creation code of a contract, so that who deploys it need not be compiled with it.
+    function getCode(string calldata path) external view returns (bytes memory);
+
     /// @notice The account of a private key.
     function addr(uint256 key) external pure returns (address);
 

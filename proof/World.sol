@@ -105,6 +105,7 @@ contract World {
     address[] private _wallets;
     address[] private _publishers;
     address[] private _guardians;
+    address[] private _newcomers;
     uint256 private _lastKey = 0x7e41ac;
 
     constructor() {
@@ -194,6 +195,11 @@ contract World {
         return _guardians;
     }
 
+    /// @notice Six keys and a smart wallet that belong to no member at first.
+    function newcomers() external view returns (address[] memory) {
+        return _newcomers;
+    }
+
     function _found() private {
         Roles hospital = CLINICIAN | PRESCRIBER | LABORATORY | DEVICE | GATEWAY;
         _admit(HOSPITAL, hospital);
@@ -243,6 +249,8 @@ contract World {
         _wallets.push(_wallet());
         for (uint256 i = 0; i < 3; ++i) _publishers.push(_person());
         for (uint256 i = 0; i < 5; ++i) _guardians.push(_person());
+        for (uint256 i = 0; i < 6; ++i) _newcomers.push(_person());
+        _newcomers.push(_wallet());
         for (uint256 i = 1; i < 5; ++i) {
             for (uint256 j = i; j > 0 && _guardians[j - 1] > _guardians[j]; --j) {
                 (_guardians[j - 1], _guardians[j]) = (_guardians[j], _guardians[j - 1]);

@@ -221,8 +221,6 @@ contract KeysHandler is Handler {
             key.era,
             _soon(how)
         );
-        if (!terms.keepGrants) ++terms.nonce;
-        terms.nonce = key.nonce;
         bytes32 hash = keccak256(abi.encode(HAND_OVER_TYPEHASH, terms));
         bytes memory data = abi.encodeCall(
             _keys.handOver,
@@ -502,7 +500,7 @@ contract KeysHandler is Handler {
     }
 
     /// property K1
-    function property_K1_version_and_digest_grow_by_publications_alone() external view looking returns (bool) {
+    function property_K1_version_and_digest_grow_by_publications_alone() external view returns (bool) {
         for (uint256 i = 0; i < 2; ++i) {
             address patient = _looked(i);
             Key storage key = _keyOf[patient];
@@ -512,17 +510,12 @@ contract KeysHandler is Handler {
     }
 
     /// property K2
-    function property_K2_nobody_else_acts_for_a_pseudonym() external view looking returns (bool) {
+    function property_K2_nobody_else_acts_for_a_pseudonym() external view returns (bool) {
         return _held("K2");
     }
 
     /// property K3
-    function property_K3_the_era_counts_what_was_raised_and_no_publisher_outlives_it()
-        external
-        view
-        looking
-        returns (bool)
-    {
+    function property_K3_the_era_counts_what_was_raised_and_no_publisher_outlives_it() external view returns (bool) {
         for (uint256 i = 0; i < 2; ++i) {
             address patient = _looked(i);
             if (_keys.eraOf(patient) != _keyOf[patient].era) return false;
@@ -532,7 +525,7 @@ contract KeysHandler is Handler {
     }
 
     /// property K4
-    function property_K4_one_controller_by_hand_over_or_recovery() external view looking returns (bool) {
+    function property_K4_one_controller_by_hand_over_or_recovery() external view returns (bool) {
         for (uint256 i = 0; i < 2; ++i) {
             address patient = _looked(i);
             if (_keys.authorityOf(patient).controller != _keyOf[patient].controller) return false;
@@ -541,12 +534,12 @@ contract KeysHandler is Handler {
     }
 
     /// property K6
-    function property_K6_frozen_it_appoints_nobody() external view looking returns (bool) {
+    function property_K6_frozen_it_appoints_nobody() external view returns (bool) {
         return _held("K6");
     }
 
     /// property K7
-    function property_K7_nothing_changes_another_pseudonym() external view looking returns (bool) {
+    function property_K7_nothing_changes_another_pseudonym() external view returns (bool) {
         address patient = _patients[turn % _patients.length];
         IKeys.Authority memory authority = _keys.authorityOf(patient);
         Key storage key = _keyOf[patient];
@@ -560,7 +553,7 @@ contract KeysHandler is Handler {
     }
 
     /// property K8
-    function property_K8_the_nonce_counts_appointments_alone() external view looking returns (bool) {
+    function property_K8_the_nonce_counts_appointments_alone() external view returns (bool) {
         for (uint256 i = 0; i < 2; ++i) {
             address patient = _looked(i);
             if (_keys.publisherOf(patient).nonce != _keyOf[patient].nonce) return false;
@@ -569,12 +562,12 @@ contract KeysHandler is Handler {
     }
 
     /// property H11
-    function property_H11_a_signature_counts_once() external view looking returns (bool) {
+    function property_H11_a_signature_counts_once() external view returns (bool) {
         return _held("H11");
     }
 
     /// property V1
-    function property_V1_only_the_controller_names_guardians() external view looking returns (bool) {
+    function property_V1_only_the_controller_names_guardians() external view returns (bool) {
         for (uint256 i = 0; i < 2; ++i) {
             address patient = _looked(i);
             if (_recovery.guardOf(patient).nonce != _guardOf[patient].namings) return false;
@@ -592,12 +585,12 @@ contract KeysHandler is Handler {
     }
 
     /// property V4
-    function property_V4_no_recovery_starts_with_too_few() external view looking returns (bool) {
+    function property_V4_no_recovery_starts_with_too_few() external view returns (bool) {
         return _held("V4");
     }
 
     /// property V6
-    function property_V6_frozen_while_a_recovery_is_pending_and_never_else() external view looking returns (bool) {
+    function property_V6_frozen_while_a_recovery_is_pending_and_never_else() external view returns (bool) {
         for (uint256 i = 0; i < 2; ++i) {
             address patient = _looked(i);
             bool pending = _attemptOf[patient].heir != address(0);
@@ -608,7 +601,7 @@ contract KeysHandler is Handler {
     }
 
     /// property V7
-    function property_V7_after_an_objection_all_are_needed() external view looking returns (bool) {
+    function property_V7_after_an_objection_all_are_needed() external view returns (bool) {
         for (uint256 i = 0; i < 2; ++i) {
             address patient = _looked(i);
             Attempt memory attempt = _attemptOf[patient];
@@ -620,22 +613,22 @@ contract KeysHandler is Handler {
     }
 
     /// properties V8, V10
-    function property_V8_no_recovery_is_finished_early_or_by_too_few() external view looking returns (bool) {
+    function property_V8_no_recovery_is_finished_early_or_by_too_few() external view returns (bool) {
         return _held("V8");
     }
 
     /// property V9
-    function property_V9_enough_guardians_finish() external view looking returns (bool) {
+    function property_V9_enough_guardians_finish() external view returns (bool) {
         return _held("V9");
     }
 
     /// property V11
-    function property_V11_a_set_rests_after_it_froze() external view looking returns (bool) {
+    function property_V11_a_set_rests_after_it_froze() external view returns (bool) {
         return _held("V11");
     }
 
     /// property V12
-    function property_V12_who_confirmed_or_withdrew_is_remembered() external view looking returns (bool) {
+    function property_V12_who_confirmed_or_withdrew_is_remembered() external view returns (bool) {
         for (uint256 i = 0; i < 2; ++i) {
             address patient = _looked(i);
             Attempt memory attempt = _attemptOf[patient];
