@@ -150,14 +150,14 @@ contract World {
         clock += 1 hours + (seed % 1 days);
     }
 
-    /// @notice Days pass.
+    /// @notice A day or some pass, or only hours: acts should meet what earlier ones have left.
     function passDays(uint256 seed) external {
-        clock += 1 days + (seed % 6 days);
+        clock += seed % 2 == 0 ? 1 days + (seed % 6 days) : 1 hours + (seed % 1 days);
     }
 
-    /// @notice Weeks pass, but never more than twenty days at once.
+    /// @notice Weeks pass, but never more than twenty days at once; three times of four it is hours.
     function passWeeks(uint256 seed) external {
-        clock += 7 days + (seed % 13 days);
+        clock += seed % 4 == 0 ? 7 days + (seed % 13 days) : 1 hours + (seed % 1 days);
     }
 
     /// @notice The hash that an account signs for a message to a contract here that has a domain.

@@ -90,7 +90,7 @@ contract EmergenciesHandler is Handler {
 
     /// @notice A custodian releases a share.
     function release(uint256 which, uint256 how) external acting {
-        uint64 number = _open(which);
+        uint64 number = which % 8 == 0 ? _open(which) : _releasable(which);
         Told storage told = _caseOf[number];
         address custodian = _one(_custodians, how);
         uint32 member = _consortium.standing(custodian, CUSTODIAN);
@@ -342,7 +342,7 @@ contract EmergenciesHandler is Handler {
 
     /// @dev A case, mostly one that is open.
     function _open(uint256 which) private returns (uint64 number) {
-        if (_count == 0) revert NothingToDo();
+        if (_count == 0 || (which % 8 > 1 && _latestOpen(which, 0) == 0)) return _openAnother(which);
         for (uint64 i = 0; i < 6; ++i) {
             number = 1 + uint64((which + i) % _count);
             if (i < 4) number = 1 + _count - number;
@@ -350,6 +350,32 @@ contract EmergenciesHandler is Handler {
         }
         if (which % 4 != 0) number = _latestOpen(which, number);
         _touched = number;
+    }
+
+    /// @dev A case of which shares can be released, opened for the purpose if there is none.
+    function _releasable(uint256 which) private returns (uint64 number) {
+        for (uint256 i = 0; i < _clinicians.length; ++i) {
+            number = _behaved[_clinicians[(which + i) % _clinicians.length]].latest;
+            if (!_mayRelease(_caseOf[number])) continue;
+            _touched = number;
+            return number;
+        }
+        return _openAnother(which);
+    }
+
+    function _openAnother(uint256 which) private returns (uint64) {
+        address patient = _patients[(which / 4) % _patients.length];
+        IKeys.Authority memory authority = _keys.authorityOf(patient);
+        for (uint256 i = 0; i < _clinicians.length; ++i) {
+            address clinician = _clinicians[(which + i) % _clinicians.length];
+            if (authority.version == 0 || !_mayOpen(clinician)) continue;
+            bool done = _tryOpen(clinician, patient, authority.version, which);
+            _must(done, "E10");
+            if (!done) continue;
+            _opened(clinician, patient, authority);
+            return _count;
+        }
+        revert NothingToDo();
     }
 
     function _latestOpen(uint256 which, uint64 other) private view returns (uint64) {

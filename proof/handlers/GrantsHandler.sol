@@ -239,16 +239,7 @@ contract GrantsHandler is Handler {
             done = _trySend(address(_delegations), data);
         }
         _must(done == !authority.frozen, authority.frozen ? "K6" : "G12");
-        if (!done) return;
-
-        _parent(patient, by, terms.holder, terms.expiry);
-        Beside storage beside = _besideOf[patient][by];
-        (beside.mandateGeneration, beside.mandateEra) = (beside.generation, authority.era);
-        (beside.scope, beside.purposes, beside.threshold) = (
-            Scope.unwrap(terms.scope),
-            terms.purposes,
-            terms.threshold
-        );
+        if (done) _appointed(terms, authority.era);
     }
 
     /// @notice A delegate or a quorum grants for a patient.
@@ -263,6 +254,7 @@ contract GrantsHandler is Handler {
         terms.scope = Scope.wrap(within == 0 ? beside.scope : within);
         if (terms.expiry > beside.expiry) terms.expiry = beside.expiry;
         if (terms.expiry <= terms.start) terms.start = 0;
+        if (how % 8 != 0) _reader = terms.reader = _freeReader(by, what);
 
         Kept storage kept = _kept();
         bool free = kept.by == by || !_isLive(kept, _patient, _purpose);
@@ -334,7 +326,7 @@ contract GrantsHandler is Handler {
 
     /// @notice A referrer takes a referral back.
     function withdraw(uint256 who, uint256 how) external acting {
-        if (!_find(who, 2)) revert NothingToDo();
+        _chooseReferred(who);
         Kept storage kept = _kept();
         address from = kept.from;
         address sender = from == _readers[4] ? _readers[how % 2] : from;
@@ -412,12 +404,11 @@ contract GrantsHandler is Handler {
         // properties K2, B9
         _refused(intruder, address(_grants), data, "K2");
 
-        if (world.keyOf(intruder) == 0) return;
+        if (world.keyOf(intruder) == 0 || authority.frozen) return;
         IGrants.Freshness memory fresh = _fresh(authority.era, how);
         bytes memory signature = _signGrant(intruder, address(_grants), terms, fresh);
         _refused(intruder, address(_grants), abi.encodeCall(_grants.grantBySig, (terms, fresh, signature)), "H11");
         // What a patient signed for one contract counts at no other.
-        if (authority.frozen) return;
         signature = _signGrant(authority.controller, address(_delegations), terms, fresh);
         _refused(intruder, address(_grants), abi.encodeCall(_grants.grantBySig, (terms, fresh, signature)), "H11");
     }
@@ -460,7 +451,8 @@ contract GrantsHandler is Handler {
     /// @notice Who was referred refers on, or a referrer gives more than it has.
     function hostileReferrer(uint256 who, uint256 what, uint256 how) external acting {
         bool onward = how % 2 == 0;
-        if (onward ? !_find(who, 2) : !_find(who, 1)) revert NothingToDo();
+        if (onward) _chooseReferred(who);
+        else _chooseReferring(who);
         Kept memory kept = _kept();
         address from = _reader;
         if (from == _readers[4] || from == _readers[5]) revert NothingToDo();
@@ -710,15 +702,70 @@ contract GrantsHandler is Handler {
     }
 
     function _chooseKept(uint256 who) private {
-        if (!_find(who, 0)) revert NothingToDo();
+        if (!_find(who, 0)) _grantPlainly(who);
     }
 
     function _chooseReferring(uint256 who) private {
-        if (!_find(who, 1)) revert NothingToDo();
+        if (!_find(who, 1)) _grantPlainly(who);
+    }
+
+    function _chooseReferred(uint256 who) private {
+        if (_find(who, 2)) return;
+        if (!_find(who, 1)) _grantPlainly(who);
+        address from = _reader;
+        Kept memory parent = _kept();
+        address sender = from == _readers[4] ? _readers[who % 2] : from;
+        _reader = _readers[2];
+        if (_reader == from || !_stands(sender, from) || !_isFreeFor(from)) revert NothingToDo();
+        IGrants.Terms memory terms = IGrants.Terms(
+            _patient,
+            _reader,
+            _purpose,
+            Scope.wrap(parent.scope & ~uint64(1 << 63)),
+            0,
+            parent.expiry,
+            0
+        );
+        _do(sender, address(_grants), abi.encodeCall(_grants.refer, (terms, from)));
+        terms.by = REFERRED;
+        _keep(terms, _keys.eraOf(_patient), parent.nonce, from);
     }
 
     function _chooseBeside(uint256 who) private {
-        if (!_find(who, 3)) revert NothingToDo();
+        if (_find(who, 3)) return;
+        uint16 by = _chooseMandated(who, 0);
+        if (by == QUORUM || _keys.authorityOf(_patient).frozen) revert NothingToDo();
+        Beside storage beside = _besideOf[_patient][by];
+        (_reader, _purpose) = (_readers[who % 3], TREAT);
+        Kept storage kept = _kept();
+        if (kept.by != by && _isLive(kept, _patient, _purpose)) revert NothingToDo();
+        IGrants.Terms memory terms = IGrants.Terms(
+            _patient,
+            _reader,
+            _purpose,
+            Scope.wrap(beside.scope),
+            0,
+            beside.expiry,
+            by
+        );
+        _do(beside.holder, address(_delegations), abi.encodeCall(_delegations.grant, (terms)));
+        _keep(terms, _keys.eraOf(_patient), beside.generation, address(0));
+    }
+
+    /// @dev A grant for others to act on, of a patient who is free to give it, to a clinician or the hospital.
+    function _grantPlainly(uint256 who) private {
+        for (uint256 i = 0; i < _patients.length; ++i) {
+            _patient = _patients[(who + i) % _patients.length];
+            (_reader, _purpose) = (who % 2 == 0 ? _readers[0] : _readers[4], TREAT);
+            IKeys.Authority memory authority = _keys.authorityOf(_patient);
+            if (authority.frozen) continue;
+            IGrants.Terms memory terms = _terms(who, 2);
+            terms.scope = Scope.wrap(Scope.unwrap(_scope(who)) | (1 << 63));
+            _do(authority.controller, address(_grants), abi.encodeCall(_grants.grant, (terms)));
+            _keep(terms, authority.era, 0, address(0));
+            return;
+        }
+        revert NothingToDo();
     }
 
     /// @dev A place with a grant: any, one that may be referred on, a referral, one that a delegate gave.
@@ -731,6 +778,8 @@ contract GrantsHandler is Handler {
             Purpose purpose = _purposes[(place / 24) % 4];
             Kept storage kept = _keptOf[_key(patient, reader, purpose)];
             if (kept.scope == 0) continue;
+            // Most that is sought lives; what ran out is met as well.
+            if (who % 8 != 0 && (block.timestamp >= kept.expiry || kept.era != _keys.eraOf(patient))) continue;
             if (kind == 1 && (kept.scope >> 63 == 0 || !(purpose.roleOf() == CLINICIAN))) continue;
             if (kind == 1 && block.timestamp >= kept.expiry) continue;
             if (kind == 2 && kept.by != REFERRED) continue;
@@ -756,7 +805,46 @@ contract GrantsHandler is Handler {
                 return by;
             }
         }
+        return _appointPlainly(who);
+    }
+
+    /// @dev A delegate for others to act on, of a patient who is free to appoint one.
+    function _appointPlainly(uint256 who) private returns (uint16) {
+        for (uint256 i = 0; i < _patients.length; ++i) {
+            _patient = _patients[(who + i) % _patients.length];
+            IKeys.Authority memory authority = _keys.authorityOf(_patient);
+            if (authority.frozen) continue;
+            IDelegations.Appointment memory terms = IDelegations.Appointment(
+                _patient,
+                DELEGATE,
+                _guardians[0],
+                _scope(who),
+                uint16(1 << Purpose.unwrap(TREAT)),
+                0,
+                _hourAhead(who, 40 days) + 2 days
+            );
+            _do(authority.controller, address(_delegations), abi.encodeCall(_delegations.appoint, (terms)));
+            _appointed(terms, authority.era);
+            return DELEGATE;
+        }
         revert NothingToDo();
+    }
+
+    function _appointed(IDelegations.Appointment memory terms, uint32 era) private {
+        _parent(terms.pseudonym, terms.by, terms.holder, terms.expiry);
+        Beside storage beside = _besideOf[terms.pseudonym][terms.by];
+        (beside.mandateGeneration, beside.mandateEra) = (beside.generation, era);
+        (beside.scope, beside.purposes) = (Scope.unwrap(terms.scope), terms.purposes);
+        beside.threshold = terms.threshold;
+    }
+
+    /// @dev A reader in whose place the delegate may grant.
+    function _freeReader(uint16 by, uint256 what) private view returns (address reader) {
+        for (uint256 i = 0; i < _readers.length; ++i) {
+            reader = _readers[(what + i) % _readers.length];
+            Kept storage kept = _keptOf[_key(_patient, reader, _purpose)];
+            if (kept.by == by || !_isLive(kept, _patient, _purpose)) return reader;
+        }
     }
 
     function _living(uint256 how) private view returns (uint16 by) {

@@ -135,6 +135,7 @@ contract RecordsHandler is Handler {
     /// @notice A patient seals a record anew.
     function reseal(uint256 which, uint256 how) external acting {
         Place memory old = _known(which);
+        if (_keys.authorityOf(old.patient).frozen) old = _known(_more(which, 1));
         address patient = old.patient;
         IKeys.Authority memory authority = _keys.authorityOf(patient);
         if (authority.frozen || authority.version == 0) revert NothingToDo();
@@ -165,6 +166,9 @@ contract RecordsHandler is Handler {
     /// @notice The author's member, or the patient for her own, disowns, supersedes or corrects a record.
     function amend(uint256 which, uint256 how) external acting {
         Place memory old = _known(which);
+        for (uint256 i = 0; i < 4 && _recordOf[_key(old)].status != IRecords.RecordStatus.Current; ++i) {
+            old = _known(_more(which, i));
+        }
         IRecords.Record storage kept = _recordOf[_key(old)];
         IRecords.RecordStatus act = IRecords.RecordStatus(2 + (how % 3));
         bytes32 digest = act == IRecords.RecordStatus.Disowned ? bytes32(0) : _fellow(old, how);
