@@ -67,6 +67,7 @@ SLOW = re.compile(r"^/// @custom:takes minutes$", re.MULTILINE)
 class Check:
     """A proof as its source says it: what it is about, and to what inputs it keeps, if not to all."""
 
+    file: str
     contract: str
     name: str
     properties: tuple[str, ...]
@@ -104,17 +105,17 @@ class CannotProve(Exception):
 def checks(root: Path) -> Iterator[Check]:
     """The proofs under a root, by file and place."""
     for path in sorted((root / FOLDER).glob("*.t.sol")):
-        yield from checks_of(path.read_text(encoding="utf-8"))
+        yield from checks_of(path.read_text(encoding="utf-8"), path.name)
 
 
-def checks_of(text: str) -> Iterator[Check]:
+def checks_of(text: str, file: str) -> Iterator[Check]:
     """The proofs in a file: each has its numbers, and its bound, in the comments right above it."""
     [contract] = CONTRACT.findall(text)
     numbers: list[str] = []
     bound: list[str] = []
     for line in text.splitlines():
         if match := CHECK.match(line):
-            yield Check(contract, match[1], tuple(numbers), " ".join(bound), bool(SLOW.search(text)))
+            yield Check(file, contract, match[1], tuple(numbers), " ".join(bound), bool(SLOW.search(text)))
         elif line.strip().startswith("//"):
             if (words := SLASHES.search(line)) and (mark := MARK.match(words[1].strip())):
                 numbers += (mark[1] or mark[2]).split(", ")
@@ -165,8 +166,7 @@ def _environment() -> dict[str, str]:
 
 
 def _run(root: Path, group: Sequence[Check], *, early: bool) -> list[Outcome]:
-    report = root / BUILT / "report.json"
-    report.unlink(missing_ok=True)
+    report = root / BUILT / f"report-{os.getpid()}.json"
     names = "|".join(each.name for each in group)
     words = [
         *(str(ROOT / HALMOS), "--root", str(root), "--forge-build-out", str(BUILT / "out"), "--no-status"),
@@ -187,6 +187,7 @@ def _run(root: Path, group: Sequence[Check], *, early: bool) -> list[Outcome]:
         process.communicate()
         return [Outcome(RESULTS[2], seconds=time.monotonic() - began) for _ in group]
     told = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
+    report.unlink(missing_ok=True)
     return [outcome_of(told, check) for check in group]
 
 
@@ -209,12 +210,15 @@ def outcome_of(report: Mapping[str, Any], check: Check) -> Outcome:
 # -- planted faults ----------------------------------------------------------------------------------------------------
 
 
-def plant(root: Path, fault: Fault, copy: Path) -> None:
-    """Puts a fault into a copy of what is under a root, in which all else is as it is there."""
+def plant(root: Path, fault: Fault, wanted: Sequence[Check], copy: Path) -> None:
+    """Puts a fault into a copy of what is under a root, in which all else is as it is there, but for other proofs."""
+    files = {each.file for each in wanted}
     for folder in (Path("contracts"), FOLDER):
         for path in (root / folder).rglob("*"):
             name = path.relative_to(root)
-            if path.suffix == ".sol" and ".cache" not in name.parts and name != Path(fault.file):
+            if path.name.endswith(".t.sol") and path.name not in files:
+                (copy / name).unlink(missing_ok=True)
+            elif path.suffix == ".sol" and ".cache" not in name.parts and name != Path(fault.file):
                 _keep(copy / name, path.read_bytes())
     _keep(copy / "foundry.toml", (root / "foundry.toml").read_bytes())
     for link in ("node_modules", ".build/solcx"):
@@ -246,7 +250,7 @@ def find_faults(root: Path, wanted: Sequence[Check]) -> Iterator[tuple[Fault, Ch
     for fault in faults(root):
         ours = [named[name] for name in fault.checks if name in named]
         if ours:
-            plant(root, fault, copy)
+            plant(root, fault, ours, copy)
             for check, outcome in prove(copy, ours, early=True):
                 yield fault, check, outcome
 

@@ -11,7 +11,7 @@ import pytest
 from tools import check_properties, prove
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECK = prove.Check("SlotProofs", "check_it", ("D1",), "", slow=False)
+CHECK = prove.Check("Slots.t.sol", "SlotProofs", "check_it", ("D1",), "", slow=False)
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +75,9 @@ contract SomeProofs {
 }
 """
 
-    assert list(prove.checks_of(text)) == [
-        prove.Check("SomeProofs", "check_one", ("D1", "D2", "M14"), "lists of three", slow=True),
-        prove.Check("SomeProofs", "check_other", (), "", slow=True),
+    assert list(prove.checks_of(text, "Some.t.sol")) == [
+        prove.Check("Some.t.sol", "SomeProofs", "check_one", ("D1", "D2", "M14"), "lists of three", slow=True),
+        prove.Check("Some.t.sol", "SomeProofs", "check_other", (), "", slow=True),
     ]
 
 
