@@ -153,15 +153,16 @@ check: $(COMPILER_READY) ## Check format, types, contracts, layers and links
 	@$(BIN)/python -m tools.check_links
 	@$(BIN)/python -m tools.check_properties
 	@$(BIN)/python -m tools.check_descriptors
-	@$(NPM_BIN)/prettier --log-level warn --check 'contracts/**/*.sol'
+	@$(NPM_BIN)/prettier --log-level warn --check 'contracts/**/*.sol' 'proof/symbolic/*.sol'
 	@$(NPM_BIN)/solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
+	@$(NPM_BIN)/solhint --disc --noPoster --max-warnings 0 --config proof/symbolic/.solhint.json 'proof/symbolic/*.sol'
 	@$(BIN)/python -m tools.check_contracts
 
 .PHONY: format
 format: $(COMPILER_READY) ## Format Python and Solidity
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
-	@$(NPM_BIN)/prettier --log-level warn --write 'contracts/**/*.sol'
+	@$(NPM_BIN)/prettier --log-level warn --write 'contracts/**/*.sol' 'proof/symbolic/*.sol'
 
 .PHONY: abi
 abi: $(COMPILER_READY) ## Write the contracts' ABIs into theriac/abi

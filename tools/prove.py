@@ -6,8 +6,8 @@ Everything else is a failure and told by name: values that break it, a solver th
 path that halmos could not follow, a loop that was cut off, a check whose assumptions nothing meets.
 
 `--quick` leaves out the contracts that take minutes, `--only WORDS` runs the checks whose names contain one of them,
-`--write` writes the table into docs/proofs.md, and `--planted` puts each fault of proof/symbolic/planted.toml into a
-copy of the contracts and demands that the checks it names find values that break them.
+`--write` writes what comes of them into docs/proofs.md, and `--planted` puts each fault of proof/symbolic/planted.toml
+into a copy of the contracts and demands that the checks it names find values that break them.
 
 Exit codes: 0 all is proven (or every fault found), 1 something is not, 2 the provers are not installed or cannot build.
 """
@@ -19,6 +19,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,6 +68,7 @@ SLOW = re.compile(r"^/// @custom:takes minutes$", re.MULTILINE)
 class Check:
     """A proof as its source says it: what it is about, and to what inputs it keeps, if not to all."""
 
+    file: str
     contract: str
     name: str
     properties: tuple[str, ...]
@@ -104,17 +106,17 @@ class CannotProve(Exception):
 def checks(root: Path) -> Iterator[Check]:
     """The proofs under a root, by file and place."""
     for path in sorted((root / FOLDER).glob("*.t.sol")):
-        yield from checks_of(path.read_text(encoding="utf-8"))
+        yield from checks_of(path.read_text(encoding="utf-8"), path.name)
 
 
-def checks_of(text: str) -> Iterator[Check]:
+def checks_of(text: str, file: str) -> Iterator[Check]:
     """The proofs in a file: each has its numbers, and its bound, in the comments right above it."""
     [contract] = CONTRACT.findall(text)
     numbers: list[str] = []
     bound: list[str] = []
     for line in text.splitlines():
         if match := CHECK.match(line):
-            yield Check(contract, match[1], tuple(numbers), " ".join(bound), bool(SLOW.search(text)))
+            yield Check(file, contract, match[1], tuple(numbers), " ".join(bound), bool(SLOW.search(text)))
         elif line.strip().startswith("//"):
             if (words := SLASHES.search(line)) and (mark := MARK.match(words[1].strip())):
                 numbers += (mark[1] or mark[2]).split(", ")
@@ -165,8 +167,7 @@ def _environment() -> dict[str, str]:
 
 
 def _run(root: Path, group: Sequence[Check], *, early: bool) -> list[Outcome]:
-    report = root / BUILT / "report.json"
-    report.unlink(missing_ok=True)
+    report = root / BUILT / f"report-{os.getpid()}.json"
     names = "|".join(each.name for each in group)
     words = [
         *(str(ROOT / HALMOS), "--root", str(root), "--forge-build-out", str(BUILT / "out"), "--no-status"),
@@ -187,6 +188,7 @@ def _run(root: Path, group: Sequence[Check], *, early: bool) -> list[Outcome]:
         process.communicate()
         return [Outcome(RESULTS[2], seconds=time.monotonic() - began) for _ in group]
     told = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
+    report.unlink(missing_ok=True)
     return [outcome_of(told, check) for check in group]
 
 
@@ -209,12 +211,15 @@ def outcome_of(report: Mapping[str, Any], check: Check) -> Outcome:
 # -- planted faults ----------------------------------------------------------------------------------------------------
 
 
-def plant(root: Path, fault: Fault, copy: Path) -> None:
-    """Puts a fault into a copy of what is under a root, in which all else is as it is there."""
+def plant(root: Path, fault: Fault, wanted: Sequence[Check], copy: Path) -> None:
+    """Puts a fault into a copy of what is under a root, in which all else is as it is there, but for other proofs."""
+    files = {each.file for each in wanted}
     for folder in (Path("contracts"), FOLDER):
         for path in (root / folder).rglob("*"):
             name = path.relative_to(root)
-            if path.suffix == ".sol" and ".cache" not in name.parts and name != Path(fault.file):
+            if path.name.endswith(".t.sol") and path.name not in files:
+                (copy / name).unlink(missing_ok=True)
+            elif path.suffix == ".sol" and ".cache" not in name.parts and name != Path(fault.file):
                 _keep(copy / name, path.read_bytes())
     _keep(copy / "foundry.toml", (root / "foundry.toml").read_bytes())
     for link in ("node_modules", ".build/solcx"):
@@ -242,13 +247,13 @@ def _keep(path: Path, content: bytes) -> None:
 def find_faults(root: Path, wanted: Sequence[Check]) -> Iterator[tuple[Fault, Check, Outcome]]:
     """Plants the faults that the wanted checks have to find, one after the other, and yields what each comes to."""
     named = {each.name: each for each in wanted}
-    copy = root / BUILT / "planted"
-    for fault in faults(root):
-        ours = [named[name] for name in fault.checks if name in named]
-        if ours:
-            plant(root, fault, copy)
-            for check, outcome in prove(copy, ours, early=True):
-                yield fault, check, outcome
+    with tempfile.TemporaryDirectory(dir=root / ".build", prefix="planted-") as folder:
+        for fault in faults(root):
+            ours = [named[name] for name in fault.checks if name in named]
+            if ours:
+                plant(root, fault, ours, Path(folder))
+                for check, outcome in prove(Path(folder), ours, early=True):
+                    yield fault, check, outcome
 
 
 # -- telling -----------------------------------------------------------------------------------------------------------
@@ -256,21 +261,25 @@ def find_faults(root: Path, wanted: Sequence[Check]) -> Iterator[tuple[Fault, Ch
 _BEGIN, _END = "<!-- proven -->\n", "<!-- /proven -->\n"
 
 
-def table(outcomes: Sequence[tuple[Check, Outcome]]) -> str:
-    """The table of docs/proofs.md: a row a check."""
-    lines = ["| property | what was shown | result | paths | seconds | for |", "|---|---|---|---:|---:|---|"]
-    for check, outcome in outcomes:
-        words = f"`{check.contract}.{check.name}`"
-        row = (", ".join(check.properties), words, outcome.result, f"{outcome.paths:,}", f"{outcome.seconds:.1f}")
-        lines.append(f"| {' | '.join(row)} | {check.bound or 'all inputs'} |")
-    return "\n".join(lines) + "\n"
+ROW = re.compile(r"^\| [A-Z0-9, ]+ \| `(\w+\.\w+)` \| .*\|$", re.MULTILINE)
 
 
-def write(outcomes: Sequence[tuple[Check, Outcome]]) -> None:
-    """Puts the table into the page."""
-    text = (ROOT / PAGE).read_text(encoding="utf-8")
+def row(check: Check, outcome: Outcome) -> str:
+    """The row of a check in the table of docs/proofs.md."""
+    words = f"`{check.contract}.{check.name}`"
+    cells = (", ".join(check.properties), words, outcome.result, f"{outcome.paths:,}", f"{outcome.seconds:.1f}")
+    return f"| {' | '.join(cells)} | {check.bound or 'all inputs'} |"
+
+
+def page(text: str, every: Sequence[Check], outcomes: Sequence[tuple[Check, Outcome]]) -> str:
+    """The page with these outcomes in its table. It keeps the rows of checks that were not run, and are there still."""
     before, rest = text.split(_BEGIN)
-    (ROOT / PAGE).write_text(before + _BEGIN + "\n" + table(outcomes) + "\n" + _END + rest.split(_END)[1], "utf-8")
+    told, after = rest.split(_END)
+    rows = {match[1]: match[0] for match in ROW.finditer(told)}
+    rows |= {f"{check.contract}.{check.name}": row(check, outcome) for check, outcome in outcomes}
+    names = [f"{check.contract}.{check.name}" for check in every]
+    head = ["| property | what was shown | result | paths | seconds | for |", "|---|---|---|---:|---:|---|"]
+    return before + _BEGIN + "\n".join(["", *head, *(rows[each] for each in names if each in rows), "", _END]) + after
 
 
 def chosen(every: Sequence[Check], *, quick: bool, only: Sequence[str]) -> list[Check]:
@@ -306,7 +315,8 @@ def _prove(wanted: Sequence[Check], *, to_page: bool) -> int:
             print(f"    {outcome.values}", flush=True)
     failed = [each for each, outcome in outcomes if outcome.result != PROVEN]
     if to_page:
-        write(outcomes)
+        text = (ROOT / PAGE).read_text(encoding="utf-8")
+        (ROOT / PAGE).write_text(page(text, list(checks(ROOT)), outcomes), encoding="utf-8")
     seconds = sum(outcome.seconds for _, outcome in outcomes)
     print(f"{len(outcomes) - len(failed)} of {len(outcomes)} checks are proven, in {seconds:.0f} seconds.")
     return 1 if failed else 0
@@ -318,15 +328,15 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", default=[], metavar="WORD", help="the checks with one of these in their name"
     )
-    parser.add_argument("--write", action="store_true", help=f"write the table into {PAGE}")
+    parser.add_argument("--write", action="store_true", help=f"write what comes of them into {PAGE}")
     parser.add_argument("--planted", action="store_true", help="plant the faults that the checks have to find")
     asked = parser.parse_args()
 
     wanted = chosen(list(checks(ROOT)), quick=asked.quick, only=asked.only)
     if not wanted:
         sys.exit("No check is named so: `--only` takes a part of a name in proof/symbolic.")
-    if asked.write and (asked.quick or asked.only or asked.planted):
-        parser.error("--write is for the whole table: without --quick, --only and --planted")
+    if asked.write and asked.planted:
+        parser.error("--write is for what is proven, --planted for what has to be found")
     try:
         if not (ROOT / HALMOS).exists():
             raise CannotProve("halmos is not installed: run 'make provers'.")

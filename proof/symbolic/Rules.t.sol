@@ -335,7 +335,9 @@ contract RulesProofs {
         return IRules.Used(deductible, outOfPocket, paid, 0);
     }
 
-    function _nothing() private pure returns (IRules.Used memory used) {}
+    function _nothing() private pure returns (IRules.Used memory) {
+        return IRules.Used(0, 0, 0, 0);
+    }
 
     function _outcome(
         IRules.Limits memory limits,

@@ -11,7 +11,7 @@ import pytest
 from tools import check_properties, prove
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECK = prove.Check("SlotProofs", "check_it", ("D1",), "", slow=False)
+CHECK = prove.Check("Slots.t.sol", "SlotProofs", "check_it", ("D1",), "", slow=False)
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +75,9 @@ contract SomeProofs {
 }
 """
 
-    assert list(prove.checks_of(text)) == [
-        prove.Check("SomeProofs", "check_one", ("D1", "D2", "M14"), "lists of three", slow=True),
-        prove.Check("SomeProofs", "check_other", (), "", slow=True),
+    assert list(prove.checks_of(text, "Some.t.sol")) == [
+        prove.Check("Some.t.sol", "SomeProofs", "check_one", ("D1", "D2", "M14"), "lists of three", slow=True),
+        prove.Check("Some.t.sol", "SomeProofs", "check_other", (), "", slow=True),
     ]
 
 
@@ -108,6 +108,26 @@ def test_planted__a_fault_with_no_place_or_two__is_refused(text: str) -> None:
         prove.planted(text, prove.Fault("A.sol", "a fault", "another", ("check_it",)))
 
 
+def test_page__keeps_the_rows_of_what_was_not_run_and_of_nothing_that_is_gone() -> None:
+    other, gone = (prove.Check("Slots.t.sol", "SlotProofs", f"check_{name}", ("D1",), "", slow=False) for name in "ab")
+    begin, end = "<!-- proven -->\n", "<!-- /proven -->\n"
+    text = prove.page(
+        f"# Proofs\n{begin}{end}the end\n",
+        [other, gone],
+        [(other, prove.Outcome("broken")), (gone, prove.Outcome("proven"))],
+    )
+
+    found = prove.page(text, [CHECK, other], [(CHECK, prove.Outcome("proven", 1234, 5.67))])
+
+    assert found == (
+        "# Proofs\n<!-- proven -->\n\n"
+        "| property | what was shown | result | paths | seconds | for |\n|---|---|---|---:|---:|---|\n"
+        "| D1 | `SlotProofs.check_it` | proven | 1,234 | 5.7 | all inputs |\n"
+        "| D1 | `SlotProofs.check_a` | broken | 0 | 0.0 | all inputs |\n"
+        "\n<!-- /proven -->\nthe end\n"
+    )
+
+
 def test_page__lists_every_check_and_each_as_proven(checks: list[prove.Check]) -> None:
     text = (ROOT / prove.PAGE).read_text(encoding="utf-8")
 
@@ -122,7 +142,7 @@ def test_page__lists_every_check_and_each_as_proven(checks: list[prove.Check]) -
     ("words", "code", "told"),
     [
         (["--only", "no_such_check"], 1, "No check is named so"),
-        (["--write", "--quick"], 2, "--write is for the whole table"),
+        (["--write", "--planted"], 2, "--write is for what is proven"),
     ],
 )
 def test_prove__asked_for_what_there_is_not__says_so(words: list[str], code: int, told: str) -> None:
