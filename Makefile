@@ -117,6 +117,10 @@ provers: $(PROOF_READY) $(COMPILER_READY) ## Install slither, halmos and what me
 slither: provers ## Hold what slither finds in the contracts against proof/slither.json; ARGS=--write writes docs/static-analysis.md
 	@$(BIN)/python -m tools.check_slither $(ARGS)
 
+.PHONY: mutants
+mutants: setup ## Put small faults into the contracts and see whether a test fails: hours; ARGS=--write writes docs/mutation.md
+	@$(BIN)/python -m tools.mutate_contracts $(ARGS)
+
 ##@ Engines
 
 # Each is built from a locked Go module in engines/, needs Go 1.26, and is kept in .build/engines.
