@@ -125,6 +125,10 @@ slither: provers ## Hold what slither finds in the contracts against proof/slith
 prove: provers ## Prove what docs/proofs.md lists, for all inputs; ARGS=--quick for what takes seconds
 	@$(BIN)/python -m tools.prove $(ARGS)
 
+.PHONY: mutants
+mutants: setup ## Put small faults into the contracts and see whether a test fails: hours; ARGS=--write writes docs/mutation.md
+	@$(BIN)/python -m tools.mutate_contracts $(ARGS)
+
 ##@ Engines
 
 # Each is built from a locked Go module in engines/, needs Go 1.26, and is kept in .build/engines.

@@ -510,6 +510,21 @@ def test_reverse__what_is_pended__takes_the_pack_back(house: House) -> None:
     assert refused == error("WrongStatus", claim=claim.id, status=REVERSED)
 
 
+def test_reverse__what_was_pended_and_paid_later__takes_its_own_pack_back(house: House) -> None:
+    # given the second pack, given while the plan had no money
+    counter = broke(house)
+    claim = counter.claim()
+    counter.dispense(claim, 1)
+    house.fund(counter.plan, 2_500)
+    told = house.send("pharmacist", "Claims", "resume", *resume(house, claim, batch=house.batch, index=1))
+    # when
+    settled = house.settled(claim, told, batch=house.batch, index=1)
+    told = house.send("pharmacist", "Claims", "reverse", settled.tuple, counter.terms.id, 0)
+    # then
+    assert told[2:4] == taken_back_into_stock(counter, 1)
+    assert (counter.is_in_stock(1), counter.filled()) == (True, 0)
+
+
 def test_reverse__what_is_pended__nothing_else_can_be_shown_of_it(house: House) -> None:
     # given
     counter = broke(house)

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from counting_house import (
+    DAY,
     DECIDED,
+    DISPUTED,
     FIRST,
     FUNDS,
     NUMBERS,
@@ -626,3 +628,62 @@ def test_calling__with_the_claim_that_takes_the_place_of_another(caller: Odd) ->
     assert answer(caller) == (False, "0x" + keccak(text="WrongStatus(bytes32,uint8)")[:4].hex())
     assert house.state(right.id)["share"] == SHARE
     caller.sound()
+
+
+def test_calling__to_reverse_what_only_the_patient_paid_while_another_is_paid(caller: Odd) -> None:
+    # given: a claim for which no plan paid, so that all that moves is the share
+    caller.push()
+    house = caller.house
+    visit = Line(VISIT.service, FIRST, 1, SHARE)
+    settled = house.submit(house.claim(caller.plan, house.encounter("visit"), visit))
+    house.send(*pay_share(caller, settled))
+    calls(caller, "Claims", "reverse", settled.tuple, bytes(32), 0)
+
+    # when
+    caller.paid("now", FIRST + 1)
+
+    # then
+    assert answer(caller) == (False, REENTERED)
+    assert (house.state(settled.id)["status"], house.state(settled.id)["paid"]) == (DECIDED, 0)
+    caller.sound()
+
+
+@pytest.fixture
+def insurers(odd: Odd) -> Odd:
+    """The token is an adjuster of the insurer's."""
+    join = Join(odd.token, NUMBERS["insurer"], Role.INSURER, 0, odd.house.soon)
+    odd.house.send("insurer", "Consortium", "join", *join.arguments(b"any"))
+    odd.push()
+    return odd
+
+
+def test_calling__to_dispute_a_claim_while_another_is_paid(insurers: Odd) -> None:
+    # given
+    other = insurers.paid("before")
+    calls(insurers, "Appeals", "refute", other.tuple, 1, word(1))
+
+    # when
+    insurers.paid("now", FIRST + 1)
+
+    # then
+    assert answer(insurers) == (False, REENTERED)
+    assert insurers.house.state(other.id)["status"] == DECIDED
+    insurers.sound()
+
+
+def test_calling__to_end_a_dispute_while_money_is_put_in(insurers: Odd) -> None:
+    # given: a dispute that the arbiter has let lapse, which anybody may say
+    house = insurers.house
+    other = insurers.paid("before")
+    house.send("adjuster", "Appeals", "refute", other.tuple, 1, word(1))
+    house.chain.at(house.chain.now() + (house.plan().appeal_days + 1) * DAY)
+    insurers.mint("insurer", 1_000)
+    calls(insurers, "Appeals", "lapse", other.tuple)
+
+    # when
+    house.send(*deposit("insurer", insurers))
+
+    # then
+    assert answer(insurers) == (False, REENTERED)
+    assert house.state(other.id)["status"] == DISPUTED
+    insurers.sound()
