@@ -19,6 +19,11 @@ from benches.timing import Effort
 
 SECTIONS = (
     "sealing",
+    "records",
+    "access",
+    "sending",
+    "index",
+    "adjudication",
     "gas",
 )
 """The modules of this folder that have a `measure(effort)`, in the order of the page."""

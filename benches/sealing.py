@@ -8,13 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from benches.figures import Bars, Figure, Run, Section
-from benches.timing import Act, Effort, in_turns, peak_memory, seconds
+from benches.timing import Act, Effort, in_turns, memory_folder, peak_memory, seconds
 from theriac.crypto import age
 from theriac.crypto.recipients import HybridIdentity, X25519Identity
 from theriac.store import LocalStore, compute
@@ -24,7 +24,6 @@ PIECE = 1 << 20
 SIZES = {"4 KiB": 4 << 10, "1 MiB": 1 << 20, "100 MiB": 100 << 20, "1 GiB": 1 << 30}
 REACH, FROM = 0.7, 100 << 20
 SLOWER = "the slower primitive alone"
-MEMORY = Path("/dev/shm")
 ROOT = Path(__file__).resolve().parent.parent
 
 PROSE = """
@@ -42,9 +41,8 @@ and syncing the same bytes as one file.
 def measure(effort: Effort) -> Section:
     sizes = dict(list(SIZES.items())[: 2 if effort.small else None])
     middle = SIZES["1 MiB" if effort.small else "100 MiB"]
-    memory = MEMORY if _room(MEMORY) > 4 * max(sizes.values()) else Path(gettempdir())
     figures: list[Figure] = []
-    with TemporaryDirectory(prefix="theriac-bench-", dir=memory) as folder:
+    with TemporaryDirectory(prefix="theriac-bench-", dir=memory_folder(4 * max(sizes.values()))) as folder:
         for name, size in sizes.items():
             figures += _sized(name, os.urandom(size), LocalStore(Path(folder, name)), effort)
         others, skipped = _beside_others(middle, Path(folder), effort)
@@ -184,10 +182,6 @@ def _hash(data: bytes) -> None:
 def _through(stream: BinaryIO, take: Callable[[bytes], object] = lambda piece: None) -> None:
     while piece := stream.read(PIECE):
         take(piece)
-
-
-def _room(folder: Path) -> int:
-    return shutil.disk_usage(folder).free if os.access(folder, os.W_OK) else 0
 
 
 def _child(path: str, folder: str) -> None:

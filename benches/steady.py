@@ -81,14 +81,13 @@ def steady(*, seed: str, tape: Tape) -> Iterator[None]:
     """Everything inside can be repeated, with the same seed and tape."""
     draws = Draws(seed)
     wrap, encode = HybridRecipient.wrap, Vault.encode
-    time, anchor = Node._time, Chain.anchor
+    time, anchors = Node._time, Chain.anchors
 
     def of_the_hour(node: Node, value: Any) -> datetime:
         return time(node, value).replace(minute=0, second=0)
 
-    def anchored(chain: Chain, *asked: Any) -> Anchor:
-        found = anchor(chain, *asked)
-        return replace(found, time=found.time // HOUR * HOUR)
+    def anchored(chain: Chain, *asked: Any) -> list[Anchor]:
+        return [replace(found, time=found.time // HOUR * HOUR) for found in anchors(chain, *asked)]
 
     def without_place(vault: Vault) -> bytes:
         place, vault.cursor = vault.cursor, 0
@@ -102,7 +101,7 @@ def steady(*, seed: str, tape: Tape) -> Iterator[None]:
         mock.patch.object(random, "_urandom", draws),
         mock.patch.object(HybridRecipient, "wrap", lambda recipient, key: tape.wrap(recipient, key, wrap)),
         mock.patch.object(Node, "_time", of_the_hour),
-        mock.patch.object(Chain, "anchor", anchored),
+        mock.patch.object(Chain, "anchors", anchored),
         mock.patch.object(Vault, "encode", without_place),
     ):
         yield

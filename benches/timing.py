@@ -1,14 +1,20 @@
 """How things are timed: in turns with what stands beside them, so that a busy machine slows both."""
 
+import os
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
+from typing import TypeVar
 
 from benches.figures import Run
 
 Act = Callable[[], object]
+T = TypeVar("T")
+_MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,14 @@ def in_turns(
     return tuple(found)
 
 
+def memory_folder(room: int) -> Path:
+    """A folder that is in memory where the machine has one with so much room, else the usual one: what is measured
+    there is the program, not the disk.
+    """
+    there = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > room
+    return _MEMORY if there else Path(gettempdir())
+
+
 def peak_memory() -> float:
     """The most memory that this process ever had, in mebibytes.
 
@@ -65,6 +79,13 @@ def seconds(act: Act, often: int = 1) -> float:
         act()
     # A clock's tick is more than nothing, and a figure is divided by.
     return max(time.perf_counter() - begun, 1e-9) / often
+
+
+def told(act: Callable[[], T]) -> tuple[T, float]:
+    """What an act gives, and how long it took."""
+    begun = time.perf_counter()
+    given = act()
+    return given, max(time.perf_counter() - begun, 1e-9)
 
 
 def each_of(acts: Sequence[Act]) -> list[float]:

@@ -32,7 +32,9 @@ class AnvilNode(ChainNode):
         accounts: int = 40,
         port: int = 0,
         lasting: bool = False,
+        history: int | None = None,
     ) -> None:
+        """`history` is of how many blocks the states are kept; of all, if it is left out, at megabytes each."""
         # The program itself, not npm's script around it: what is stopped or killed must be the chain.
         self._program = next(PACKAGES.glob("anvil-*/bin/anvil"), None)
         self._port = port or free_port()
@@ -43,6 +45,7 @@ class AnvilNode(ChainNode):
             *("--accounts", str(accounts), "--silent"),
             # Else it writes old states into the home folder, and leaves them there when it is killed.
             *("--cache-path", folder / "states"),
+            *(() if history is None else ("--prune-history", str(history))),
         ]
         self.daemon = Daemon(command, name="anvil", folder=folder, lasting=lasting)
 

@@ -202,6 +202,9 @@ class World:
         files = [digest(name) for name in names]
         return self.send(by, self.records.functions.anchorMany(PATIENT.address, files, 1, self.midnight(1)))
 
+    def anchor_one(self, name: str) -> int:
+        return self.send(DOCTOR, self.records.functions.anchor(PATIENT.address, digest(name), 1, self.midnight(1)))
+
     def report(self, *names: str) -> int:
         files = [digest(name) for name in names]
         return self.send(PATIENT, self.records.functions.report(PATIENT.address, files, 1, self.midnight(1)))
@@ -502,8 +505,7 @@ def _(world: World) -> int:
 
 @act("anchor a record")
 def _(world: World) -> int:
-    call = world.records.functions.anchor(PATIENT.address, digest("blood count"), 1, world.midnight(1))
-    return world.send(DOCTOR, call)
+    return world.anchor_one("blood count")
 
 
 @act("anchor a record, each of 100")

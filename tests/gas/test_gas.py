@@ -14,50 +14,13 @@ import pytest
 from counting_house import open_house
 from gas_acts import ACTS, World
 from gas_cover import Metered, measure_all
-from gas_delegations import REACH_OF_DELEGATES
 from gas_goods import EVERY_SIZE
 from gas_prescriptions import ANY_LINES
+from gas_reach import MISSED, PEERS, REACH
 from real_anvil import ROOT, Contracts, anvil
 
 TABLE = Path(__file__).resolve().parent.parent / "gas.json"
 WRITE = os.environ.get("THERIAC_GAS") == "write"
-
-# What the design sets out to reach, in gas a transaction.
-REACH = {
-    "grant by signature": 70_000,
-    "revoke": 37_000,
-    "revoke by signature": 46_000,
-    "publish a bundle": 46_000,
-    "revoke and publish in one": 76_000,
-    "anchor a record": 61_000,
-    "anchor a record, each of 100": 25_500,
-    "allowed, with the call": 40_000,
-    "log readings, any number": 32_500,
-    "log receipts of readings, any number": 32_500,
-    "commission 2^20 packs": 80_000,
-    "handoff in two steps": 103_000,
-    "handoff by signed offer": 78_000,
-    "dispense the next of a case": 65_000,
-    "dispense the first of a case": 86_000,
-    "dispense by mask each of 256": 260,
-    "recall a batch": 37_000,
-    "prescribe": 82_000,
-    "prescribe by signature": 90_000,
-    "prescription to paid claim": 340_000,
-    **REACH_OF_DELEGATES,
-}
-
-# Where the design's figure is missed, and what is kept instead. Most of each is the transaction itself, storage, the
-# event and the question to the consortium, which alone come to 100,200, 250, 35,900 and 32,900. Of the paid claim two
-# transactions, their data, and new storage (prescription, line, claim, that the pack is claimed) are 210,000;
-# the rest is nine contracts that ask each other.
-MISSED = {
-    "handoff in two steps": 110_000,
-    "dispense by mask each of 256": 270,
-    "recall a batch": 39_700,
-    "log readings, any number": 34_300,
-    "prescription to paid claim": 421_000,
-}
 
 # What contracts call of each other, or of themselves, inside acts that are measured.
 NOT_FOR_OTHERS = {
@@ -143,6 +106,17 @@ def test_readme__says_what_the_table_says() -> None:
     assert {act: int(gas.replace(",", "")) for act, gas in rows} == {act: table[act] for act, _ in rows}
 
 
+def test_readme__says_of_peers_what_the_bench_says() -> None:
+    # given
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    # when
+    rows = re.findall(r"^\| ([^|]+) \| [\d,]+ \| ([^|]+) \|$", text, re.MULTILINE)
+
+    # then
+    assert {act: peer for act, peer in rows if peer != "none"} == {act: PEERS[act] for act, _ in rows if act in PEERS}
+
+
 @pytest.mark.parametrize("words", REACH)
 def test_gas__within_what_the_design_reaches_for(measured: Measured, words: str) -> None:
     assert measured[words] <= MISSED.get(words, REACH[words])
@@ -154,6 +128,7 @@ def test_gas__is_called_missed_only_where_it_is(measured: Measured, words: str) 
 
 
 def test_gas__of_a_suspension_does_not_grow_with_the_staff(measured: Measured) -> None:
+    # property F5
     assert measured["suspend a member with 3,000 staff"] == measured["suspend a member"]
 
 
@@ -162,12 +137,14 @@ def test_gas__is_the_same_for_2_to_the_4_and_12_and_20_packs(measured: Measured,
     # given no byte of zero among the digests and signatures: in calldata one costs less than others
     figures = [measured[name] for name in EVERY_SIZE[words]]
 
+    # property F2
     assert len(figures) == 3
     assert len(set(figures)) == 1
 
 
 @pytest.mark.parametrize("words", ANY_LINES)
 def test_gas__does_not_grow_with_the_lines(measured: Measured, words: str) -> None:
+    # property F5
     assert measured[ANY_LINES[words]] == measured[words]
 
 

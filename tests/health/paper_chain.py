@@ -97,7 +97,7 @@ class PaperChain:
     publishers: dict[str, tuple[str, int]] = field(default_factory=dict)
     eras: dict[str, int] = field(default_factory=dict)
     grants: dict[tuple[str, str, int], dict[str, int]] = field(default_factory=dict)
-    anchors: dict[tuple[str, int, str], Anchor] = field(default_factory=dict)
+    kept: dict[tuple[str, int, str], Anchor] = field(default_factory=dict)
     profiles: dict[str, Profile] = field(default_factory=dict)
     members: dict[str, int] = field(default_factory=dict)
     log: list[_Event] = field(default_factory=list)
@@ -122,7 +122,10 @@ class PaperChain:
         return self.digests.get(pseudonym, bytes(32))
 
     def anchor(self, pseudonym: str, author: int, digest: bytes) -> Anchor:
-        return self.anchors[pseudonym, author, digest.hex()]
+        return self.kept[pseudonym, author, digest.hex()]
+
+    def anchors(self, places: Sequence[tuple[str, int, bytes]]) -> list[Anchor]:
+        return [self.anchor(*place) for place in places]
 
     def grant(self, pseudonym: str, reader: str, purpose: Purpose) -> dict[str, int]:
         none = {"scope": 0, "start": 0, "expiry": 0, "nonce": 0}
@@ -201,7 +204,7 @@ class PaperChain:
     def note(self, pseudonym: str, author: int, digest: bytes, *, inbox: bool = False) -> None:
         """Anchors a record."""
         version = 0 if inbox else self.versions[pseudonym]
-        self.anchors[pseudonym, author, digest.hex()] = Anchor(self.seconds, version, author, 1, int(inbox))
+        self.kept[pseudonym, author, digest.hex()] = Anchor(self.seconds, version, author, 1, int(inbox))
         self.tell("Anchored", pseudonym=pseudonym, author=author, digest=digest)
 
 

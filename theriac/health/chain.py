@@ -302,8 +302,15 @@ class Chain:
 
     def anchor(self, pseudonym: str, author: int, digest: bytes) -> Anchor:
         """A record by who anchored it."""
-        found = self._call("Records", "recordOf", pseudonym, author, digest)
-        return Anchor(found["time"], found["version"], found["author"], found["status"], found["marks"])
+        return self.anchors([(pseudonym, author, digest)])[0]
+
+    def anchors(self, places: Sequence[tuple[str, int, bytes]]) -> list[Anchor]:
+        """Records by who anchored them, asked for at one go."""
+        function = self.contracts.Records.functions.recordOf
+        return [
+            Anchor(found["time"], found["version"], found["author"], found["status"], found["marks"])
+            for found in self.contracts.calls([function(*place) for place in places])
+        ]
 
     def grant_nonce(self, pseudonym: str, reader: str, purpose: Purpose) -> int:
         return int(self._call("Grants", "grantOf", pseudonym, reader, purpose.number)["nonce"])

@@ -1,14 +1,15 @@
 """Filing: what writers anchored under a patient's pseudonyms finds its place in the index of its class."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from theriac.crypto import age
 from theriac.crypto.recipients import FileKey
 from theriac.errors import BadRecord, NoMatchingIdentity, TheriacError, Unavailable
 from theriac.health import documents, records
-from theriac.health.chain import Chain
+from theriac.health.chain import Anchor, Chain
 from theriac.health.days import MOST, DayRow, Proofs
 from theriac.health.hours import hour_of_seconds
 from theriac.health.search import hours_back
@@ -18,6 +19,8 @@ from theriac.store import Store
 _RECEIPTS = 1000
 """The latest records that a writer is told were filed."""
 
+_ASKED = 64
+"""So many places are asked of the chain at one go."""
 
 _HEAD = 64 * 1024
 """Bytes that surely hold the header of a file with one reader."""
@@ -45,15 +48,15 @@ class Filing:
         index, found = self._chain.index, Filed()
         settled = index.progress().settled
         unread: list[tuple[str, int, str]] = []
-        for source, author, digest in dict.fromkeys([*self._vault.unread, *self._anchored()]):
-            if self._vault.knows(source, author, digest):
-                continue
+        fresh = self._vault.unknown(dict.fromkeys([*self._vault.unread, *self._anchored()]))
+        anchors = self._anchors(fresh)
+        for source, author, digest in fresh:
             account = self._vault.accounts[source]
             if author not in {writer.member for writer in account.writers} and not (author == 0 and account.own):
                 self._vault.unsolicited[f"{source}/{author}/{digest}"] = "nobody by that number was introduced"
                 continue
             try:
-                entry = self._file(account, author, digest)
+                entry = self._file(account, author, digest, anchors.get((source, author, digest)))
             except (Unavailable, NoMatchingIdentity):
                 unread.append((source, author, digest))
                 found.waiting.append(digest)
@@ -74,6 +77,16 @@ class Filing:
     def _anchored(self) -> list[tuple[str, int, str]]:
         fresh = self._chain.anchored_under(self._vault.accounts, since=self._vault.cursor, settled=True)
         return [(each.pseudonym, each.author, each.digest.hex()) for each in fresh]
+
+    def _anchors(self, places: Sequence[tuple[str, int, str]]) -> dict[tuple[str, int, str], Anchor]:
+        """What the chain says of many, asked for together; where that fails, each is asked for by itself."""
+        found: dict[tuple[str, int, str], Anchor] = {}
+        for at in range(0, len(places), _ASKED):
+            some = places[at : at + _ASKED]
+            with suppress(TheriacError):
+                anchors = self._chain.anchors([(source, author, bytes.fromhex(each)) for source, author, each in some])
+                found |= dict(zip(some, anchors, strict=True))
+        return found
 
     # -- days --------------------------------------------------------------------------------------------------------
 
@@ -140,8 +153,8 @@ class Filing:
 
     # -- records -----------------------------------------------------------------------------------------------------
 
-    def _file(self, account: Account, author: int, digest: str) -> Entry:
-        anchor = self._chain.anchor(account.pseudonym, author, bytes.fromhex(digest))
+    def _file(self, account: Account, author: int, digest: str, known: Anchor | None) -> Entry:
+        anchor = known or self._chain.anchor(account.pseudonym, author, bytes.fromhex(digest))
         if anchor.inbox:
             return self._from_inbox(account, author, digest, anchor.time)
         return self._from_row(account, author, digest, anchor.time, anchor.version)

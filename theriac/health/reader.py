@@ -112,6 +112,17 @@ class _Known:
         nodes = (*(held.nodes.nodes if held is not None else ()), *opening.nodes.nodes)
         self.openings[place] = replace(opening, nodes=Nodes(tuple(dict.fromkeys(nodes))))
 
+    def copy(self) -> "_Known":
+        """Another one that holds the same, and to which more can be added."""
+        return replace(
+            self,
+            openings=dict(self.openings),
+            keys=dict(self.keys),
+            indexes=dict(self.indexes),
+            places=dict(self.places),
+            referred=set(self.referred),
+        )
+
     def size(self) -> int:
         """How many nodes there are: with more of them, an index may say more."""
         return sum(len(opening.nodes.nodes) for opening in self.openings.values())
@@ -144,6 +155,7 @@ class Reader:
         self._folder = folder
         self._gate: Gate = gate if gate is not None else chain
         self._read: dict[tuple[str, int], list[Entry]] = {}
+        self._notes: dict[str, tuple[tuple[int, ...], _Known]] = {}
         self._proven: dict[tuple[DayRow, int], Proofs | None] = {}
 
     # -- grants ------------------------------------------------------------------------------------------------------
@@ -219,8 +231,12 @@ class Reader:
         """Only openings that their own pseudonym's publisher signed count: stolen, it forges for no other."""
         if capsule is None:
             return
+        publishers: dict[str, str] = {}
         for opening in capsule.openings:
-            if opening.source == bundle.pseudonym or opening.signed_by(self.chain.publisher(opening.source)[0]):
+            source = opening.source
+            if source != bundle.pseudonym and source not in publishers:
+                publishers[source] = self.chain.publisher(source)[0]
+            if source == bundle.pseudonym or opening.signed_by(publishers[source]):
                 known.take(opening)
         known.referable = max(known.referable, capsule.referable)
         for key in capsule.keys:
@@ -339,10 +355,10 @@ class Reader:
         filed = {entry.digest for file in known.indexes.values() for entry in self._entries(known, file)}
         sources = {opening.source for opening in known.openings.values()}
         found = []
-        for each in self.chain.anchored_under(sources):
-            if each.digest.hex() not in filed:
-                anchor = self.chain.anchor(each.pseudonym, each.author, each.digest)
-                found.append(Listed(each.pseudonym, each.digest.hex(), each.author, anchor.time, filed=False))
+        unfiled = [each for each in self.chain.anchored_under(sources) if each.digest.hex() not in filed]
+        anchors = self.chain.anchors([(each.pseudonym, each.author, each.digest) for each in unfiled])
+        for each, anchor in zip(unfiled, anchors, strict=True):
+            found.append(Listed(each.pseudonym, each.digest.hex(), each.author, anchor.time, filed=False))
         listed = {entry.proofs for file in known.indexes.values() for entry in self._entries(known, file)}
         for row in self.chain.day_rows(sources):
             proofs = self._proofs(known, row) if row.proofs.hex() not in listed else None
@@ -606,6 +622,16 @@ class Reader:
         path = self._path(pseudonym)
         if not path.exists():
             return _Known()
+        status = path.stat()
+        # Each writing is another file, so that what another process learned is read anew.
+        mark = (status.st_ino, status.st_mtime_ns, status.st_size)
+        kept, known = self._notes.get(pseudonym, ((), _Known()))
+        if kept != mark:
+            known = self._decode(path)
+            self._notes[pseudonym] = mark, known
+        return known.copy()
+
+    def _decode(self, path: Path) -> _Known:
         try:
             values = documents.decode("known", documents.open_(path.read_bytes(), identities=[self._identity]))
             openings = [Opening.of(each) for each in values["openings"]]

@@ -744,9 +744,18 @@ class Vault:
 
     def knows(self, source: str, author: int, digest: str) -> bool:
         """Whether a record is in the index, as it was anchored or sealed anew."""
-        if f"{source}/{author}/{digest}" in self.entries or digest in self.erased:
-            return True
-        return any(entry.resealed_from == digest for entry in self.entries.values())
+        return not self.unknown([(source, author, digest)])
+
+    def unknown(self, places: Iterable[tuple[str, int, str]]) -> list[tuple[str, int, str]]:
+        """Those of many that `knows` would say no of, at one look at the index."""
+        resealed = {entry.resealed_from for entry in self.entries.values()}
+        return [
+            (source, author, digest)
+            for source, author, digest in places
+            if f"{source}/{author}/{digest}" not in self.entries
+            and digest not in self.erased
+            and digest not in resealed
+        ]
 
     def listed(self, *, cls: str | None = None, source: str | None = None) -> list[Entry]:
         """The indexed records, in the order of their anchoring."""

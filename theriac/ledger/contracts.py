@@ -325,13 +325,28 @@ class Contracts:
             data = self._node.call(asked, block=tag)
         except CallFailed as failed:
             raise self.reverts.refusal(failed.data, to=call.to, reason=failed.reason) from None
+        return self._returned(function, data)
 
+    def calls(self, functions: Sequence[ContractFunction]) -> list[Any]:
+        """What several functions return at the latest block, asked of a node at one go. Raises as `call` does."""
+        calls = [call_of(function) for function in functions]
+        asked = [{"to": call.to, "data": "0x" + call.data.hex()} for call in calls]
+        found = []
+        for function, call, data in zip(functions, calls, self._node.calls(asked), strict=True):
+            if isinstance(data, CallFailed):
+                raise self.reverts.refusal(data.data, to=call.to, reason=data.reason)
+            found.append(self._returned(function, data))
+        return found
+
+    def _returned(self, function: ContractFunction, data: bytes) -> Any:
+        """What a function's returned bytes say."""
         outputs: Sequence[ABIComponent] = function.abi.get("outputs", ())
         try:
             values = decode(outputs, data)
         except Undecodable as fault:
             if not data:
-                raise NotDeployed(contract=self.reverts.name(call.to), network=self.deployment.network) from None
+                name = self.reverts.name(function.address)
+                raise NotDeployed(contract=name, network=self.deployment.network) from None
             self._node.lied(f"{function.fn_name} returned what its ABI does not allow: {fault}")
         if len(outputs) == 1:
             return next(iter(values.values()))

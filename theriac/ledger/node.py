@@ -260,6 +260,19 @@ class Node:
             transaction = self._with_fees(transaction, block=block)
         return self.data(self.request("eth_call", [dict(transaction), block]), what="returned data")
 
+    def calls(self, transactions: Sequence[Mapping[str, Any]]) -> list[bytes | CallFailed]:
+        """What several calls return at the latest block, asked at one go where the node allows it; in the place of one
+        that failed, why.
+        """
+        if self.embedded:
+            fees = self._with_fees({})
+            transactions = [fees | dict(each) for each in transactions]
+        results = self.requests([("eth_call", [dict(each), "latest"]) for each in transactions])
+        for result in results:
+            if isinstance(result, ChainRefused):
+                raise result
+        return [each if isinstance(each, CallFailed) else self.data(each, what="returned data") for each in results]
+
     def estimate(self, transaction: Mapping[str, Any], *, block: str | None = None) -> int:
         """The gas a transaction takes. Names no fee, so that an account without ether can ask. Raises CallFailed."""
         if self.embedded:

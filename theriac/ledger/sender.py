@@ -18,10 +18,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
 
-import rlp
-from eth_keys.datatypes import Signature
 from eth_typing import ChecksumAddress, HexStr
-from eth_utils.crypto import keccak
 from web3 import Web3
 from web3.contract.contract import ContractConstructor, ContractFunction
 
@@ -44,6 +41,7 @@ from theriac.ledger.fees import Fate, Fees, fate_of
 from theriac.ledger.node import CallFailed, Header, Landed, Node
 from theriac.ledger.outbox import Failure, Flight, Outbox, Signed
 from theriac.ledger.signer import Signer
+from theriac.ledger.transactions import fault_of, keccak
 
 Sendable = Call | ContractFunction | ContractConstructor
 _T = TypeVar("_T")
@@ -643,7 +641,7 @@ class Sender:
             **fees.fields(),
         }
         raw = bytes(self._signer.sign_transaction(fields))
-        fault = _fault_of(raw, fields, self.address)
+        fault = fault_of(raw, fields, self.address)
         if fault:
             raise WrongSignature(address=self.address, fault=fault)
         hash_ = HexStr("0x" + keccak(raw).hex())
@@ -972,40 +970,3 @@ class Sender:
 def _kind(call: Call) -> tuple[ChecksumAddress | None, bytes, int]:
     """Calls that take much the same gas: of the same function, with arguments of the same length."""
     return call.to, call.data[:4], len(call.data)
-
-
-def _fault_of(raw: bytes, fields: dict[str, Any], address: ChecksumAddress) -> str:
-    """What is wrong with a signed transaction; nothing where it is exactly `fields`, signed by `address`."""
-    to = bytes.fromhex(fields["to"][2:]) if "to" in fields else b""
-    rest = [fields["gas"], to, fields["value"], bytes.fromhex(fields["data"][2:])]
-    try:
-        if "gasPrice" in fields:
-            items = rlp.decode(raw)
-            wanted = [fields["nonce"], fields["gasPrice"], *rest]
-            if len(items) != len(wanted) + 3 or (_number(items[6]) - 35) // 2 != fields["chainId"]:
-                return "it is for another chain"
-            parity = (_number(items[6]) - 35) % 2
-            signed = rlp.encode([*items[:6], _minimal(fields["chainId"]), b"", b""])
-        else:
-            items = rlp.decode(raw[1:])
-            prices = [fields["maxPriorityFeePerGas"], fields["maxFeePerGas"]]
-            wanted = [fields["chainId"], fields["nonce"], *prices, *rest, []]
-            if raw[0] != fields["type"] or len(items) != len(wanted) + 3:
-                return "the transaction is another one"
-            parity = _number(items[9])
-            signed = raw[:1] + rlp.encode(items[:9])
-        if [_minimal(item) for item in wanted] != list(items[: len(wanted)]):
-            return "the transaction is another one"
-        signature = Signature(vrs=(parity, _number(items[-2]), _number(items[-1])))
-        signed_by = signature.recover_public_key_from_msg_hash(keccak(signed)).to_checksum_address()
-    except Exception as trouble:
-        return f"it is no transaction: {type(trouble).__name__}"
-    return "" if signed_by == address else f"it is signed by {signed_by}"
-
-
-def _number(item: bytes) -> int:
-    return int.from_bytes(item, "big")
-
-
-def _minimal(item: Any) -> Any:
-    return item.to_bytes((item.bit_length() + 7) // 8, "big") if isinstance(item, int) else item

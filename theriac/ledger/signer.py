@@ -7,17 +7,14 @@ wallet, a hardware device or an account of Ape.
 from collections.abc import Mapping
 from typing import Any, NoReturn, Protocol
 
-import rlp
+from coincurve import PrivateKey
 from eth_account import Account
 from eth_account.messages import SignableMessage
 from eth_account.signers.local import LocalAccount
-from eth_keys.datatypes import PrivateKey
 from eth_typing import ChecksumAddress
-from eth_utils.crypto import keccak
 
 from theriac.errors import BadKey
-
-_NUMBERS = ("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas", "gas", "value")
+from theriac.ledger.transactions import PRICED, item, keccak, listed, with_two_prices
 
 
 class Signer(Protocol):
@@ -38,36 +35,33 @@ class Signer(Protocol):
 class KeySigner:
     """A signer with its private key in memory. The key shows in no representation, and cannot be pickled."""
 
-    __slots__ = ("_account",)
+    __slots__ = ("_account", "_key")
 
     def __init__(self, key: bytes | LocalAccount) -> None:
         """`key` is 32 bytes, big-endian, or an account of eth-account. Raises BadKey."""
-        if isinstance(key, LocalAccount):
-            self._account = key
-            return
         try:
-            self._account = Account.from_key(bytes(key))
+            self._account = key if isinstance(key, LocalAccount) else Account.from_key(bytes(key))
         except (ValueError, TypeError):
             # The cause may quote the key, so it is not passed on.
             raise BadKey from None
+        # Made once: from it, every signature would derive the public key anew.
+        self._key = PrivateKey(bytes(self._account.key))
 
     @property
     def address(self) -> ChecksumAddress:
         return self._account.address
 
     def sign_transaction(self, transaction: Mapping[str, Any]) -> bytes:
-        if transaction.keys() - {"to"} == {*_NUMBERS, "type", "data"} and transaction["type"] == 2:
+        if transaction.keys() - {"to"} == {*PRICED, "value", "type", "data"} and transaction["type"] == 2:
             return self._signed(transaction)
         return bytes(self._account.sign_transaction(dict(transaction)).raw_transaction)
 
     def _signed(self, transaction: Mapping[str, Any]) -> bytes:
         """A transaction with two prices (EIP-1559), of which eth-account takes ten times as long to look at."""
-        chain_id, nonce, tip, price, gas, value = (int(transaction[name]) for name in _NUMBERS)
-        to = bytes.fromhex(transaction["to"][2:]) if "to" in transaction else b""
-        data = bytes.fromhex(transaction["data"][2:])
-        items = [chain_id, nonce, tip, price, gas, to, value, data, []]
-        signature = PrivateKey(bytes(self._account.key)).sign_msg_hash(keccak(b"\x02" + rlp.encode(items)))
-        return b"\x02" + bytes(rlp.encode([*items, *signature.vrs]))
+        items = with_two_prices(transaction)
+        signature = self._key.sign_recoverable(keccak(b"\x02" + listed(items)), hasher=None)
+        numbers = (signature[64:], signature[:32], signature[32:64])
+        return b"\x02" + listed(items + b"".join(item(each.lstrip(b"\0")) for each in numbers))
 
     def sign_message(self, message: SignableMessage) -> bytes:
         return bytes(self._account.sign_message(message).signature)
