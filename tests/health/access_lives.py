@@ -107,8 +107,12 @@ class Given:
 
     def opens(self, record: Record) -> bool:
         """Whether a record is within it."""
-        named = record.cls in self.classes or (self.inboxes and record.inbox and record.cls.endswith("/N"))
-        return named and self.since <= record.hour < self.end and record.order < self.taken
+        if record.order >= self.taken:
+            return False
+        if self.inboxes and record.inbox and record.cls.endswith("/N"):
+            # An inbox has no hours.
+            return True
+        return record.cls in self.classes and self.since <= record.hour < self.end
 
 
 class _EverythingEnabled:
@@ -409,6 +413,32 @@ class Lives(RuleBasedStateMachine):
         backup = self.chain.bundle(home, self.store).backup
         sealed = self.store.get_digest(bytes.fromhex(backup)).read()
         return Vault.decode(keystore.unseal(sealed, lambda _: LOCK_IDENTITY, path="backup").secret)
+
+    def come_back(self) -> None:
+        """The phone is lost, and another one starts from the backup that home names."""
+        self.patient = self.phone(self.newest_backup())
+
+        def restore() -> None:
+            self.patient.recover()
+            self.patient.watch()
+
+        assert self.act(restore)
+        # A clinic that the backup did not know of yet is introduced again, under the pseudonym that it writes to.
+        for number, source in enumerate(self.sources, start=1):
+            if source not in {each.pseudonym for each in self.patient.vault.written()}:
+                assert self.act(lambda number=number: self.patient.introduce(number, name="clinic"))
+
+    def take_what_is_unknown(self) -> None:
+        """What the backup did not know of is granted no more: the new seeds go to nobody else."""
+        known = {
+            (each.reader, frozenset(each.classes), each.since, each.end)
+            for each in self.patient.vault.sharings
+            if each.granted
+        }
+        self.change(
+            lambda each: (self.readers[each.reader].address, each.classes, each.since, each.end) not in known,
+            taken=self.order,
+        )
 
 
 def secrets_in(document: bytes) -> set[str]:
