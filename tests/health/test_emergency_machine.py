@@ -356,10 +356,12 @@ class Emergencies(Lives):
             escrow = self.escrows[place]
             if escrow.taken != NEVER or self.chain.versions[place[0]] != place[1] or self.dirty:
                 continue
+            reading = self.readers[number]
+            self.learn(reading, list(self.store.blobs))
             for record in self.records:
                 plain = not record.inbox or (escrow.decision.inbox and record.cls.endswith("/N"))
-                if record.cls in escrow.decision.classes and plain and record.hour < self.chain.hour() + 1:
-                    assert record.digest in self.readers[number].opened, (case, record)
+                if record.cls in escrow.decision.classes and plain and record.hour < escrow.end:
+                    assert self.opens(reading, record.digest, {record.first, record.hour}), (case, record)
 
     # properties H6, H9, E11
     @rule()
