@@ -15,13 +15,14 @@ error. Written by
 
     THERIAC_AUTHORISATION=write .venv/bin/pytest -q tests/contracts/test_authorisation.py
 
-which calls each function as each kind of account, on a chain where each is what its name says; the same test fails where
-a function is without a row, or where this page says otherwise. The rows are in `tests/contracts/authorisation_rows.py`
-and the modules beside it. An error is named together with the values that it must have; the page leaves the values out.
+which calls each function as each kind of account, on a chain where each is what its name says; the same test fails
+where a function is without a row, or where this page says otherwise. The rows are in
+`tests/contracts/authorisation_rows.py` and the modules beside it. An error is named together with the values that it must
+have; the page leaves the values out.
 
 What is tried is a call that is right in all but who makes it: that the right account's call counts is asserted by each
-row as well. That a signature over anything else, of another era, nonce, chain or contract, or out of time, is refused is
-tried field by field in `tests/contracts/test_signatures.py`; what may be done when, by the tests of each contract.
+row as well. That a signature over anything else, of another era, nonce, chain or contract, or out of time, is refused
+is tried field by field in `tests/contracts/test_signatures.py`; what may be done when, by the tests of each contract.
 
 One of several owners of a board that is a multisig, alone, is a stranger to these contracts: the board is one account.
 """
