@@ -17,8 +17,8 @@ error. Written by
 
 which calls each function as each kind of account, on a chain where each is what its name says; the same test fails
 where a function is without a row, or where this page says otherwise. The rows are in
-`tests/contracts/authorisation_rows.py` and the modules beside it. An error is named together with the values that it must
-have; the page leaves the values out.
+`tests/contracts/authorisation_rows.py` and the modules beside it. An error is asserted together with its values, which
+the page leaves out.
 
 What is tried is a call that is right in all but who makes it: that the right account's call counts is asserted by each
 row as well. That a signature over anything else, of another era, nonce, chain or contract, or out of time, is refused
