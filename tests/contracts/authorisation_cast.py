@@ -223,7 +223,15 @@ def skip(cast: Cast) -> None:
 
 
 def _ask(contract: ContractInstance, data: bytes, sender: str) -> Outcome:
-    """An eth_call past Ape and web3, which would take longer than the chain: there are two thousand of them."""
+    accepted, said = answer(contract, data, sender)
+    return ACCEPTED if accepted else _read(contract, said)
+
+
+def answer(contract: ContractInstance, data: bytes, sender: str) -> tuple[bool, bytes]:
+    """Whether a call is accepted, and what it returns or is refused with.
+
+    An eth_call past Ape and web3, which would take longer than the chain: there are thousands of them.
+    """
     question = {
         "to": to_canonical_address(contract.address),
         "from": to_canonical_address(sender),
@@ -233,11 +241,11 @@ def _ask(contract: ContractInstance, data: bytes, sender: str) -> Outcome:
         "gas_price": 10**10,
     }
     try:
-        ape.chain.provider.tester.ethereum_tester.backend.call(question)
+        return True, bytes(ape.chain.provider.tester.ethereum_tester.backend.call(question))
     except TransactionFailed as refusal:
         # The embedded chain gives the bytes of the error in the form that Python prints.
-        return _read(contract, ast.literal_eval(str(refusal.args[0]).removeprefix("execution reverted: ")))
-    return ACCEPTED
+        said = str(refusal.args[0]).removeprefix("execution reverted: ")
+        return False, ast.literal_eval(said) if said.startswith("b") else said.encode()
 
 
 def _read(contract: ContractInstance, data: bytes) -> Outcome:

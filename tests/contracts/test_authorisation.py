@@ -1,9 +1,11 @@
 """For each function that changes state, every kind of account that must be refused is refused, with the named error.
 
 The rows are in `authorisation_rows.py` and the other modules of that name, the kinds of accounts in
-`authorisation_cast.py`. A new external function without a row fails here.
+`authorisation_cast.py`. A new external function without a row fails here. Functions that change nothing need no rows:
+each is asked by several kinds of account and must answer all alike. docs/authorisation.md is written from this.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -13,15 +15,19 @@ import authorisation_access_rows as access
 import authorisation_cover_rows as cover
 import authorisation_delegations_rows as delegations
 import authorisation_emergencies_rows as emergencies
+import authorisation_limits_rows as limits
 import authorisation_recovery_rows as recovery
 import authorisation_rows
 import pytest
-from authorisation_cast import ACCEPTED, Cast, gathered
+from authorisation_cast import ACCEPTED, Cast, answer, gathered
+from authorisation_page import PAGE, page
 from authorisation_rows import SIGNERS, Row, SignedRow
+from eth_abi import encode
+from eth_utils import keccak
 
 ROWS = (
     *(*authorisation_rows.ROWS, *cover.ROWS, *access.ROWS, *emergencies.ROWS),
-    *(*recovery.ROWS, *delegations.ROWS),
+    *(*recovery.ROWS, *delegations.ROWS, *limits.ROWS),
 )
 SIGNED = (
     *(*authorisation_rows.SIGNED, *cover.SIGNED, *access.SIGNED, *emergencies.SIGNED),
@@ -55,6 +61,74 @@ def functions() -> set[tuple[str, str]]:
 
 def test_rows__every_function_has_one_and_every_row_a_function(world):
     assert {(row.contract, row.function) for row in ROWS} == functions()
+
+
+ASKING = (
+    "stranger",
+    "board",
+    "insurer",
+    "doctor",
+    "suspended member",
+    "patient",
+    "pseudonym that moved away",
+    "recovery",
+)
+"""Who asks what changes nothing."""
+
+
+def views() -> dict[str, list[Any]]:
+    """Every external function that changes nothing, by contract."""
+    return {name: list(contract.view_methods) for name, contract in deployed().items() if contract.view_methods}
+
+
+def some(kind: str, parts: Any, cast: Cast, *, zero: bool) -> Any:
+    """A value of a type of an ABI: nothing, or something that is in the cast's world."""
+    if kind.endswith("]"):
+        inner, _, size = kind[:-1].rpartition("[")
+        return [some(inner, parts, cast, zero=zero)] * int(size or 0)
+    if kind.startswith("tuple"):
+        return tuple(some(str(each.type), each.components, cast, zero=zero) for each in parts)
+    if kind == "address":
+        return "0x" + "00" * 20 if zero else cast.address("patient")
+    if kind.startswith(("uint", "int")):
+        return 0 if zero else 1
+    if kind == "bool":
+        return not zero
+    if kind == "string":
+        return ""
+    return (b"\0" if zero else b"\1") * int(kind.removeprefix("bytes") or 0)
+
+
+def test_views__answer_alike_whoever_asks(cast: Cast):
+    asked = 0
+    for name, functions in views().items():
+        contract = cast.world.contract(name)
+        for function in functions:
+            for zero in (True, False):
+                arguments = [some(str(each.type), each.components, cast, zero=zero) for each in function.inputs]
+                data = keccak(text=function.selector)[:4] + encode(
+                    [each.canonical_type for each in function.inputs], arguments
+                )
+                answers = {answer(contract, data, cast.address(kind)) for kind in ASKING}
+                assert len(answers) == 1, (name, function.selector, zero)
+                asked += 1
+    assert asked > 200
+
+
+def test_contracts__take_nothing_but_what_their_functions_take(world):
+    kinds = {(name, each.type) for name, contract in deployed().items() for each in contract.abi}
+
+    assert [each for each in sorted(kinds) if each[1] in ("receive", "fallback")] == []
+
+
+def test_page__says_what_was_tried(cast: Cast):
+    told = page(
+        cast, ROWS, SIGNED, {name: [each.name for each in found] for name, found in views().items()}, len(ASKING)
+    )
+    if os.environ.get("THERIAC_AUTHORISATION") == "write":
+        PAGE.write_text(told)
+
+    assert PAGE.read_text() == told
 
 
 def test_signed_rows__every_function_that_takes_a_signature_has_one(world):

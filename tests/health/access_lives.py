@@ -29,7 +29,7 @@ from theriac.errors import BadWindow, ChainSilent, NoMatchingIdentity, Reverted,
 from theriac.health import bundle as bundles
 from theriac.health import keystore
 from theriac.health.bundle import Profile, read_index
-from theriac.health.hours import identity_of, seconds_of
+from theriac.health.hours import identity_of, root, seconds_of
 from theriac.health.patient import Patient
 from theriac.health.scope import KeyClass
 from theriac.health.vault import Vault
@@ -61,7 +61,10 @@ class PaperKeystore:
 
 @dataclass
 class Reading:
-    """A reader, and all that it ever took from the store."""
+    """A reader, and all that it ever took from the store.
+
+    `seeds` are of inboxes, `secrets` whatever looks like 32 bytes in what it found, and may be anything.
+    """
 
     address: str
     identity: HybridIdentity
@@ -69,6 +72,7 @@ class Reading:
     nodes: dict[tuple[int, int, bytes], Any] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
     seeds: set[str] = field(default_factory=set)
+    secrets: set[str] = field(default_factory=set)
     tried: dict[bytes, set[Any]] = field(default_factory=dict)
     opened: set[bytes] = field(default_factory=set)
 
@@ -107,8 +111,12 @@ class Given:
 
     def opens(self, record: Record) -> bool:
         """Whether a record is within it."""
-        named = record.cls in self.classes or (self.inboxes and record.inbox and record.cls.endswith("/N"))
-        return named and self.since <= record.hour < self.end and record.order < self.taken
+        if record.order >= self.taken:
+            return False
+        if self.inboxes and record.inbox and record.cls.endswith("/N"):
+            # An inbox has no hours.
+            return True
+        return record.cls in self.classes and self.since <= record.hour < self.end
 
 
 class _EverythingEnabled:
@@ -133,6 +141,7 @@ class Lives(RuleBasedStateMachine):
         self.store = PaperStore()
         self.relay = self.new_relay()
         self.keystore = PaperKeystore(LOCK)
+        self.lock_identity = LOCK_IDENTITY
         signer = KeySigner(Account.from_key(b"\x01" * 32))
         self.wallet: Wallet = SingleWallet(signer) if self.single else MnemonicWallet(MNEMONIC)
         self.clinics = [PaperClinic(number, CLINIC_KEY, CLINICS[number - 1]) for number in (1, 2)]
@@ -345,6 +354,12 @@ class Lives(RuleBasedStateMachine):
                     yield leaf, lambda leaf=leaf: identity_of(leaf)
         for seed in reading.seeds:
             yield seed, lambda seed=seed: HybridIdentity.from_seed(bytes.fromhex(seed))
+        for secret in reading.secrets:
+            top = root(bytes.fromhex(secret))
+            yield (secret, "identity"), lambda top=top: HybridIdentity.from_seed(top.key)
+            yield (secret, "leaf"), lambda top=top: identity_of(top.key)
+            for hour in hours:
+                yield (secret, hour), lambda top=top, hour=hour: identity_of(top.leaf(hour))
 
     @staticmethod
     def fits(blob: bytes, *, identity: Any = None, key: str = "") -> bool:
@@ -408,11 +423,37 @@ class Lives(RuleBasedStateMachine):
         [home] = [each.pseudonym for each in self.patient.vault.accounts.values() if each.home]
         backup = self.chain.bundle(home, self.store).backup
         sealed = self.store.get_digest(bytes.fromhex(backup)).read()
-        return Vault.decode(keystore.unseal(sealed, lambda _: LOCK_IDENTITY, path="backup").secret)
+        return Vault.decode(keystore.unseal(sealed, lambda _: self.lock_identity, path="backup").secret)
+
+    def come_back(self) -> None:
+        """The phone is lost, and another one starts from the backup that home names."""
+        self.patient = self.phone(self.newest_backup())
+
+        def restore() -> None:
+            self.patient.recover()
+            self.patient.watch()
+
+        assert self.act(restore)
+        # A clinic that the backup did not know of yet is introduced again, under the pseudonym that it writes to.
+        for number, source in enumerate(self.sources, start=1):
+            if source not in {each.pseudonym for each in self.patient.vault.written()}:
+                assert self.act(lambda number=number: self.patient.introduce(number, name="clinic"))
+
+    def take_what_is_unknown(self) -> None:
+        """What the backup did not know of is granted no more: the new seeds go to nobody else."""
+        known = {
+            (each.reader, frozenset(each.classes), each.since, each.end)
+            for each in self.patient.vault.sharings
+            if each.granted
+        }
+        self.change(
+            lambda each: (self.readers[each.reader].address, each.classes, each.since, each.end) not in known,
+            taken=self.order,
+        )
 
 
-def secrets_in(document: bytes) -> set[str]:
-    """Whatever looks like 32 bytes in a plain document."""
+def words_in(document: bytes, size: int) -> set[str]:
+    """Whatever looks like so many bytes in a plain document."""
 
     def parts(value: Any) -> Iterator[str]:
         if isinstance(value, dict):
@@ -421,7 +462,7 @@ def secrets_in(document: bytes) -> set[str]:
         elif isinstance(value, list):
             for each in value:
                 yield from parts(each)
-        elif isinstance(value, str) and len(value) == 64 and not set(value) - set("0123456789abcdef"):
+        elif isinstance(value, str) and len(value) == 2 * size and not set(value) - set("0123456789abcdef"):
             yield value
 
     return set(parts(json.loads(document)))

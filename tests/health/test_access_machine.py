@@ -140,29 +140,10 @@ class Access(Lives):
     @rule()
     def restore(self) -> None:
         """The phone is lost, and another one starts from the backup that home names."""
-        vault = self.newest_backup()
-        self.patient = self.phone(vault)
-
-        def recover() -> None:
-            self.patient.recover()
-            self.patient.watch()
-
-        assert self.act(recover)
-        # A clinic that the backup did not know of yet is introduced again, under the pseudonym that it writes to.
-        for number, source in enumerate(self.sources, start=1):
-            if source not in {each.pseudonym for each in vault.written()}:
-                assert self.act(lambda number=number: self.patient.introduce(number, name="clinic"))
+        self.come_back()
         self.watch()
-        self.dirty = False
-        known = {
-            (each.reader, frozenset(each.classes), each.since, each.end) for each in vault.sharings if each.granted
-        }
-        for at, each in enumerate(self.given):
-            place = (self.readers[each.reader].address, each.classes, each.since, each.end)
-            if each.taken == NEVER and place not in known:
-                # What the backup did not know of is granted no more: the new seeds go to nobody else.
-                self.given[at] = replace(each, taken=self.order)
-        shared = {(each.reader, each.digest) for each in vault.singles}
+        self.take_what_is_unknown()
+        shared = {(each.reader, each.digest) for each in self.patient.vault.singles}
         self.singles = {
             (number, digest): end
             for (number, digest), end in self.singles.items()

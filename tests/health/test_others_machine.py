@@ -250,17 +250,7 @@ class Others(Lives):
     @rule()
     def restore(self) -> None:
         """The phone is lost, and another one starts from the backup that home names."""
-        vault = self.newest_backup()
-        self.patient = self.phone(vault)
-
-        def recover() -> None:
-            self.patient.recover()
-            self.patient.watch()
-
-        assert self.act(recover)
-        for number, source in enumerate(self.sources, start=1):
-            if source not in {each.pseudonym for each in self.patient.vault.written()}:
-                assert self.act(lambda number=number: self.patient.introduce(number, name="clinic"))
+        self.come_back()
         known = {(each.pseudonym, each.by) for each in self.patient.vault.mandates}
         self.promised = {
             place: each
@@ -268,16 +258,7 @@ class Others(Lives):
             if each.under.by == REFERRED or (each.under.pseudonym, each.under.by) in known
         }
         self.watch()
-        shared = {
-            (each.reader, frozenset(each.classes), each.since, each.end)
-            for each in self.patient.vault.sharings
-            if each.granted
-        }
-        # What the backup did not know of is granted no more: the new seeds go to nobody else.
-        self.change(
-            lambda each: (self.readers[each.reader].address, each.classes, each.since, each.end) not in shared,
-            taken=self.order,
-        )
+        self.take_what_is_unknown()
 
     # -- delegates ---------------------------------------------------------------------------------------------------
 

@@ -431,6 +431,10 @@ class WholeSender:
                 self.chain.tell("Sent", **{"from": sender, "to": to, "letter": digest})
             case "Emergencies.open", (pseudonym, version, reason, words):
                 self._open(pseudonym, version, reason, words)
+            case "Emergencies.withdraw", (number,):
+                if self.chain.cases[number]["releases"] or self.chain.cases[number]["status"] != Status.OPEN:
+                    raise refused("Emergencies", "HasReleases")
+                self.chain.cases[number]["status"] = Status.WITHDRAWN
             case "Emergencies.release", (number, share):
                 self._release(number, share)
             case _:
