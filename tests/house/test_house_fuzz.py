@@ -1,4 +1,4 @@
-"""`make fuzz`: what the engines say is understood, what was kept is played again, what is wrong ends in an exit code."""
+"""`make fuzz`: what the engines say is understood, what was kept is played again, and each end has an exit code."""
 
 import argparse
 import json
