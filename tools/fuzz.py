@@ -27,6 +27,7 @@ FORGE = Path("node_modules") / ".bin" / "forge"
 MEDUSA = Path(".build") / "engines" / "medusa" / "bin" / "medusa"
 PROVERS = Path(".venv-proof") / "bin"
 COMPILED = Path(".build") / "forge" / "out"
+FAILURES = Path(".build") / "forge" / "failures"
 HOME = Path(".build") / "fuzz"
 CORPUS = Path("proof") / "corpus.txt"
 
@@ -153,6 +154,8 @@ def play_forge(every: Sequence[Handler], *, calls: int, seconds: int, seed: int 
     }
     arguments = ["test", "--match-path", "proof/Invariants.t.sol", "--code-size-limit", "1000000"]
     arguments += [] if seed is None else ["--fuzz-seed", hex(seed)]
+    # What broke before would be played again instead of anything new.
+    shutil.rmtree(ROOT / FAILURES, ignore_errors=True)
     start = time.monotonic()
     done = subprocess.run(
         [str(ROOT / FORGE), *arguments],
