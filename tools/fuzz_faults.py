@@ -64,6 +64,11 @@ interface Switches {
 }
 
 contract FaultsTest {
+    struct FuzzSelector {
+        address addr;
+        bytes4[] selectors;
+    }
+
     address[] private _targets;
     Handler private _handler;
 
@@ -94,6 +99,16 @@ contract FaultsTest {
 
     function targetContracts() external view returns (address[] memory) {
         return _targets;
+    }
+
+    /// @dev That asks for every property, and forge would stop at another than the wanted one.
+    function excludeSelectors() external view returns (FuzzSelector[] memory excluded) {
+        excluded = new FuzzSelector[](_targets.length - 1);
+        for (uint256 i = 0; i < excluded.length; ++i) {
+            excluded[i].addr = _targets[i + 1];
+            excluded[i].selectors = new bytes4[](1);
+            excluded[i].selectors[0] = Handler.judge.selector;
+        }
     }
 
     function _begins(string memory name, string memory wanted) private pure returns (bool) {
