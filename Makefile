@@ -129,6 +129,13 @@ prove: provers ## Prove what docs/proofs.md lists, for all inputs; ARGS=--quick 
 mutants: setup ## Put small faults into the contracts and see whether a test fails: hours; ARGS=--write writes docs/mutation.md
 	@$(BIN)/python -m tools.mutate_contracts $(ARGS)
 
+.PHONY: fuzz fuzz-faults
+fuzz: setup provers ## Fuzz all contracts together with forge and medusa; MINUTES=10 in all, or CALLS=20000 an engine; ARGS="--engine forge"
+	@$(BIN)/python -m tools.fuzz $(if $(CALLS),--calls "$(CALLS)",--minutes "$(or $(MINUTES),10)") $(ARGS)
+
+fuzz-faults: setup ## Plant faults into a copy of the contracts, and see that the properties find each; ARGS="--only KeysHandler"
+	@$(BIN)/python -m tools.fuzz_faults $(ARGS)
+
 ##@ Engines
 
 # Each is built from a locked Go module in engines/, needs Go 1.26, and is kept in .build/engines.
@@ -157,16 +164,15 @@ check: $(COMPILER_READY) ## Check format, types, contracts, layers and links
 	@$(BIN)/python -m tools.check_links
 	@$(BIN)/python -m tools.check_properties
 	@$(BIN)/python -m tools.check_descriptors
-	@$(NPM_BIN)/prettier --log-level warn --check 'contracts/**/*.sol' 'proof/symbolic/*.sol'
-	@$(NPM_BIN)/solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
-	@$(NPM_BIN)/solhint --disc --noPoster --max-warnings 0 --config proof/symbolic/.solhint.json 'proof/symbolic/*.sol'
+	@$(NPM_BIN)/prettier --log-level warn --check 'contracts/**/*.sol' 'proof/**/*.sol'
+	@$(NPM_BIN)/solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol' 'proof/**/*.sol'
 	@$(BIN)/python -m tools.check_contracts
 
 .PHONY: format
 format: $(COMPILER_READY) ## Format Python and Solidity
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
-	@$(NPM_BIN)/prettier --log-level warn --write 'contracts/**/*.sol' 'proof/symbolic/*.sol'
+	@$(NPM_BIN)/prettier --log-level warn --write 'contracts/**/*.sol' 'proof/**/*.sol'
 
 .PHONY: abi
 abi: $(COMPILER_READY) ## Write the contracts' ABIs into theriac/abi

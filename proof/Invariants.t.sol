@@ -4,11 +4,15 @@ pragma solidity 0.8.30;
 import {Handler} from "./Handler.sol";
 import {VM} from "./Vm.sol";
 import {World} from "./World.sol";
+import {ClaimHandler} from "./handlers/ClaimHandler.sol";
 import {ConsortiumHandler} from "./handlers/ConsortiumHandler.sol";
 import {EmergenciesHandler} from "./handlers/EmergenciesHandler.sol";
+import {EpisodeHandler} from "./handlers/EpisodeHandler.sol";
 import {GrantsHandler} from "./handlers/GrantsHandler.sol";
 import {KeysHandler} from "./handlers/KeysHandler.sol";
 import {LettersHandler} from "./handlers/LettersHandler.sol";
+import {PackHandler} from "./handlers/PackHandler.sol";
+import {PrescriptionHandler} from "./handlers/PrescriptionHandler.sol";
 import {RecordsHandler} from "./handlers/RecordsHandler.sol";
 
 /// @title Invariants
@@ -46,6 +50,10 @@ contract InvariantsTest {
         _add(type(GrantsHandler).name, world);
         _add(type(EmergenciesHandler).name, world);
         _add(type(LettersHandler).name, world);
+        _add(type(PackHandler).name, world);
+        _add(type(PrescriptionHandler).name, world);
+        _add(type(ClaimHandler).name, world);
+        _add(type(EpisodeHandler).name, world);
     }
 
     /// @notice Everything that must hold after each act of anybody.

@@ -1,7 +1,8 @@
 """Holds docs/properties.md against the tests: each number has a test that fails without it, and each mark a number.
 
 A test says what it is about in a comment of its own line: `# property M3` or `# properties V1, V2`, inside of the
-function that asserts it or right above it; in Solidity and JavaScript after `//`. What may follow is a colon and words.
+function that asserts it or right above it; in Solidity and JavaScript after `//` or `///`. What may follow is a
+colon and words. In the handlers of proof/ properties count as tests, and functions that judge what an act did.
 `python -m tools.check_properties` checks, `--list` prints the tests of each number, and `--list M3` those of one.
 
 Marks say where to look; whether the test fails without the property, who writes it has to see. What a machine can see,
@@ -22,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = Path("docs") / "properties.md"
-FOLDERS = (Path("tests"), Path("contracts") / "test")
+FOLDERS = (Path("tests"), Path("contracts") / "test", Path("proof"))
 
 NUMBER = re.compile(r"[A-Z][1-9][0-9]*")
 SENTENCE = re.compile(r"^- \*\*(\S+?)\*\* ", re.MULTILINE)
@@ -32,7 +33,12 @@ LIKE_A_MARK = re.compile(r"\b[Pp]ropert(?:y|ies):? +[A-Z][0-9]+\b")
 NUMBERED_WORDS = re.compile(r"^\s*[A-Z][1-9][0-9]*(?:(?:, | to | and )[A-Z][1-9][0-9]*)*[.:] ")
 NUMBERED_DOCSTRING = re.compile(r'"""\s*[A-Z][1-9][0-9]*(?:,|\.|:| to | and )')
 IMPORT = re.compile(r"^\s*(?:from|import) ([\w.]+(?:, *[\w.]+)*)", re.MULTILINE)
-SLASHES = re.compile(r"//\s*(.*)$")
+SLASHES = re.compile(r"///?\s*(.*)$")
+# By these a handler judges what an act did.
+FUNCTION = re.compile(r"\s+function (\w+)")
+JUDGES = re.compile(r"\b_(?:must|refused)\(")
+SOLIDITY_IMPORT = re.compile(r"models/(\w+)\.sol\"")
+REGISTERED = re.compile(r"\b_add\(type\((\w+)\)")
 FORGE_TEST = re.compile(r"\bfunction\s+((?:test|invariant|statefulFuzz|check|property|fuzz)\w*)")
 
 # What CI does not run. A number that stands in such tests alone is not held.
@@ -100,6 +106,11 @@ def marks(root: Path) -> tuple[list[Mark], list[str]]:
         if path.suffix in (".py", ".sol", ".mjs", ".js") and ".cache" not in path.relative_to(root).parts
     }
     used = _imported(sources)
+    invariants = root / "proof" / "Invariants.t.sol"
+    acting = set(REGISTERED.findall(invariants.read_text(encoding="utf-8"))) if invariants.exists() else set()
+    for path, text in sources.items():
+        if path.stem in acting:
+            acting |= set(SOLIDITY_IMPORT.findall(text))
     found: list[Mark] = []
     faults: list[str] = []
     for path, text in sources.items():
@@ -108,6 +119,8 @@ def marks(root: Path) -> tuple[list[Mark], list[str]]:
             runs = path.stem.startswith("test_") or path.stem == "conftest" or path.stem in used
             found += _python_marks(text, name, runs=runs)
             faults += _python_likes(text, name)
+        elif path.parent.name in ("handlers", "models"):
+            found += _handler_marks(text, name, runs=path.stem in acting)
         else:
             found += _other_marks(text, name)
     return found, faults
@@ -248,6 +261,27 @@ def _other_marks(text: str, path: str) -> Iterator[Mark]:
             function = (next_to or above[-1:] or [""])[0]
             outside = path.endswith(".sol") and not function
             yield Mark(mark, path, number, function, "it belongs to no test" if outside else "")
+
+
+def _handler_marks(text: str, path: str, *, runs: bool) -> Iterator[Mark]:
+    """The marks of a handler: each belongs to the function that begins below it, or last above."""
+    lines = text.splitlines()
+    heads = {number: match[1] for number, line in enumerate(lines, 1) if (match := FUNCTION.match(line))}
+    for number, line in enumerate(lines, 1):
+        match = SLASHES.search(line)
+        for mark in _marked(match[1].strip()) if match else []:
+            below = number
+            while below < len(lines) and lines[below].strip().startswith("//"):
+                below += 1
+            start = below + 1 if below + 1 in heads else max((each for each in heads if each <= number), default=0)
+            end = min((each for each in heads if each > start), default=len(lines) + 1)
+            name = heads.get(start, "")
+            fault = ""
+            if not runs:
+                fault = "no fuzzer plays this handler"
+            elif not name.startswith("property_") and not JUDGES.search("\n".join(lines[start - 1 : end - 1])):
+                fault = f"{name} judges nothing" if name else "it belongs to no function"
+            yield Mark(mark, path, number, name, fault)
 
 
 def complaints(root: Path) -> list[str]:

@@ -27,6 +27,7 @@ FORGE = Path("node_modules") / ".bin" / "forge"
 MEDUSA = Path(".build") / "engines" / "medusa" / "bin" / "medusa"
 PROVERS = Path(".venv-proof") / "bin"
 COMPILED = Path(".build") / "forge" / "out"
+FAILURES = Path(".build") / "forge" / "failures"
 HOME = Path(".build") / "fuzz"
 CORPUS = Path("proof") / "corpus.txt"
 
@@ -85,20 +86,25 @@ class Played:
         return sorted(act for act, (tried, done) in self.tried.items() if tried >= ENOUGH and done == 0)
 
 
-def compile_proofs() -> None:
-    """Compiles the contracts and the proofs into .build/forge, unless nothing has changed since."""
-    mark, now = ROOT / HOME / "compiled", _digest_of_sources()
-    if mark.exists() and mark.read_text(encoding="utf-8") == now and (ROOT / COMPILED / "build-info").exists():
-        return
+def compile_proofs(*, for_medusa: bool) -> None:
+    """Compiles the contracts and the proofs into .build/forge, unless nothing has changed since.
 
-    # Medusa reads what was compiled from here, and would take what is of before for what is now.
-    shutil.rmtree(ROOT / COMPILED / "build-info", ignore_errors=True)
-    command = [str(ROOT / FORGE), "build", "--build-info", "--force", "--skip", "proof/symbolic/**"]
+    Medusa reads how everything was compiled, and forge writes that only of what it compiles: so for medusa all is.
+    """
+    mark, now = ROOT / HOME / "compiled", _digest_of_sources()
+    built = COMPILED / "build-info"
+    command = [str(ROOT / FORGE), "build", "--skip", "proof/symbolic/**"]
+    if for_medusa:
+        if mark.exists() and mark.read_text(encoding="utf-8") == now and (ROOT / built).exists():
+            return
+        shutil.rmtree(ROOT / built, ignore_errors=True)
+        command += ["--build-info", "--force"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failure(f"The proofs do not compile:\n{done.stdout}{done.stderr}", MISWRITTEN)
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.write_text(now, encoding="utf-8")
+    if for_medusa:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.write_text(now, encoding="utf-8")
 
 
 def _digest_of_sources() -> str:
@@ -130,6 +136,11 @@ def handlers() -> list[Handler]:
     return found
 
 
+def has_medusa() -> bool:
+    """Whether medusa is built, and what it compiles with is installed."""
+    return (ROOT / MEDUSA).exists() and (ROOT / PROVERS / "crytic-compile").exists()
+
+
 def _signature(function: dict[str, Any]) -> str:
     return f"{function['name']}({','.join(each['type'] for each in function['inputs'])})"
 
@@ -143,6 +154,8 @@ def play_forge(every: Sequence[Handler], *, calls: int, seconds: int, seed: int 
     }
     arguments = ["test", "--match-path", "proof/Invariants.t.sol", "--code-size-limit", "1000000"]
     arguments += [] if seed is None else ["--fuzz-seed", hex(seed)]
+    # What broke before would be played again instead of anything new.
+    shutil.rmtree(ROOT / FAILURES, ignore_errors=True)
     start = time.monotonic()
     done = subprocess.run(
         [str(ROOT / FORGE), *arguments],
@@ -427,7 +440,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Plays all that was asked for, tells it, and says how it ended."""
     if not (ROOT / FORGE).exists():
         raise Failure("forge is not installed: run 'make setup'.", NO_ENGINE)
-    compile_proofs()
+    compile_proofs(for_medusa=arguments.engine != "forge" and has_medusa())
     every = handlers()
     calls, seconds = arguments.calls, int(arguments.minutes * 60)
     engines = ("forge", "properties", "assertions") if arguments.engine == "all" else (arguments.engine,)
@@ -436,7 +449,7 @@ def run(arguments: argparse.Namespace) -> int:
     for engine in engines:
         if engine == "forge":
             played.append(play_forge(every, calls=calls, seconds=seconds // len(engines), seed=arguments.seed))
-        elif not (ROOT / MEDUSA).exists() or not (ROOT / PROVERS / "crytic-compile").exists():
+        elif not has_medusa():
             missing = "medusa is not built: run 'make engine-medusa provers' (it needs Go 1.26)."
         else:
             properties = engine == "properties"

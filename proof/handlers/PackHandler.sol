@@ -153,7 +153,7 @@ contract PackHandler is Handler {
         for (uint256 i = 0; i < 3; ++i) _permit(members[i], _till, DISPENSE_FOR);
         _permit(FIRST_DISTRIBUTOR, address(world_.coldChain()), REPORT_EXCURSION_FOR);
         _permit(FIRST_PHARMACY, address(world_.coldChain()), REPORT_EXCURSION_FOR);
-        for (uint256 i = 0; i < 3; ++i) _commission(i, 300);
+        for (uint256 i = 0; i < 3; ++i) _commission(i, 60);
         // Some goods lie at the pharmacies already.
         for (uint256 i = 0; i < 3; ++i) _bring(_signPaper(i, _handler(i), false), 1);
     }
@@ -164,13 +164,13 @@ contract PackHandler is Handler {
         bool isRoom =
             _shelves.length < MOST_BATCHES || block.timestamp >= _shelves[_commissioned % MOST_BATCHES].expiry;
         if (!isRoom && seed % 8 != 0) revert NothingToDo();
-        _commission((seed / 8) % SHAPES, _between(seed / 64, seed % 3 == 0 ? 5 : 60, 400));
+        _commission((seed / 8) % SHAPES, _between(seed / 64, 2, seed % 3 == 0 ? 20 : 90));
     }
 
     function offer(uint256 seed, uint256 whom) external acting {
         Act memory act = _begin(Name.Offer, seed);
         act.to = _handler(whom);
-        act.ends = uint40(block.timestamp + 1 + (_more(seed, 1) % 30 days));
+        act.ends = uint40(block.timestamp + 1 + (_more(seed, 1) % (seed % 2 == 0 ? 2 days : 30 days)));
         _choose(act, seed);
     }
 
@@ -1201,7 +1201,7 @@ contract PackHandler is Handler {
             to: to,
             moves: part.moves,
             sheet: bytes32(++_signed),
-            deadline: uint40(block.timestamp + (_more(seed, 8) % 30 days))
+            deadline: uint40(block.timestamp + (_more(seed, 8) % (seed % 2 == 0 ? 2 days : 30 days)))
         });
         (paper.shelf, paper.part, paper.forged) = (at, index, forged);
         address signer = forged ? world.stranger() : by;

@@ -660,9 +660,9 @@ contract PrescriptionHandler is Handler {
         line.item = bytes32(seed);
         line.quantity = uint16(1 + (seed % 4));
         line.refills = uint8((seed >> 8) % 4);
-        line.interval = uint16((seed >> 16) % 6);
+        line.interval = uint16((seed >> 16) % 4);
         line.earliest = uint40(block.timestamp + ((seed >> 24) % 3) * ((seed >> 32) % 1 days));
-        line.latest = uint40(line.earliest + 5 days + ((seed >> 64) % 60 days));
+        line.latest = uint40(line.earliest + 1 days + ((seed >> 64) % 30 days));
     }
 
     function _filling(

@@ -166,7 +166,9 @@ contract RecordsHandler is Handler {
     /// @notice The author's member, or the patient for her own, disowns, supersedes or corrects a record.
     function amend(uint256 which, uint256 how) external acting {
         Place memory old = _known(which);
-        for (uint256 i = 0; i < 4 && _recordOf[_key(old)].status != IRecords.RecordStatus.Current; ++i) {
+        // Mostly of a record that is current, but every fourth of what may have moved before.
+        for (uint256 i = 0; i < 4 && (how / 64) % 4 != 0; ++i) {
+            if (_recordOf[_key(old)].status == IRecords.RecordStatus.Current) break;
             old = _known(_more(which, i));
         }
         IRecords.Record storage kept = _recordOf[_key(old)];

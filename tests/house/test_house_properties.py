@@ -192,3 +192,58 @@ def test_list__of_a_number_that_there_is_not__says_so(monkeypatch: pytest.Monkey
 
     with pytest.raises(SystemExit, match=r"docs/properties.md has no K99\."):
         check_properties.main()
+
+
+HANDLER = """
+contract Lives is Handler {
+    function live(uint256 seed) external acting {
+        // property H1: it lives
+        _must(seed != 0, "H1");
+    }
+
+    function rest(uint256 seed)
+        external
+        acting
+    {
+        // property H2
+        ++seed;
+    }
+
+    /// property M1
+    function property_M1_it_lies_somewhere() external view looking returns (bool) {
+        return true;
+    }
+
+    // property M1
+    function _helper() private {}
+}
+"""
+
+
+def _with_handler(root: Path, invariants: str) -> list[tuple[str, int, str, str]]:
+    (root / "proof" / "handlers").mkdir(parents=True)
+    (root / "proof" / "handlers" / "LivesHandler.sol").write_text(HANDLER, encoding="utf-8")
+    (root / "proof" / "Invariants.t.sol").write_text(invariants, encoding="utf-8")
+    found, _ = check_properties.marks(root)
+    return [(each.number, each.line, each.function, each.fault) for each in found if each.path.startswith("proof")]
+
+
+def test_marks__in_a_handler_that_is_fuzzed__are_those_of_properties_and_of_what_judges(root: Path) -> None:
+    # when
+    found = _with_handler(root, "_add(type(LivesHandler).name, world);")
+
+    # then
+    assert found == [
+        ("H1", 4, "live", ""),
+        ("H2", 12, "rest", "rest judges nothing"),
+        ("M1", 16, "property_M1_it_lies_somewhere", ""),
+        ("M1", 21, "_helper", "_helper judges nothing"),
+    ]
+
+
+def test_marks__in_a_handler_that_no_fuzzer_plays__count_for_nothing(root: Path) -> None:
+    # when
+    found = _with_handler(root, "_add(type(OthersHandler).name, world);")
+
+    # then
+    assert {fault for *_, fault in found} == {"no fuzzer plays this handler"}
