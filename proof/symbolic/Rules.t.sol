@@ -308,18 +308,6 @@ contract RulesProofs {
         assert(keccak256(abi.encode(decision.family)) == keccak256(abi.encode(family)));
     }
 
-    // property R1
-    /// @custom:halmos --solver z3
-    function check_coinsurance__is_rounded_down_by_less_than_a_unit(uint32 charged, uint16 hundredths) external view {
-        IRules.Item memory item = _line(charged);
-        item.benefit.coinsurance = hundredths;
-
-        uint256 part = _outcome(_unlimited(), item).coinsurance;
-
-        uint256 exact = uint256(charged) * hundredths;
-        assert(part * 10_000 <= exact && exact < part * 10_000 + 10_000);
-    }
-
     /// @dev A line of one unit whose price is no bound.
     function _line(uint64 charged) private pure returns (IRules.Item memory item) {
         item.benefit.price = NONE;
