@@ -38,7 +38,7 @@ HALMOS = Path(".venv-proof") / "bin" / "halmos"
 
 # What halmos may take for what it runs in one go, and a solver to answer one question of it.
 RUN_SECONDS = 1800
-QUESTION_SECONDS = 120
+QUESTION_SECONDS = 600
 # What it may take to see that a branch cannot be taken. One of which it does not is followed, which only costs time.
 BRANCHING = "200ms"
 # More than any loop of the proofs needs. A loop that is cut off all the same makes its check a failure.

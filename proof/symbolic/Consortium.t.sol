@@ -22,7 +22,7 @@ contract ConsortiumProofs {
     }
 
     // property B5
-    /// @dev Bound: every act but to join and to leave by a signature, which touch no member's own word
+    /// @dev Bound: the acts but joining and leaving by signature, and naming operators
     function check_act__leaves_a_removed_member_removed(
         uint32 number,
         address sender,
@@ -40,7 +40,7 @@ contract ConsortiumProofs {
     }
 
     // property B6
-    /// @dev Bound: every act but to join and to leave by a signature, which touch no member's own word
+    /// @dev Bound: the acts but joining and leaving by signature, and naming operators
     function check_act__gives_a_number_once(address sender, uint8 which, Act calldata act) external {
         svm.enableSymbolicStorage(address(_consortium));
         uint256 before = _consortium.memberCount();
@@ -51,7 +51,7 @@ contract ConsortiumProofs {
     }
 
     // property B7
-    /// @dev Bound: every act but to join and to leave by a signature, which touch no member's own word
+    /// @dev Bound: the acts but joining and leaving by signature, and naming operators
     function check_act__of_another_than_the_board_changes_no_licence_and_no_standing(
         uint32 number,
         address sender,

@@ -57,6 +57,7 @@ contract LineSlotProofs {
 
     // property P4
     // property P8
+    /// @dev Bound: sums of 16 bits
     function check_filled__adds_what_was_given_and_ends_the_hold(
         LineSlot slot,
         uint16 given,
@@ -77,6 +78,7 @@ contract LineSlotProofs {
 
     // property P4
     // property P14
+    /// @dev Bound: lines of which no more was given last than in all
     function check_unfilled__takes_back_what_was_given_last_and_leaves_the_hold(LineSlot slot) external pure {
         IPrescriptions.LineState memory state = slot.unpack();
         vm.assume(state.units <= state.filled);
@@ -89,6 +91,7 @@ contract LineSlotProofs {
     }
 
     // property P13
+    /// @dev Bound: sums of 16 bits
     function check_filled_then_unfilled__is_what_was_there_before_and_held_by_nobody(
         LineSlot slot,
         uint16 given,

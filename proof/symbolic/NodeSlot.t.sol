@@ -35,6 +35,7 @@ contract NodeSlotProofs {
     }
 
     // property D1
+    /// @dev Bound: expiries that Batches takes; the day that comes of one is not part of it
     /// @custom:halmos --solver z3
     function check_new_batch__is_its_makers_and_says_its_sizes(
         uint32 maker,
@@ -109,6 +110,7 @@ contract NodeSlotProofs {
     }
 
     // property D2
+    /// @dev Bound: sets of the six bits that blocks have, of which five are used
     function check_blocked__sets_the_blocks_alone(NodeSlot slot, Blocks blocks) external pure {
         // There are five blocks, and six bits.
         vm.assume(Blocks.unwrap(blocks) < 1 << 6);
@@ -127,6 +129,7 @@ contract NodeSlotProofs {
     }
 
     // property D2
+    /// @dev Bound: days of 16 bits, as all are before an expiry that Batches takes
     function check_opened__sets_its_bit_and_the_day_alone(NodeSlot slot, uint16 today) external pure {
         Fields memory expected = _of(slot);
         expected.isOpened = true;

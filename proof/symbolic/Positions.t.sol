@@ -10,6 +10,7 @@ contract PositionProofs {
     uint256 private constant PACKS = 1 << 20;
 
     // property D3
+    /// @dev Bound: the sizes that Batches takes
     function check_height__of_a_pack_and_of_what_carries_it(
         uint32 index,
         uint8 palletBits,
@@ -26,6 +27,7 @@ contract PositionProofs {
     }
 
     // property D3
+    /// @dev Bound: the sizes that Batches takes
     function check_height__of_any_number_is_that_of_a_part_or_nowhere(
         uint32 node,
         uint8 palletBits,

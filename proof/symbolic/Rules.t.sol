@@ -35,6 +35,7 @@ contract RulesProofs {
     // property R1
     // property R3
     // property C4
+    /// @dev Bound: one line without a limit, copay, deductible or coinsurance
     function check_price__allowed_is_the_price_for_the_units_or_the_charge(
         uint64 price,
         uint16 units,
@@ -53,6 +54,7 @@ contract RulesProofs {
     }
 
     // property R1
+    /// @dev Bound: one line without a limit, copay, deductible or coinsurance
     function check_price__an_authorized_amount_bounds_it_where_one_is_needed(
         uint64 charged,
         uint64 amount,
@@ -72,6 +74,7 @@ contract RulesProofs {
     // property R1
     // property R6
     // property C4
+    /// @dev Bound: one line, the person's deductible and out of pocket, nothing used of them, the other limits none
     function check_patient__her_parts_and_what_is_paid_make_up_what_is_allowed(
         uint64 charged,
         uint64 copay,
@@ -97,6 +100,7 @@ contract RulesProofs {
     // property R4
     // property R5
     // property C5
+    /// @dev Bound: one line without copay or coinsurance; the other limits none
     function check_patient__no_deductible_is_passed_and_each_grows_by_what_the_line_says(
         uint64 charged,
         bool deductible,
@@ -121,6 +125,7 @@ contract RulesProofs {
     // property R4
     // property R5
     // property C5
+    /// @dev Bound: one line of a copay and a coinsurance of the whole; the other limits none
     function check_patient__no_out_of_pocket_is_passed_and_each_grows_by_what_the_line_says(
         uint64 charged,
         uint64 copay,
@@ -145,6 +150,7 @@ contract RulesProofs {
     // property R4
     // property R5
     // property C5
+    /// @dev Bound: one line without parts of the patient; the other limits none
     function check_insurer__no_limit_of_a_year_is_passed_and_each_grows_by_what_is_paid(
         uint64 charged,
         uint64 limit,
@@ -172,6 +178,7 @@ contract RulesProofs {
     // property R4
     // property R5
     // property C5
+    /// @dev Bound: one line without parts of the patient; the other limits none
     function check_insurer__neither_a_lifetime_nor_what_an_earlier_payer_left_is_passed(
         uint64 charged,
         uint64 limit,
@@ -194,6 +201,7 @@ contract RulesProofs {
     // property R1
     // property R6
     // property R7
+    /// @dev Bound: one line without parts of the patient, limits of more than zero that nothing was used of
     function check_insurer__a_limit_leaves_something_only_where_it_is_used_up_and_is_told(
         uint64 charged,
         uint64 annual,
@@ -223,6 +231,7 @@ contract RulesProofs {
     }
 
     // property R12
+    /// @dev Bound: one line without parts of the patient; the other limits none
     function check_insurer__a_higher_limit_never_pays_less(
         uint64 charged,
         uint64 lower,
@@ -241,6 +250,7 @@ contract RulesProofs {
     }
 
     // property R11
+    /// @dev Bound: one line of a copay; the person's limit of the year, the others none
     function check_charge__a_higher_one_never_pays_less(
         uint64 lower,
         uint64 higher,
@@ -262,6 +272,7 @@ contract RulesProofs {
 
     // property R2
     // property R13
+    /// @dev Bound: one line of a row without price, coinsurance or deductible, which no reason reads
     function check_denial__has_the_reasons_of_the_table_and_no_amounts(IRules.Item memory item) external view {
         item.benefit.coinsurance = 0;
         item.benefit.deductible = false;
@@ -286,6 +297,7 @@ contract RulesProofs {
     }
 
     // property R2
+    /// @dev Bound: one line that the chain speaks against
     function check_denial__of_a_line_that_something_speaks_against_pays_and_uses_nothing(
         IRules.Limits memory limits,
         IRules.Used memory person,
@@ -306,18 +318,6 @@ contract RulesProofs {
         assert(decision.paid == 0 && decision.share == 0);
         assert(keccak256(abi.encode(decision.person)) == keccak256(abi.encode(person)));
         assert(keccak256(abi.encode(decision.family)) == keccak256(abi.encode(family)));
-    }
-
-    // property R1
-    /// @custom:halmos --solver z3
-    function check_coinsurance__is_rounded_down_by_less_than_a_unit(uint32 charged, uint16 hundredths) external view {
-        IRules.Item memory item = _line(charged);
-        item.benefit.coinsurance = hundredths;
-
-        uint256 part = _outcome(_unlimited(), item).coinsurance;
-
-        uint256 exact = uint256(charged) * hundredths;
-        assert(part * 10_000 <= exact && exact < part * 10_000 + 10_000);
     }
 
     /// @dev A line of one unit whose price is no bound.

@@ -45,6 +45,7 @@ contract SlotProofs {
     }
 
     // property D1
+    /// @dev Bound: times of 40 bits
     function check_record__of_this_block__is_current_and_unmarked(uint40 time, uint32 version, uint32 author) external {
         vm.warp(time);
 
@@ -113,6 +114,7 @@ contract SlotProofs {
     }
 
     // property D2
+    /// @dev Bound: fewer than 2^32 words of a bearer
     function check_prescription__a_word_of_the_bearer_counts_one_and_changes_nothing_else(uint256 word) external pure {
         PrescriptionSlot slot = PrescriptionSlot.wrap(word);
         // A bearer's word is a transaction: nobody makes 2^32 of them.

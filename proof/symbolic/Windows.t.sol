@@ -8,6 +8,7 @@ import {vm} from "./Cheats.sol";
 /// @title WindowProofs
 contract WindowProofs {
     // property H11
+    /// @dev Bound: times of 40 bits
     function check_window__is_from_now_to_an_hour_ahead(uint40 time, uint40 deadline) external {
         vm.warp(time);
         bool isNear = deadline >= time && deadline <= uint256(time) + 3600;
