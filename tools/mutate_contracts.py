@@ -203,7 +203,7 @@ def interval(killed: int, counted: int) -> tuple[float, float]:
 class Runner:
     """A process of pytest that has all worlds founded, and tries one fault after the other in a child."""
 
-    def __init__(self, root: Path = ROOT, tests: Sequence[str] = TESTS) -> None:
+    def __init__(self, tests: Sequence[str] = TESTS, *, ignored: Iterable[str] = (), root: Path = ROOT) -> None:
         jobs, self._jobs = os.pipe()
         self._results, results = os.pipe()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
@@ -211,7 +211,7 @@ class Runner:
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "mutant_runner", *tests),
-                *(f"--ignore={path}" for path in sorted(WIDE)),
+                *(f"--ignore={path}" for path in sorted(ignored)),
             ],
             cwd=root,
             env=environment | {"PYTHONPATH": str(root)},
@@ -305,19 +305,22 @@ class Campaign:
 
     def try_all(self, chosen: Sequence[Mutant], tests: Sequence[Test], *, again: bool) -> None:
         """Tries one after the other."""
+        few = [test for test in tests if test.file not in WIDE]
         with ExitStack() as stack:
             compiler = stack.enter_context(closing(Compiler(self.sources)))
-            runner = None if again else stack.enter_context(closing(Runner()))
+            runner = stack.enter_context(closing(Runner(ignored=() if again else WIDE)))
             for number, mutant in enumerate(chosen, start=1):
                 result = key(mutant) | {"line": mutant.line(self.sources.texts[mutant.path])}
-                result |= self.tried(mutant, compiler, runner, tests)
+                result |= self.tried(mutant, compiler, runner, few if not again else tests, WHOLE if again else BUDGET)
                 with self.results.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(result) + "\n")
                 place = f"{mutant.path}:{result['line']} {mutant.old[:40]!r} -> {mutant.new[:40]!r}"
                 print(f"{number}/{len(chosen)} {result['outcome']} {place}", flush=True)
 
-    def tried(self, mutant: Mutant, compiler: Compiler, runner: Runner | None, tests: Sequence[Test]) -> dict[str, Any]:
-        """What becomes of one fault. Without a runner it founds its world, and meets every test that reaches it."""
+    def tried(
+        self, mutant: Mutant, compiler: Compiler, runner: Runner, tests: Sequence[Test], budget: float
+    ) -> dict[str, Any]:
+        """What becomes of one fault."""
         names = self.sources.dependents(mutant.path)
         if len(names) > MOST_CONTRACTS:
             names = sorted(random.Random(repr(mutant)).sample(names, MOST_CONTRACTS))
@@ -348,13 +351,12 @@ class Campaign:
         reached_by = self.sources.reaching(mutant.function_id)
         if is_constructors:
             reached_by = {selector: 1 for name in names for selector in self.sources.selectors_of(name)}
-        if runner:
-            tests = [test for test in tests if test.file not in WIDE]
-        selected = choose_tests(mutant, names, reached_by, tests, BUDGET if runner else WHOLE)
+        selected = choose_tests(mutant, names, reached_by, tests, budget)
         if not selected:
             return {"outcome": "survived", "ran": 0}
         job |= {"tests": [test.name for test in selected], "timeout": 120 + 15 * sum(test.work for test in selected)}
-        outcome = runner.outcome(job) if runner and not is_constructors else founded(job)
+        # What only a constructor does is done before a child has the fault.
+        outcome = founded(job) if is_constructors else runner.outcome(job)
         return {name: value for name, value in outcome.items() if name != "id"}
 
 
@@ -433,7 +435,7 @@ def keep(campaign: "Campaign", seed: int) -> str:
 
 HEAD = """# Mutation testing
 
-<!-- Written by `make mutants ARGS=--write`. Python's part is in mutation-python.md. -->
+<!-- Written by `make mutants ARGS=--write`. -->
 
 How good are the tests of the contracts? A small fault is put into a contract, `>=` for `>` say, or a check, an event or
 a modifier left out, and the tests that reach it run until one fails. A fault that no test notices is a hole in the
@@ -443,6 +445,11 @@ tests.
 every beginning is a sample, too; it goes on where it was stopped, and `ARGS="--sample 1000"` draws more of the same.
 Which faults there are says `tools/mutants.py`; assembly is left as it is. What has the same bytecode is no fault, and
 counts for nothing; nor does what does not compile, nor the few of which is shown below that they do the same.
+
+A fault meets the contracts' own tests that call what leads to it, those that name its error first, and not those of the
+clients, the pages or the commands, which would notice more. The tests of all signatures and of all authorisations are
+tried with what survived the others (`--again`). What a test stands on was founded by contracts without the fault, except
+where the fault is a constructor's. A fault in a library that many contracts share is put into four of them.
 """
 
 
