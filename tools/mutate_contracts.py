@@ -77,6 +77,8 @@ class Compiler:
     """npm's compiler, loaded once."""
 
     def __init__(self, sources: Sources, root: Path = ROOT) -> None:
+        if not (root / "node_modules" / "solc").exists():
+            raise Unusable("npm's Solidity compiler is not installed: run 'make setup'.")
         self._sources = sources
         self._settings = contracts.standard_input()["settings"]
         command = ["node", str(root / "tools" / "solc-server"), str(root)]
@@ -203,7 +205,7 @@ def interval(killed: int, counted: int) -> tuple[float, float]:
 class Runner:
     """A process of pytest that has all worlds founded, and tries one fault after the other in a child."""
 
-    def __init__(self, root: Path = ROOT, tests: Sequence[str] = TESTS) -> None:
+    def __init__(self, tests: Sequence[str] = TESTS, *, ignored: Iterable[str] = (), root: Path = ROOT) -> None:
         jobs, self._jobs = os.pipe()
         self._results, results = os.pipe()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
@@ -211,7 +213,7 @@ class Runner:
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "mutant_runner", *tests),
-                *(f"--ignore={path}" for path in sorted(WIDE)),
+                *(f"--ignore={path}" for path in sorted(ignored)),
             ],
             cwd=root,
             env=environment | {"PYTHONPATH": str(root)},
@@ -285,13 +287,14 @@ class Campaign:
     def recorded(self) -> Path:
         return self._folder / "tests.jsonl"
 
-    def known(self) -> list[dict[str, Any]]:
-        """The last result of each fault."""
+    def known(self, chosen: Iterable[Mutant]) -> list[dict[str, Any]]:
+        """The last result of each of the faults that were drawn."""
         if not self.results.exists():
             return []
         lines = (json.loads(line) for line in self.results.read_text(encoding="utf-8").splitlines())
         last = {(each["path"], each["start"], each["old"], each["new"]): each for each in lines}
-        return list(last.values())
+        places = ((each.path, each.start, each.old, each.new) for each in chosen)
+        return [last[place] for place in places if place in last]
 
     def record(self) -> None:
         """Measures the tests without a fault."""
@@ -305,22 +308,23 @@ class Campaign:
 
     def try_all(self, chosen: Sequence[Mutant], tests: Sequence[Test], *, again: bool) -> None:
         """Tries one after the other."""
+        few = [test for test in tests if test.file not in WIDE]
         with ExitStack() as stack:
             compiler = stack.enter_context(closing(Compiler(self.sources)))
-            runner = None if again else stack.enter_context(closing(Runner()))
+            runner = stack.enter_context(closing(Runner(ignored=() if again else WIDE)))
             for number, mutant in enumerate(chosen, start=1):
                 result = key(mutant) | {"line": mutant.line(self.sources.texts[mutant.path])}
-                result |= self.tried(mutant, compiler, runner, tests)
+                result |= self.tried(mutant, compiler, runner, few if not again else tests, WHOLE if again else BUDGET)
                 with self.results.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(result) + "\n")
                 place = f"{mutant.path}:{result['line']} {mutant.old[:40]!r} -> {mutant.new[:40]!r}"
                 print(f"{number}/{len(chosen)} {result['outcome']} {place}", flush=True)
 
-    def tried(self, mutant: Mutant, compiler: Compiler, runner: Runner | None, tests: Sequence[Test]) -> dict[str, Any]:
-        """What becomes of one fault. Without a runner it founds its world, and meets every test that reaches it."""
+    def tried(
+        self, mutant: Mutant, compiler: Compiler, runner: Runner, tests: Sequence[Test], budget: float
+    ) -> dict[str, Any]:
+        """What becomes of one fault."""
         names = self.sources.dependents(mutant.path)
-        if len(names) > MOST_CONTRACTS:
-            names = sorted(random.Random(repr(mutant)).sample(names, MOST_CONTRACTS))
         changed = {mutant.path: mutant.applied(self.sources.texts[mutant.path])}
         codes = compiler.codes(names, changed)
         if codes is None:
@@ -332,6 +336,10 @@ class Campaign:
         differing = {name: code for name, code in codes.items() if code.plain != self._originals[name].plain}
         if not differing:
             return {"outcome": "equivalent"}
+        if len(differing) > MOST_CONTRACTS:
+            chance = random.Random(repr(key(mutant)))
+            differing = {name: differing[name] for name in sorted(chance.sample(sorted(differing), MOST_CONTRACTS))}
+        names = list(differing)
         job = {
             "id": 0,
             "contracts": {
@@ -348,13 +356,12 @@ class Campaign:
         reached_by = self.sources.reaching(mutant.function_id)
         if is_constructors:
             reached_by = {selector: 1 for name in names for selector in self.sources.selectors_of(name)}
-        if runner:
-            tests = [test for test in tests if test.file not in WIDE]
-        selected = choose_tests(mutant, names, reached_by, tests, BUDGET if runner else WHOLE)
+        selected = choose_tests(mutant, names, reached_by, tests, budget)
         if not selected:
             return {"outcome": "survived", "ran": 0}
         job |= {"tests": [test.name for test in selected], "timeout": 120 + 15 * sum(test.work for test in selected)}
-        outcome = runner.outcome(job) if runner and not is_constructors else founded(job)
+        # What only a constructor does is done before a child has the fault.
+        outcome = founded(job) if is_constructors else runner.outcome(job)
         return {name: value for name, value in outcome.items() if name != "id"}
 
 
@@ -400,10 +407,10 @@ def kept(text: str) -> tuple[dict[str, Any], list[Count], list[Survivor]]:
     )
 
 
-def counts(campaign: "Campaign") -> list[Count]:
+def counts(campaign: Campaign, known: Iterable[dict[str, Any]]) -> list[Count]:
     """What is known by now of each part."""
     outcomes: dict[str, Counter[str]] = defaultdict(Counter)
-    for each in campaign.known():
+    for each in known:
         outcomes[stratum(each["path"])][each["outcome"]] += 1
     sizes = Counter(stratum(mutant.path) for mutant in campaign.all)
     names = {"uncompilable", "equivalent", "killed", "timeout", "survived"}
@@ -413,19 +420,19 @@ def counts(campaign: "Campaign") -> list[Count]:
     ]
 
 
-def keep(campaign: "Campaign", seed: int) -> str:
+def keep(campaign: Campaign, known: Sequence[dict[str, Any]], seed: int) -> str:
     """proof/mutants.json as it should be by now. Who survives anew has no reason yet."""
     path = ROOT / SURVIVORS
     survivors = kept(path.read_text(encoding="utf-8"))[2] if path.exists() else []
     places = {each.place for each in survivors}
-    for each in campaign.known():
+    for each in known:
         new = Survivor(each["path"], each["function"], each["old"], each["new"], "open", "")
         if each["outcome"] == "survived" and new.place not in places:
             survivors.append(new)
             places.add(new.place)
     content = {
         "measured": {"seed": seed, "budget": BUDGET},
-        "parts": [asdict(each) for each in counts(campaign)],
+        "parts": [asdict(each) for each in counts(campaign, known)],
         "survivors": [asdict(each) for each in sorted(survivors, key=lambda each: each.place)],
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
@@ -433,16 +440,20 @@ def keep(campaign: "Campaign", seed: int) -> str:
 
 HEAD = """# Mutation testing
 
-<!-- Written by `make mutants ARGS=--write`. Python's part is in mutation-python.md. -->
+<!-- Written by `make mutants ARGS=--write`. -->
 
 How good are the tests of the contracts? A small fault is put into a contract, `>=` for `>` say, or a check, an event or
-a modifier left out, and the tests that reach it run until one fails. A fault that no test notices is a hole in the
-tests.
+a modifier left out, and the tests that reach it run until one fails. What no test notices is a hole in the tests.
 
 `make mutants` draws a sample of all such faults by a seed, in proportion from each contract and in an order in which
 every beginning is a sample, too; it goes on where it was stopped, and `ARGS="--sample 1000"` draws more of the same.
 Which faults there are says `tools/mutants.py`; assembly is left as it is. What has the same bytecode is no fault, and
 counts for nothing; nor does what does not compile, nor the few of which is shown below that they do the same.
+
+A fault meets the contracts' own tests that call what leads to it, those that name its error first, and not those of the
+clients, the pages or the commands, which would notice more. The tests of all signatures and of all authorisations are
+tried with what survived the others (`--again`). What a test stands on is founded by contracts without the fault, but
+where the fault is a constructor's. A fault in a library that changes many contracts is put into four of them.
 """
 
 
@@ -495,42 +506,53 @@ def _code_of(text: str) -> str:
     return f"`{short.replace('|', chr(92) + '|')}`" if short else "nothing"
 
 
+def _part(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([1-9][0-9]?)/([1-9][0-9]?)", text)
+    if not found or int(found[1]) > int(found[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no part such as 1/2")
+    return int(found[1]), int(found[2])
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.mutate_contracts", description=__doc__)
     parser.add_argument("--sample", type=int, default=SAMPLE, help=f"how many faults to draw; {SAMPLE} unless said")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--record", action="store_true", help="measure the tests without a fault anew")
     parser.add_argument("--only", help="only faults in sources whose path has this in it")
-    parser.add_argument("--part", default="1/1", help="which part of the sample, for several processes: 1/2 and 2/2")
+    parser.add_argument(
+        "--part", type=_part, default=(1, 1), help="which part of the sample, for several processes: 1/2 and 2/2"
+    )
     parser.add_argument("--again", action="store_true", help="try again those that survived")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE} and what {SURVIVORS} counts anew")
     options = parser.parse_args(arguments)
 
     campaign = Campaign()
+    chosen = sample(campaign.all, options.sample, options.seed)
+    known = campaign.known(chosen)
     if options.write:
-        (ROOT / SURVIVORS).write_text(keep(campaign, options.seed), encoding="utf-8")
+        (ROOT / SURVIVORS).write_text(keep(campaign, known, options.seed), encoding="utf-8")
         (ROOT / PAGE).write_text(page((ROOT / SURVIVORS).read_text(encoding="utf-8")), encoding="utf-8")
         return
+
     if options.record or not campaign.recorded.exists():
         campaign.record()
     tests = read_tests(campaign.recorded)
-    chosen = sample(campaign.all, options.sample, options.seed)
     if options.only:
         chosen = [mutant for mutant in chosen if options.only in mutant.path]
-    known = {(each["path"], each["start"], each["old"], each["new"]): each["outcome"] for each in campaign.known()}
-    part, of = (int(number) for number in options.part.split("/"))
+    outcomes = {(each["path"], each["start"], each["old"], each["new"]): each["outcome"] for each in known}
+    part, of = options.part
+    wanted = (None, "survived", "broken")
     left = [
         mutant
         for number, mutant in enumerate(chosen)
         if number % of == part - 1
-        and (outcome := known.get((mutant.path, mutant.start, mutant.old, mutant.new))) != "killed"
-        and (outcome is None or (options.again and outcome in ("survived", "broken", "founding")))
+        and outcomes.get((mutant.path, mutant.start, mutant.old, mutant.new)) in (wanted if options.again else (None,))
     ]
     try:
         campaign.try_all(left, tests, again=options.again)
     except Unusable as fault:
         sys.exit(str(fault))
-    print(Counter(each["outcome"] for each in campaign.known()))
+    print(Counter(each["outcome"] for each in campaign.known(chosen)))
 
 
 if __name__ == "__main__":

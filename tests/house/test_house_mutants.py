@@ -19,6 +19,7 @@ from tools.mutate_contracts import (
     founded,
     interval,
     kept,
+    main,
     page,
     sample,
 )
@@ -205,3 +206,12 @@ def test_page__is_what_was_kept_and_each_survivor_has_a_reason() -> None:
 
     assert (ROOT / PAGE).read_text(encoding="utf-8") == page(text), "make mutants ARGS=--write writes it anew"
     assert [each.place for each in kept(text)[2] if each.verdict not in VERDICTS or not each.why.endswith(".")] == []
+
+
+@pytest.mark.parametrize("part", ["3/2", "0/1", "half"])
+def test_part__that_is_none__is_refused_in_a_sentence(part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--part", part])
+
+    assert ended.value.code == 2
+    assert f"'{part}' is no part such as 1/2" in capsys.readouterr().err

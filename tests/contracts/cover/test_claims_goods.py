@@ -14,6 +14,7 @@ from claims_desk import (
     later,
     paid,
     pended,
+    query,
     resume,
     review,
     submitted,
@@ -48,6 +49,7 @@ from theriac.medicine.messages import Take
 
 PHARMACY, RIVAL = NUMBERS["pharmacy"], NUMBERS["rival"]
 DISPENSED = 1
+BEFORE_COVER, AFTER_COVER = 1 << 2, 1 << 3
 HELD_FOR = DAY
 
 
@@ -381,6 +383,23 @@ def test_dispense__denied_with_no_least__stands(counter: Counter) -> None:
     assert settled.outcomes == ((1, 0, 0, 0, 0, 0, 0),)
     assert counter.house.state(claim.id)["status"] == DECIDED
     assert (counter.is_in_stock(), counter.filled()) == (False, 1)
+
+
+@pytest.mark.parametrize(
+    ("bound", "second", "found"),
+    [(1, -1, BEFORE_COVER), (1, 0, 0), (2, -1, 0), (2, 0, AFTER_COVER), (2, 100 * DAY, AFTER_COVER)],
+)
+def test_quote__goods_are_covered_while_the_policy_lasts_to_the_second(
+    counter: Counter, bound: int, second: int, found: int
+) -> None:
+    # given: from the second at which it began, to the one before it ends; nothing is filed later
+    house, claim = counter.house, counter.claim()
+    policy = house.ask("Policies", "policyOf", counter.plan, house.address("patient"))
+    # when
+    asked = query(claim, policy[bound] + second, is_goods=True)
+    _, decision, _ = house.ask("Benefits", "quote", claim.terms(), house.rows(claim), asked)
+    # then
+    assert [outcome[0] for outcome in decision[0]] == [found]
 
 
 def test_dispense__waiting_days_count_from_when_the_policy_began(counter: Counter) -> None:

@@ -376,6 +376,20 @@ def grants_holder(quorum, fault, patient):
 
 
 # property G8
+def test_quorum__with_a_member_who_stands_in_it_twice(world, delegations, patient, doctor, relayer, clock):
+    # given a group that was made to have one relative count as two
+    key = KEYS[0]
+    quorum = Quorum(patient.address, b"\x05" * 32, (key.address, KEYS[1].address), 2)
+    object.__setattr__(quorum, "members", (key.address, key.address))
+    terms = appointment(patient, quorum.holder, clock, threshold=2).terms()
+    delegations.appoint(terms, sender=patient)
+    grant = delegated(a_grant(patient, doctor, clock, by=DELEGATE))
+
+    with refused(delegations.WrongSignature, signer=quorum.holder):
+        world.try_sending(grant, quorum.proof(signed_by(world, grant, key)), sender=relayer)
+
+
+# property G8
 def test_quorum__a_member_alone(world, delegations, quorum, patient, doctor, relayer, clock):
     grant = delegated(a_grant(patient, doctor, clock, by=DELEGATE))
     [signature] = signed_by(world, grant, KEYS[0]).values()
