@@ -386,4 +386,4 @@ class SingleEmergencies(Emergencies):
 def test_emergencies__over_many_lives__open_what_the_model_says(
     machine: type[Lives], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    live_lives(machine, monkeypatch, steps=100, life=20)
+    live_lives(machine, monkeypatch, steps=50, life=25)
