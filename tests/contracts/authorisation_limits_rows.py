@@ -29,6 +29,11 @@ DELEGATES_KINDS = ("nurse", "patient", "publisher", "stranger", "board", "doctor
 OPERATORS_KINDS = (CARRIER, "rival pharmacy", "pharmacy", "pharmacist", "stranger", "board", "suspended member")
 
 
+def freeze(cast: Cast) -> None:
+    """The account that stands for the recovery in Keys freezes the same pseudonym as the contract has pending."""
+    cast.world.keys.setFrozen(cast.address(PENDING), True, sender=cast.accounts["recovery"])
+
+
 def frozen(cast: Cast, asking: str) -> Outcome:
     """Not even the controller, while a recovery is pending."""
     if asking == PENDING:

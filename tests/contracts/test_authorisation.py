@@ -45,6 +45,7 @@ def cast(world, accounts) -> Cast:
     """Everyone by kind."""
     cast = gathered(world, accounts, before=recovery.begin_recoveries, after=recovery.go_on_with_recoveries)
     delegations.let_others_act(cast)
+    limits.freeze(cast)
     return cast
 
 
@@ -78,7 +79,11 @@ ASKING = (
 
 def views() -> dict[str, list[Any]]:
     """Every external function that changes nothing, by contract."""
-    return {name: list(contract.view_methods) for name, contract in deployed().items() if contract.view_methods}
+    return {
+        name: list(contract.view_methods)
+        for name, contract in deployed().items()
+        if contract.view_methods and len(contract.runtime_bytecode.bytecode) > 2
+    }
 
 
 def some(kind: str, parts: Any, cast: Cast, *, zero: bool) -> Any:
@@ -112,7 +117,7 @@ def test_views__answer_alike_whoever_asks(cast: Cast):
                 answers = {answer(contract, data, cast.address(kind)) for kind in ASKING}
                 assert len(answers) == 1, (name, function.selector, zero)
                 asked += 1
-    assert asked > 200
+    assert asked > 150
 
 
 def test_contracts__take_nothing_but_what_their_functions_take(world):

@@ -3,7 +3,8 @@
 import pytest
 from health_world import LAB, MENTAL, TREAT, VITALS, HealthWorld, register, write
 
-from theriac.errors import NotGranted, NotOpened
+from theriac.errors import NotGranted, NotOpened, UnknownRecord
+from theriac.health.vault import Vault
 
 
 # properties H4, H6
@@ -85,3 +86,32 @@ def test_open__outside_the_class(world: HealthWorld) -> None:
         doctor.open(granted.pseudonym, other, purpose=TREAT)
     with pytest.raises(NotOpened):
         doctor.unsafe_try(granted.pseudonym, other)
+
+
+# property H7
+def test_restore__of_a_grant_that_was_changed_since_the_backup__gives_nothing(world: HealthWorld) -> None:
+    """The chain does not tell since when history may be read."""
+    # given a grant with history, a backup, and then the same grant from now on
+    patient = world.patient()
+    clinic = world.writer(world.clinic)
+    desk = register(patient, clinic)
+    first = write(clinic, desk, b"before")
+    patient.watch()
+    until = world.in_days(30)
+    granted = patient.grant(world.doctor.address, classes=[LAB], purpose=TREAT, end=until)
+    patient.watch()
+    backup = Vault.decode(patient.vault.encode())
+    patient.grant(world.doctor.address, classes=[LAB], purpose=TREAT, end=until, history=False)
+
+    # when the phone is lost and restored from that backup
+    patient.vault = backup
+    restored = world.same_patient(patient, "another phone")
+    restored.recover()
+    restored.watch()
+
+    # then a new device of the doctor's opens nothing of before
+    doctor = world.reader(world.doctor, "doctor")
+    doctor.learn(granted.pseudonym)
+    assert [each for each in restored.vault.sharings if each.reader == world.doctor.address] == []
+    with pytest.raises((NotOpened, UnknownRecord)):
+        doctor.unsafe_try(granted.pseudonym, first)

@@ -545,4 +545,4 @@ class SingleOthers(Others):
 def test_others__over_many_lives__open_what_the_model_says(
     machine: type[Lives], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    live_lives(machine, monkeypatch, steps=100, life=20)
+    live_lives(machine, monkeypatch, steps=50, life=25)

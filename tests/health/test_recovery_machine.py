@@ -319,4 +319,4 @@ def words_of(vault: bytes) -> tuple[set[str], set[str]]:
 def test_recoveries__over_many_lives__open_what_the_model_says(
     machine: type[Lives], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    live_lives(machine, monkeypatch, steps=60, life=15)
+    live_lives(machine, monkeypatch, steps=30, life=15)

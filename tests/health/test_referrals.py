@@ -240,6 +240,53 @@ def test_refer__never_beyond_its_own_hours(world: HealthWorld) -> None:
     assert not case.opens(case.old)
 
 
+# property G9
+def test_refer__what_only_a_former_grant_gave__is_not_passed_on(world: HealthWorld) -> None:
+    # given a doctor who could read all, and reads from now on only since, on the same device
+    case = Case(world)
+    case.patient.grant(
+        world.doctor.address, classes=(LAB,), purpose=TREAT, end=world.in_days(60), history=False, referable=True
+    )
+    world.next_hour()
+    case.patient.watch()
+    case.doctor.learn(case.pseudonym)
+
+    # when
+    case.refer()
+    referrals.taken(case.colleague)
+
+    # then
+    assert not case.opens(case.old)
+    assert case.opens(write(case.desk, case.known, b"after"))
+
+
+# property G9
+def test_referral__of_some_hours__stays_so_when_her_client_takes_it_in(case: Case) -> None:
+    case.world.next_hour()
+    since = case.doctor.chain.hour()
+    case.refer(since=time_of(since))
+    referrals.taken(case.colleague)
+
+    case.patient.watch()
+    case.colleague.learn(case.pseudonym)
+
+    assert [(each.classes, each.since) for each in case.patient.others.referrals()] == [((str(LAB),), since)]
+    assert not case.opens(case.old)
+
+
+# property G9
+def test_referral__unknown_to_the_vault__is_locked_out_when_its_parent_is_narrowed(case: Case) -> None:
+    """Of another class: what was referred stays within what is left, and ends on the chain all the same."""
+    case.refer()
+    referrals.taken(case.colleague)
+    sharing = case.patient.vault.sharing(case.pseudonym, case.world.doctor.address, TREAT.code)
+
+    case.patient.narrow(sharing, classes=(LAB,))
+    case.colleague.learn(case.pseudonym)
+
+    assert not case.opens(write(case.desk, case.known, b"after"))
+
+
 @pytest.mark.parametrize("lie", ["from a stranger", "a class more", "hours more", "another referrer", "a false index"])
 def test_taken__what_the_chain_does_not_bear_out(case: Case, lie: str) -> None:
     # given a true referral, and a letter that says more
