@@ -58,7 +58,6 @@ from theriac.health import (
     erasure,
     escrow,
     flow,
-    groups,
     guardians,
     hours,
     intake,
@@ -201,7 +200,9 @@ TARGETS = [
         lambda data: bundle.Bundle.decode(data, pseudonym=told(data, "pseudonym"), version=told(data, "version", 1)),
     ),
     _document("index", "bundle:read_index", _index, (BadDocument, *SEALED)),
-    _document("profile", "bundle:Profile.decode", lambda data: bundle.Profile.decode(data, account=told(data, "account"))),
+    _document(
+        "profile", "bundle:Profile.decode", lambda data: bundle.Profile.decode(data, account=told(data, "account"))
+    ),
     _document("vault", "vault:Vault.decode", _vault),
     _document(
         "keystore",
@@ -291,7 +292,14 @@ TARGETS = [
         read=relayer.posted,
         may=(),
         limit="16 MiB of a body; 16 at once; 20 s",
-        words=(b"POST ", b" HTTP/1.1\r\n", b"Content-Length: ", b"Transfer-Encoding: chunked\r\n", b"\r\n\r\n", b"0\r\n"),
+        words=(
+            b"POST ",
+            b" HTTP/1.1\r\n",
+            b"Content-Length: ",
+            b"Transfer-Encoding: chunked\r\n",
+            b"\r\n\r\n",
+            b"0\r\n",
+        ),
         seconds=5.0,
     ),
     _document(
@@ -399,7 +407,14 @@ TARGETS = [
         read=_dicom,
         may=DICOM,
         limit="facts within the head's limit; a chunk at a time",
-        words=(b"DICM", b"\x02\x00\x10\x00UI", b"\xff\xff\xff\xff", b"\xfe\xff\x00\xe0", b"SQ\x00\x00", b"\xfe\xff\xdd\xe0"),
+        words=(
+            b"DICM",
+            b"\x02\x00\x10\x00UI",
+            b"\xff\xff\xff\xff",
+            b"\xfe\xff\x00\xe0",
+            b"SQ\x00\x00",
+            b"\xfe\xff\xdd\xe0",
+        ),
         typed=False,
     ),
     Target(

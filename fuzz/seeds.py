@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from io import BytesIO
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -18,8 +17,8 @@ from typing import Any
 
 import rlp
 
-from fuzz.crypto import _KEY
 from fuzz import cover, relayer
+from fuzz.crypto import _KEY
 from fuzz.targets import ACCOUNT, CLASSIC, CORPUS, HYBRID, Target, all_targets
 from fuzz.watch import fault_of
 from theriac.cover import papers
@@ -59,7 +58,10 @@ def made() -> Iterator[tuple[str, bytes]]:
     yield from _store()
     yield from _light()
     yield "abi", bytes(2) + b"".join(number.to_bytes(32, "big") for number in (32, 1, 2, 96, 4))
-    yield "revert", bytes.fromhex("08c379a0") + (32).to_bytes(32, "big") + (3).to_bytes(32, "big") + b"why".ljust(32, b"\0")
+    yield (
+        "revert",
+        bytes.fromhex("08c379a0") + (32).to_bytes(32, "big") + (3).to_bytes(32, "big") + b"why".ljust(32, b"\0"),
+    )
     yield "json", b'{"a": ["\\u0061\\"[", 1, -0.5e3, true, null, {"b": {}}]}'
     yield "framing", (5).to_bytes(4, "big") + b"hello\0\0\0"
     yield from _health()
@@ -115,7 +117,7 @@ def _store() -> Iterator[tuple[str, bytes]]:
 def _light() -> Iterator[tuple[str, bytes]]:
     sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "ledger")]
     from eth_utils.crypto import keccak
-    from light_recording import recorded  # type: ignore[import-not-found]
+    from light_recording import recorded
 
     seen: set[str] = set()
     for method, _, answer in recorded()["told"]:
@@ -139,8 +141,15 @@ def _light() -> Iterator[tuple[str, bytes]]:
 
 def _health() -> Iterator[tuple[str, bytes]]:
     entry = {
-        **{"digest": "00" * 32, "author": 1, "generation": 0, "first": 98_000, "anchored": 1_900_000_000},
-        **{"summary": {"title": "Glucose"}, "key": "", "resealed_from": "", "proofs": ""},
+        "digest": "00" * 32,
+        "author": 1,
+        "generation": 0,
+        "first": 98_000,
+        "anchored": 1_900_000_000,
+        "summary": {"title": "Glucose"},
+        "key": "",
+        "resealed_from": "",
+        "proofs": "",
     }
     part = json.dumps({"kind": "part", "format": 1, "entries": [entry]}, separators=(",", ":"))
     outer = {"kind": "index", "format": 1, "pseudonym": ACCOUNT, "cls": "laboratory/N"}
@@ -209,8 +218,18 @@ def _papers() -> Iterator[tuple[str, bytes]]:
     yield "step", programmes.Note(account, 4, "checkup", 52_001, True, "a reason").encode()
     yield "delegate-offer", delegate.Offer("Dan", str(HYBRID.recipient), (account,)).encode()
     mandate = {
-        **{"pseudonym": account, "by": 4, "name": "Dan", "holder": account, "classes": ["laboratory/N"], "since": 0},
-        **{"purposes": ["TREAT"], "end": 53_000, "ages": 0, "threshold": 2, "salt": "05" * 32, "members": [account]},
+        "pseudonym": account,
+        "by": 4,
+        "name": "Dan",
+        "holder": account,
+        "classes": ["laboratory/N"],
+        "since": 0,
+        "purposes": ["TREAT"],
+        "end": 53_000,
+        "ages": 0,
+        "threshold": 2,
+        "salt": "05" * 32,
+        "members": [account],
         "recipient": "",
     }
     yield "mandate", documents.encode("mandate", {"patient": "Ann", "mandates": [mandate]})
@@ -235,10 +254,18 @@ def _papers() -> Iterator[tuple[str, bytes]]:
 def _group(account: str) -> bytes:
     """A revocation that everybody can read, and nobody signed."""
     contract = relayer.contracts()["Grants"]
-    inputs = next(each for each in contract.abi if each.get("name") == "revokeBySig")["inputs"]
+    abi: Any = contract.abi
+    inputs = next(each for each in abi if each.get("name") == "revokeBySig")["inputs"]
     data = contract.encode_abi("revokeBySig", [_zero(each, account) for each in inputs])
     call = {"contract": "Grants", "data": str(data).removeprefix("0x")}
-    values = {"kind": "group", "format": groups.FORMAT, "calls": [call], "documents": [], "voucher": None, "blank": None}
+    values = {
+        "kind": "group",
+        "format": groups.FORMAT,
+        "calls": [call],
+        "documents": [],
+        "voucher": None,
+        "blank": None,
+    }
     return json.dumps(values, separators=(",", ":")).encode()
 
 
@@ -321,7 +348,9 @@ def main() -> None:
     for name, target in targets.items():
         read = sum(_accepted(target, data) for data in target.seeds())
         faults = {str(fault) for data in target.seeds() if (fault := fault_of(target, data))}
-        print(f"{name}: {len(target.seeds())} seeds, {read} of them accepted" + "".join(f"\n  {each}" for each in faults))
+        print(
+            f"{name}: {len(target.seeds())} seeds, {read} of them accepted" + "".join(f"\n  {each}" for each in faults)
+        )
 
 
 if __name__ == "__main__":

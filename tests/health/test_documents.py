@@ -20,7 +20,6 @@ from theriac.health.pleas import Approval, Approved
 from theriac.health.programmes import Note, Taken
 from theriac.health.referrals import Returned
 from theriac.health.requests import Answer, Request
-from theriac.health.vault import Vault
 
 READER = X25519Identity.generate()
 
@@ -114,14 +113,11 @@ def test_decode__a_request_of_what_there_is_not__is_no_request(name: str, other:
         Request.decode(rfc8785.dumps(values), pseudonym=WHO, letter="")
 
 
-def test_decode__a_number_without_an_end__is_no_vault() -> None:
+@pytest.mark.parametrize("values", [[[1e400, 0, "00" * 32]], [[20, 1e400, "00" * 32]]])
+def test_nodes__a_number_without_an_end__is_none(values: list[list[Any]]) -> None:
     # given a number that Python reads as infinite, and turns into no whole number
-    data = b'{"kind":"vault","format":1,"secret":"","accounts":{},"serial":1e400,"cursor":1e400,"sharings":[{"end":1e400}]}'
-
-    with pytest.raises(BadDocument):
-        Vault.decode(data)
     with pytest.raises(BadNodes):
-        Nodes.of([[1e400, 0, "00" * 32]])
+        Nodes.of(values)
 
 
 @pytest.mark.parametrize(

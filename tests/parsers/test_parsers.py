@@ -1,7 +1,7 @@
-"""What takes bytes from strangers raises what it says, ends soon, takes little room, and reads one spelling (docs/parsers.md).
+"""What takes bytes from strangers raises what it says, ends soon, takes little room, and reads one spelling.
 
-A short run of what `make fuzz-parsers` does for as long as it is told: every input that is kept, and some changes of each
-that are the same at every run.
+A short run of what `make fuzz-parsers` does for as long as it is told (docs/parsers.md): every input that is kept, and
+some changes of each that are the same at every run.
 """
 
 import random
@@ -9,12 +9,12 @@ import re
 from pathlib import Path
 
 import pytest
-from fuzz.changes import change
-from fuzz.targets import CORPUS, Target, all_targets
-from fuzz.watch import fault_of, mistyped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fuzz.changes import change
+from fuzz.targets import CORPUS, Target, all_targets
+from fuzz.watch import fault_of, mistyped
 from theriac.errors import BadDocument
 from theriac.health.escrow import Share
 from tools.fuzz_parsers import table
@@ -85,7 +85,9 @@ def _forever(data: bytes) -> None:
         pytest.param(_target(lambda data: {}["missing"]), "KeyError", id="another error"),
         pytest.param(_target(_forever, seconds=0.2), "hang", id="no end"),
         pytest.param(_target(lambda data: len(bytes(64 << 20))), "memory", id="much room"),
-        pytest.param(_target(lambda data: data[:1], write=lambda read: read), "accepted in another spelling", id="spelling"),
+        pytest.param(
+            _target(lambda data: data[:1], write=lambda read: read), "accepted in another spelling", id="spelling"
+        ),
         pytest.param(
             _target(lambda data: Share("a", "1", 1, "", "", False)),  # type: ignore[arg-type]
             "a value of another type",
