@@ -136,6 +136,14 @@ fuzz: setup provers ## Fuzz all contracts together with forge and medusa; MINUTE
 fuzz-faults: setup ## Plant faults into a copy of the contracts, and see that the properties find each; ARGS="--only KeysHandler"
 	@$(BIN)/python -m tools.fuzz_faults $(ARGS)
 
+.PHONY: fuzz-parsers
+fuzz-parsers: setup ## Feed what takes bytes from strangers with worse, SECONDS=60 for each; ARGS="age epcis" for fewer
+	@$(BIN)/python -m tools.fuzz_parsers --seconds $(or $(SECONDS),60) $(ARGS)
+
+.PHONY: mutants-python
+mutants-python: setup ## Change Python a little, everywhere, and see whether a test notices; ARGS=rules for one piece
+	@$(BIN)/python -m tools.mutants_python $(ARGS)
+
 ##@ Engines
 
 # Each is built from a locked Go module in engines/, needs Go 1.26, and is kept in .build/engines.

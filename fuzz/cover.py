@@ -14,7 +14,24 @@ from theriac.errors import BadClaim, BadDocument, BadDossier, BadPlan, BadSchedu
 from theriac.health import documents
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-YAML = (b"&a ", b"*a", b"!!", b"<<: ", b"? ", b"- ", b": ", b"\n", b"---\n", b"|\n", b"0x", b"1_0", b".inf", b"{", b"[", b'"')
+YAML = (
+    b"&a ",
+    b"*a",
+    b"!!",
+    b"<<: ",
+    b"? ",
+    b"- ",
+    b": ",
+    b"\n",
+    b"---\n",
+    b"|\n",
+    b"0x",
+    b"1_0",
+    b".inf",
+    b"{",
+    b"[",
+    b'"',
+)
 
 
 @cache

@@ -63,6 +63,10 @@ def _bytes(value: Any) -> bytes | None:
     if isinstance(getattr(value, "text", None), str):
         return str(value.text).encode()
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() if isinstance(value, dict | list) else None
+        return (
+            json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+            if isinstance(value, dict | list)
+            else None
+        )
     except (TypeError, ValueError):
         return None

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from functools import cache
 from io import BytesIO
 from typing import Any
 
@@ -35,9 +34,7 @@ from theriac.medicine import (
     clones,
     coldchain,
     depot,
-    epcis_events,
     epcis_hash,
-    epcis_names,
     epcis_read,
     gs1,
     keys,
@@ -54,7 +51,20 @@ FHIR = (EmptyDocument, NotUtf8, TooDeep, NotJson, DuplicateKey, HalfCharacter, N
 TODAY = date(2031, 3, 10)
 
 GS = (
-    *(b"\x1d", b"]d2", b"]C1", b"01", b"21", b"10", b"17", b"(01)", b"(21)", b"https://id.gs1.org/01/", b"%1D", b"[)>\x1e06"),
+    *(
+        b"\x1d",
+        b"]d2",
+        b"]C1",
+        b"01",
+        b"21",
+        b"10",
+        b"17",
+        b"(01)",
+        b"(21)",
+        b"https://id.gs1.org/01/",
+        b"%1D",
+        b"[)>\x1e06",
+    ),
     *(b"\x1e\x04", b"9N", b"1T", b"D", b"S", b"F1", b"\\x1d", b"^", b"\xd9\xa1", b"\xc3\x9f"),
 )
 WORDS = (b'"\\u', b"\\", b'"', b"[", b"{", b"1e400", b"NaN", b"true", b"0x", b'":')
@@ -119,16 +129,6 @@ def _request(data: bytes) -> Any:
     )
 
 
-@cache
-def _prefixes() -> Any:
-    return epcis_names.PREFIXES
-
-
-def _step(data: bytes) -> Any:
-    event = told(b'{"event":' + data + b"}", "event", {})
-    return epcis_events.step_of(event if isinstance(event, dict) else {}, _prefixes())
-
-
 TARGETS = [
     _paper(
         "gs1",
@@ -149,7 +149,10 @@ TARGETS = [
     _paper(
         "wedge",
         "wedge:diagnose",
-        lambda data: (wedge.diagnose(_bytes_or_text(data), today=TODAY), wedge.variants(_bytes_or_text(data), today=TODAY)),
+        lambda data: (
+            wedge.diagnose(_bytes_or_text(data), today=TODAY),
+            wedge.variants(_bytes_or_text(data), today=TODAY),
+        ),
         (),
         limit="a line's letters; as many variants as `MOST_VARIANTS`",
         words=GS,
@@ -171,12 +174,18 @@ TARGETS = [
         lambda data: keys.opened(data, number=1, identities=[HYBRID]),
         (BadSheet, NoConsortiumKey, *SEALED),
     ),
-    _paper("readings-csv", "coldchain:from_csv", coldchain.from_csv, (BadReadings,), words=(b",", b'"', b"T", b"Z", b"\r\n")),
+    _paper(
+        "readings-csv",
+        "coldchain:from_csv",
+        coldchain.from_csv,
+        (BadReadings,),
+        words=(b",", b'"', b"T", b"Z", b"\r\n"),
+    ),
     _paper("readings-log", "coldchain:Log.decode", coldchain.Log.decode, (BadReadings,), write=_encoded),
-    _paper("offer", "depot:SignedOffer.decode", depot.SignedOffer.decode, (NothingOffered,), write=_encoded),
-    _paper("scan", "scans:SignedScan.decode", scans.SignedScan.decode, (BadScan,), write=_encoded),
-    _paper("verify-answer", "verification:Answer.decode", verification.Answer.decode, (BadScan,), write=_encoded),
-    _paper("clone-report", "clones:CloneReport.decode", clones.CloneReport.decode, (BadScan,), write=_encoded),
+    _paper("offer", "depot:SignedOffer.decode", depot.SignedOffer.decode, (NothingOffered,)),
+    _paper("scan", "scans:SignedScan.decode", scans.SignedScan.decode, (BadScan,)),
+    _paper("verify-answer", "verification:Answer.decode", verification.Answer.decode, (BadScan,)),
+    _paper("clone-report", "clones:CloneReport.decode", clones.CloneReport.decode, (BadScan,)),
     _paper(
         "prescription",
         "prescriptions:Prescription.decode",

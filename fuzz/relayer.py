@@ -31,9 +31,7 @@ _HASH: Any = "0x" + "00" * 32
 def contracts() -> Contracts:
     """Every contract of the package at an address of its own, on a chain that nobody asks."""
     places = {name: Deployed(checksummed(keccak(text=name)[12:]), 1, _HASH) for name in packaged()}
-    deployment = Deployment(
-        network="paper", chain_id=31337, genesis=_HASH, depth=0, lasting=False, contracts=places
-    )
+    deployment = Deployment(network="paper", chain_id=31337, genesis=_HASH, depth=0, lasting=False, contracts=places)
     return Contracts(Web3(), deployment)
 
 

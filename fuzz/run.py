@@ -1,7 +1,7 @@
 """Feeds one target, in a process of its own: `python -m fuzz.run TARGET SECONDS FOLDER ENGINE`.
 
-FOLDER gets what was found (fault-...), the input at hand (at-hand), and report.json. ENGINE is atheris, which reads what
-code an input reached and goes on from what reached more, or plain, which only changes what is kept.
+FOLDER gets what was found (fault-...), the input at hand (at-hand), and report.json. ENGINE is atheris, which reads
+what code an input reached and goes on from what reached more, or plain, which only changes what is kept.
 """
 
 import hashlib
@@ -103,7 +103,14 @@ def _atheris(name: str, seconds: float, folder: Path) -> None:
 
     grown = folder / "corpus"
     grown.mkdir(exist_ok=True)
-    words = [str(grown), str(target.folder), f"-max_len={target.longest}", "-timeout=0", "-rss_limit_mb=0", "-verbosity=0"]
+    words = [
+        str(grown),
+        str(target.folder),
+        f"-max_len={target.longest}",
+        "-timeout=0",
+        "-rss_limit_mb=0",
+        "-verbosity=0",
+    ]
     atheris.Setup([sys.argv[0], *words, "-seed=1", "-print_final_stats=0"], one, custom_mutator=mutated)
     atheris.Fuzz()
 

@@ -10,18 +10,24 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from io import BytesIO
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import rlp
 
+from fuzz import cover, relayer
 from fuzz.crypto import _KEY
-from fuzz.targets import ACCOUNT, CLASSIC, HYBRID, Target, all_targets
+from fuzz.targets import ACCOUNT, CLASSIC, CORPUS, HYBRID, Target, all_targets
 from fuzz.watch import fault_of
+from theriac.cover import papers
 from theriac.crypto import age, blind, shares
 from theriac.crypto.recipients import FileKey, Stanza, Wrapped, to_base64
-from theriac.health import documents, emergencies, groups
+from theriac.health import delegate, documents, emergencies, groups, keystore, programmes, requests
+from theriac.health.keystore import Lock
 from theriac.ledger.codec import checksummed
+from theriac.medicine import keys
 from theriac.store.cid import Block, Cid, Link, Node, Tree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,7 +58,10 @@ def made() -> Iterator[tuple[str, bytes]]:
     yield from _store()
     yield from _light()
     yield "abi", bytes(2) + b"".join(number.to_bytes(32, "big") for number in (32, 1, 2, 96, 4))
-    yield "revert", bytes.fromhex("08c379a0") + (32).to_bytes(32, "big") + (3).to_bytes(32, "big") + b"why".ljust(32, b"\0")
+    yield (
+        "revert",
+        bytes.fromhex("08c379a0") + (32).to_bytes(32, "big") + (3).to_bytes(32, "big") + b"why".ljust(32, b"\0"),
+    )
     yield "json", b'{"a": ["\\u0061\\"[", 1, -0.5e3, true, null, {"b": {}}]}'
     yield "framing", (5).to_bytes(4, "big") + b"hello\0\0\0"
     yield from _health()
@@ -108,7 +117,7 @@ def _store() -> Iterator[tuple[str, bytes]]:
 def _light() -> Iterator[tuple[str, bytes]]:
     sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "ledger")]
     from eth_utils.crypto import keccak
-    from light_recording import recorded  # type: ignore[import-not-found]
+    from light_recording import recorded
 
     seen: set[str] = set()
     for method, _, answer in recorded()["told"]:
@@ -132,8 +141,15 @@ def _light() -> Iterator[tuple[str, bytes]]:
 
 def _health() -> Iterator[tuple[str, bytes]]:
     entry = {
-        **{"digest": "00" * 32, "author": 1, "generation": 0, "first": 98_000, "anchored": 1_900_000_000},
-        **{"summary": {"title": "Glucose"}, "key": "", "resealed_from": "", "proofs": ""},
+        "digest": "00" * 32,
+        "author": 1,
+        "generation": 0,
+        "first": 98_000,
+        "anchored": 1_900_000_000,
+        "summary": {"title": "Glucose"},
+        "key": "",
+        "resealed_from": "",
+        "proofs": "",
     }
     part = json.dumps({"kind": "part", "format": 1, "entries": [entry]}, separators=(",", ":"))
     outer = {"kind": "index", "format": 1, "pseudonym": ACCOUNT, "cls": "laboratory/N"}
@@ -152,6 +168,7 @@ def _health() -> Iterator[tuple[str, bytes]]:
     ).encode()
     yield "group", body
     yield "relayer-http", body
+    yield from _papers()
     for line in (b"GET /v1/relayer", b"GET /v1/groups/" + b"ab" * 32, b"OPTIONS *"):
         yield "relayer-http", line + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
     head = b"POST /v1/groups HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -164,6 +181,104 @@ def _health() -> Iterator[tuple[str, bytes]]:
     yield "picture", (ROOT / "examples" / "dicom" / "gradient.dcm").read_bytes()[:6000]
 
 
+def _papers() -> Iterator[tuple[str, bytes]]:
+    """Documents that only a town of several clients makes, field by field."""
+    vectors = ROOT / "docs" / "protocol" / "vectors"
+    kept = json.loads((vectors / "documents.json").read_bytes())
+    introduction = kept["introduction"]["document"].encode()
+    inboxes = json.loads(introduction)["inboxes"]
+    account = kept["inboxes"]["pseudonym"]
+    yield "introduction", introduction
+    escrow = {"shares": [base64.b64encode(b"sealed").decode()], "commitments": ["ab" * 32]}
+    named = {"pseudonym": account, "version": 1, "inboxes": inboxes, "files": ["AAAA"], "classes": ["cd" * 32]}
+    yield "bundle", documents.encode("bundle", {**named, "backup": ""})
+    yield "bundle", documents.encode("bundle", {**named, "backup": "ef" * 32, "escrow": escrow})
+    manifest = kept["manifest"]["document"].encode()
+    yield "manifest", manifest
+    yield "record", len(manifest).to_bytes(4, "big") + manifest + bytes(64)
+
+    share = documents.seal(documents.encode("share", {"home": ACCOUNT, "words": "academic acid"}), to=HYBRID.recipient)
+    lock = Lock(HYBRID.recipient, {"by": "shares", "shares": [base64.b64encode(share).decode()]})
+    yield "keystore", keystore.seal(b"a secret", lock)
+    yield "share-in-backup", keystore.seal(b"a secret", lock)
+    yield "answer", requests.Answer(account, "ab" * 32, True, "for the visit").encode()
+    proofs = json.loads(sorted((CORPUS / "disclosure").glob("*"))[0].read_bytes())["proofs"]
+    yield "receipts-letter", documents.encode("receipts", {"pseudonym": account, "proofs": proofs})
+
+    named = {"threshold": 2, "accounts": [account], "account": account, "place": 3, "salt": "07" * 32}
+    item = {**named, "pseudonym": account, "controller": account, "round": 1, "deadline": 1_900_000_000}
+    yield "plea", documents.encode("plea", {"guardian": "Ben", "home": account, "items": [item]})
+    approved = {"pseudonym": account, "account": account, "signature": "11" * 65}
+    yield "approval", documents.encode("approval", {"guardian": "Ben", "items": [approved]})
+    yield "call", documents.encode("call", {"home": account, "recipient": str(HYBRID.recipient)})
+    signed = json.loads((vectors / "delegations.json").read_bytes())["programme"]["document"].encode()
+    yield "programme", signed
+    yield "programme-terms", signed
+    yield "enrolment", programmes.Taken(account, 4, "06" * 32, 52_000, 53_000).encode()
+    yield "step", programmes.Note(account, 4, "checkup", 52_001, True, "a reason").encode()
+    yield "delegate-offer", delegate.Offer("Dan", str(HYBRID.recipient), (account,)).encode()
+    mandate = {
+        "pseudonym": account,
+        "by": 4,
+        "name": "Dan",
+        "holder": account,
+        "classes": ["laboratory/N"],
+        "since": 0,
+        "purposes": ["TREAT"],
+        "end": 53_000,
+        "ages": 0,
+        "threshold": 2,
+        "salt": "05" * 32,
+        "members": [account],
+        "recipient": "",
+    }
+    yield "mandate", documents.encode("mandate", {"patient": "Ann", "mandates": [mandate]})
+    act = {"kind": "grant", "reader": account, "purpose": "TREAT", "nonce": 1, "era": 0, "deadline": 1_900_000_000}
+    act |= {"classes": ["laboratory/N"], "expiry": 1_900_000_000}
+    values = {"mandate": mandate, "act": act, "signatures": {account: "11" * 65}}
+    yield "quorum", documents.encode("quorum", values)
+    question = {"reader": account, "first": account, "second": checksummed(bytes(19) + b"\1"), "number": "09" * 16}
+    yield "same-question", documents.encode("same question", {**question, "reason": "one file", "until": 1_900_000_000})
+    yield "group", _group(account)
+    yield "relayer-http", _group(account)
+
+    small = [{"resourceType": "Patient", "id": "p", "text": {"status": "generated", "div": "<div>A &amp; B</div>"}}]
+    small += [{"resourceType": "Observation", "id": "o", "status": "final", "subject": {"reference": "Patient/p"}}]
+    entries = [{"fullUrl": f"urn:uuid:{number}", "resource": each} for number, each in enumerate(small)]
+    yield "fhir-bundle", json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}).encode()
+    for each in small:
+        yield "fhir-rows", json.dumps(each).encode()
+    yield "opening", documents.encode("claim opening", {"salt": "00" * 32})
+
+
+def _group(account: str) -> bytes:
+    """A revocation that everybody can read, and nobody signed."""
+    contract = relayer.contracts()["Grants"]
+    abi: Any = contract.abi
+    inputs = next(each for each in abi if each.get("name") == "revokeBySig")["inputs"]
+    data = contract.encode_abi("revokeBySig", [_zero(each, account) for each in inputs])
+    call = {"contract": "Grants", "data": str(data).removeprefix("0x")}
+    values = {
+        "kind": "group",
+        "format": groups.FORMAT,
+        "calls": [call],
+        "documents": [],
+        "voucher": None,
+        "blank": None,
+    }
+    return json.dumps(values, separators=(",", ":")).encode()
+
+
+def _zero(parameter: Any, account: str) -> Any:
+    kind = parameter["type"]
+    if kind == "tuple":
+        return {each["name"]: _zero(each, account) for each in parameter["components"]}
+    if kind.endswith("[]"):
+        return []
+    plain = {"address": account, "bytes": bytes(65), "string": "TREAT", "bool": False}
+    return plain.get(kind, bytes(32) if kind == "bytes32" else 1)
+
+
 def _medicine() -> Iterator[tuple[str, bytes]]:
     well_formed = json.loads((ROOT / "tests" / "vectors" / "gs1" / "well_formed.json").read_bytes())
     texts = [each for each in _texts(well_formed) if len(each) > 20]
@@ -172,6 +287,16 @@ def _medicine() -> Iterator[tuple[str, bytes]]:
         yield "wedge", text.encode()
         yield "gs1-elements", text.encode()
     yield "gs1", b"\x1d010401234567890121SERIAL\x1d10LOT\x1d17310300"
+    key = b"a key of the consortium, 32 byte"
+    yield "consortium-key", keys.sealed_to(key, [HYBRID.recipient])
+    sheet = sorted((CORPUS / "sheet").glob("*"))[0].read_bytes()
+    yield "sealed-sheet", len(sheet).to_bytes(4, "big") + sheet
+    small = replace(cover.schedule(), entries=cover.schedule().entries[:3])
+    yield "schedule", small.encode()
+    common = (bytes(32), "An insurer", small, papers.Year(date(2030, 1, 1), 400, 700, 1_925_000_000))
+    account = checksummed(bytes.fromhex(ACCOUNT[2:]))
+    yield "cover-card", papers.Card(*common, account).encode()
+    yield "cover-offer", papers.Offer(*common, 5, 6, account).encode()
     yield "epcis-time", b"2031-03-10T10:20:30.1234+02:00"
     yield "readings-csv", b"time,celsius\n2031-03-10T10:00:00Z,5.25\n2031-03-10T12:00:00+01:00,-1\n"
     yield "plan", (ROOT / "examples" / "plan.yaml").read_bytes()[:4000]
@@ -206,20 +331,26 @@ def _chosen(target: Target, folder: Path) -> Iterator[bytes]:
 def main() -> None:
     harvest = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / ".build" / "harvest"
     targets = all_targets()
-    by_name: dict[str, list[bytes]] = {name: [] for name in targets}
-    for name, data in made():
-        by_name[name].append(data)
+    new = {name for name, target in targets.items() if not target.folder.exists()}
+
+    def keep(name: str, data: bytes) -> None:
+        if name in new:
+            targets[name].folder.mkdir(parents=True, exist_ok=True)
+            (targets[name].folder / f"seed-{hashlib.sha256(data).hexdigest()[:8]}").write_bytes(data)
+
+    # What is made by hand wraps some of the others.
     for name, target in targets.items():
-        alike = {"dossier-verified": "dossier", "programme-terms": "programme", "document": "profile"}.get(name, name)
-        by_name[name] += _chosen(target, harvest / alike)
-        if target.folder.exists():
-            continue
-        for data in dict.fromkeys(by_name[name]):
-            target.folder.mkdir(parents=True, exist_ok=True)
-            (target.folder / f"seed-{hashlib.sha256(data).hexdigest()[:8]}").write_bytes(data)
+        alike = {"dossier-verified": "dossier", "document": "profile"}.get(name, name)
+        for data in _chosen(target, harvest / alike):
+            keep(name, data)
+    for name, data in made():
+        keep(name, data)
+    for name, target in targets.items():
         read = sum(_accepted(target, data) for data in target.seeds())
         faults = {str(fault) for data in target.seeds() if (fault := fault_of(target, data))}
-        print(f"{name}: {len(target.seeds())} seeds, {read} of them accepted" + "".join(f"\n  {each}" for each in faults))
+        print(
+            f"{name}: {len(target.seeds())} seeds, {read} of them accepted" + "".join(f"\n  {each}" for each in faults)
+        )
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ def _root(data: bytes) -> Node:
 
 
 def _inner(data: bytes) -> Node:
-    """A node under a parent that promises three mebibytes below it, in three leaves or, where it is odd, in one node."""
+    """A node under a parent that promises three mebibytes below it, in three leaves, or deeper where it is even."""
     cid = Cid.dag(hashlib.sha256(data).digest())
     size = 3 << 20
-    return decode_inner(data, link=Link(cid=cid, size=size, weight=size + len(data)), depth=1 + len(data) % 2)
+    return decode_inner(data, link=Link(cid=cid, size=size, weight=size + len(data)), depth=2 - len(data) % 2)
 
 
 class _MadeUp(Blocks):

@@ -98,7 +98,7 @@ def mistyped(value: Any) -> str:
     """The field of what was read that is not of the type it says; empty where all are."""
     if isinstance(value, list | tuple):
         return next((wrong for each in value[:50] if (wrong := mistyped(each))), "")
-    kind = type(value)
+    kind: Any = type(value)
     if not dataclasses.is_dataclass(value) or not kind.__module__.startswith("theriac."):
         return ""
     for each in dataclasses.fields(value):
@@ -111,7 +111,7 @@ def mistyped(value: Any) -> str:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     try:
         return typing.get_type_hints(kind)
     except NameError:

@@ -1,8 +1,8 @@
 """Feeds what takes bytes from strangers with worse, for a given time: `python -m tools.fuzz_parsers --seconds 60`.
 
-Each target (docs/parsers.md) is fed in a process of its own, for so many seconds of the processor. What is found is kept
-in .build/fuzz/<target>/fault-*; the tool then fails. `--write` puts the numbers of executions into docs/parsers.md,
-`--table` prints the table of entry points that stands there.
+Each target (docs/parsers.md) is fed in a process of its own, for so many seconds of the processor. What is found is
+kept in .build/fuzz/<target>/fault-*; the tool then fails. `--write` puts the numbers of executions into
+docs/parsers.md, `--table` prints the table of entry points that stands there.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fuzz.targets import Target, all_targets
 
@@ -49,7 +50,8 @@ def fed(target: Target, *, seconds: float, engine: str) -> Fed:
         except subprocess.TimeoutExpired:
             code = -signal.SIGALRM
     report = folder / "report.json"
-    told = json.loads(report.read_text()) if report.exists() else {"executions": 0, "seconds": 0.0, "faults": []}
+    nothing = {"executions": 0, "seconds": 0.0, "faults": []}
+    told: dict[str, Any] = json.loads(report.read_text()) if report.exists() else nothing
     faults = list(told["faults"])
     if code:
         shutil.copy(folder / "at-hand", folder / "fault-end")

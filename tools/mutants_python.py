@@ -377,7 +377,7 @@ def _warm() -> None:
 def explained(page: str) -> set[tuple[str, str, str]]:
     """The mutants that the page explains: rows of four cells, of which the first three are code."""
     rows = (re.findall(r"(?<!`)``? ?(.*?) ?``?(?!`)(?= \|)", line) for line in page.splitlines() if line[:3] == "| `")
-    return {(row[0], *(text.replace("\\|", "|") for text in row[1:3])) for row in rows if len(row) >= 3}  # type: ignore[misc]
+    return {(row[0], *(text.replace("\\|", "|") for text in row[1:3])) for row in rows if len(row) >= 3}
 
 
 def table_row(mutant: Mutant) -> str:

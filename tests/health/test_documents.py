@@ -1,14 +1,25 @@
-"""How documents are read: no room is made for what is not there."""
+"""How documents are read: in one spelling, and no room is made for what is not there."""
 
 import io
+import json
 import tracemalloc
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+import rfc8785
 
 from theriac.crypto import age
 from theriac.crypto.recipients import X25519Identity
-from theriac.errors import BadDocument
-from theriac.health import documents
+from theriac.errors import BadDocument, BadNodes
+from theriac.health import documents, keystore
+from theriac.health.erasure import UnpinRequest
+from theriac.health.escrow import Share
+from theriac.health.hours import Nodes
+from theriac.health.pleas import Approval, Approved
+from theriac.health.programmes import Note, Taken
+from theriac.health.referrals import Returned
+from theriac.health.requests import Answer, Request
 
 READER = X25519Identity.generate()
 
@@ -42,3 +53,91 @@ def test_open__a_length_beyond_what_follows__is_refused() -> None:
 
     with pytest.raises(BadDocument):
         documents.open_(sealed, identities=[READER])
+
+
+# -- one spelling ------------------------------------------------------------------------------------------------------
+
+WHO = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
+REQUEST = Request(WHO, 1, WHO, "North", ("laboratory/N",), "TREAT", "2031-01-01T00:00:00Z", True, "a visit")
+WRITTEN = [
+    (REQUEST, lambda data: Request.decode(data, pseudonym=WHO, letter="")),
+    (Answer(WHO, "ab" * 32, True, ""), Answer.decode),
+    (Returned("ab" * 32, WHO, ("cd" * 32,), "a note", ""), lambda data: Returned.decode(data, sender="")),
+    (Taken(WHO, 4, "06" * 32, 52_000, 53_000), Taken.decode),
+    (Note(WHO, 4, "checkup", 52_001, True, ""), Note.decode),
+    (Approval("Ben", (Approved(WHO, WHO, b"\1" * 65),)), Approval.decode),
+    (UnpinRequest(WHO, 1, ("ab" * 32,), 5, "", ""), lambda data: UnpinRequest.decode(data, letter="")),
+    (Share(WHO, 1, 2, "words", "salt", True), Share.decode),
+]
+
+
+def _id(value: Any) -> str | None:
+    return None if callable(value) else type(value).__name__
+
+
+@pytest.mark.parametrize(("written", "decode"), WRITTEN, ids=_id)
+def test_decode__what_was_written__is_the_same(written: Any, decode: Callable[[bytes], Any]) -> None:
+    assert decode(written.encode()) == written
+
+
+def _others(value: Any) -> list[Any]:
+    if isinstance(value, bool):
+        return ["yes" if value else "", int(value)]
+    if isinstance(value, int):
+        return [str(value), value + 0.5]
+    return [[value]] if isinstance(value, str) else [{}]
+
+
+@pytest.mark.parametrize(("written", "decode"), WRITTEN, ids=_id)
+def test_decode__another_spelling__is_refused(written: Any, decode: Callable[[bytes], Any]) -> None:
+    # given in canonical form each field once as another type that Python makes the right one of, and one field more
+    values = json.loads(written.encode())
+    spellings = [{**values, "more": 1}]
+    for name, value in values.items():
+        if name not in ("kind", "format"):
+            spellings += [{**values, name: other} for other in _others(value)]
+
+    # when, then
+    for spelling in spellings:
+        with pytest.raises(BadDocument):
+            decode(rfc8785.dumps(spelling))
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("classes", ["laboratory"]), ("classes", [["laboratory/N"]]), ("purpose", "CURIOSITY")]
+)
+def test_decode__a_request_of_what_there_is_not__is_no_request(name: str, other: object) -> None:
+    values = {**json.loads(REQUEST.encode()), name: other}
+
+    with pytest.raises(BadDocument):
+        Request.decode(rfc8785.dumps(values), pseudonym=WHO, letter="")
+
+
+@pytest.mark.parametrize("values", [[[1e400, 0, "00" * 32]], [[20, 1e400, "00" * 32]]])
+def test_nodes__a_number_without_an_end__is_none(values: list[list[Any]]) -> None:
+    # given a number that Python reads as infinite, and turns into no whole number
+    with pytest.raises(BadNodes):
+        Nodes.of(values)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"lock": None},
+        {"recipient": None},
+        {"lock": {"shares": 5}},
+        {"lock": {"shares": [5]}},
+        {"lock": {"shares": ["?"]}},
+        {"others": [{}]},
+        {"others": 5},
+    ],
+    ids=str,
+)
+def test_share_in__a_lock_without_its_parts__is_no_backup(changed: dict[str, Any]) -> None:
+    # given
+    values = {"lock": {"shares": []}, "recipient": "", "sealed": "", **changed}
+    data = documents.encode("keystore", {name: value for name, value in values.items() if value is not None})
+
+    # when, then
+    with pytest.raises(BadDocument):
+        keystore.share_in(data, [READER], home=WHO)

@@ -62,7 +62,17 @@ def test_extended_key__public_and_private_meet_where_a_wallet_finds_them() -> No
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "xpub", OF_M[:-1], OF_M[:-1] + "C", OF_M + "1", OF_M.replace("x", "0", 1), "1" * 111, "z" * 111, "z" * 200),
+        *(
+            "",
+            "xpub",
+            OF_M[:-1],
+            OF_M[:-1] + "C",
+            OF_M + "1",
+            OF_M.replace("x", "0", 1),
+            "1" * 111,
+            "z" * 111,
+            "z" * 200,
+        ),
         # What is too long is not computed with first, and a one in front is the zero that counts for nothing.
         *("z" * 1_000_000, "1" + OF_M),
     ],

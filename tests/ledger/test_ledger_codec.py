@@ -37,7 +37,7 @@ def test_parse_json__in_another_encoding_than_utf8__is_refused(encoding: str) ->
     text = '{"a": ["b"]}'.encode(encoding)
 
     # when, then
-    with pytest.raises(ValueError, match="codec|Expecting"):
+    with pytest.raises(ValueError, match=r"codec|Expecting"):
         parse_json(text)
 
 
@@ -46,7 +46,7 @@ def test_parse_json__deep_nesting_behind_a_text_of_another_encoding__is_refused(
     text = ('["\\"",' + "[" * 100_000 + '"').encode("utf-16-le")
 
     # when, then Python's parser, which would take the process down, does not see it
-    with pytest.raises(ValueError, match="codec|Expecting"):
+    with pytest.raises(ValueError, match=r"codec|Expecting"):
         parse_json(text)
 
 

@@ -550,7 +550,8 @@ def test_ask__a_refusal_of_brackets_alone__is_a_refusal_without_a_reason(place: 
     # given a service that answers as deep a text as an answer may be long; Python's parser recurses, and a library that
     # embeds a chain allows it to overrun the stack
     class Deep(QuietHandler):
-        def do_POST(self) -> None:
+        def do_POST(self) -> None:  # noqa: N802
+            self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(404)
             self.send_header("Content-Length", str(LARGEST_ANSWER))
             self.end_headers()
@@ -645,7 +646,7 @@ def test_ask__another_servers_page__is_no_answer(place: Stage) -> None:
     from threading import Thread
 
     class Page(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+        def do_POST(self) -> None:  # noqa: N802
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(200)
             self.end_headers()

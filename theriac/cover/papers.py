@@ -16,7 +16,7 @@ from theriac.cover.messages import NONE, Claim, Enrol, Line
 from theriac.cover.schedule import Schedule
 from theriac.crypto import age
 from theriac.crypto.recipients import Identity, Recipient
-from theriac.errors import BadDocument
+from theriac.errors import BadDocument, BadSchedule
 from theriac.fhir import Json, Number
 from theriac.health import documents
 
@@ -118,9 +118,10 @@ class Offer:
                 _value("uint64", told["lifetime"]),
                 _value("address", told["underwriter"]),
             )
-            return cls(*_from_common(told), *rest)
-        except (KeyError, TypeError, ValueError):
+            found = cls(*_from_common(told), *rest)
+        except (KeyError, TypeError, ValueError, BadSchedule):
             raise _broken("policy offer") from None
+        return documents.as_written("policy offer", found, data)
 
 
 @dataclass(frozen=True)
@@ -140,9 +141,10 @@ class Enrolment:
         told = _decoded("enrolment", data)
         try:
             terms = {name: _value(kind, told["terms"][name]) for kind, name in Enrol.FIELDS}
-            return cls(Enrol(**terms), bytes.fromhex(told["signature"]))
+            found = cls(Enrol(**terms), bytes.fromhex(told["signature"]))
         except (KeyError, TypeError, ValueError):
             raise _broken("enrolment") from None
+        return documents.as_written("enrolment", found, data)
 
 
 @dataclass(frozen=True)
@@ -164,9 +166,10 @@ class Card:
         """Raises BadDocument."""
         told = _decoded("policy card", data)
         try:
-            return cls(*_from_common(told), _value("address", told["pseudonym"]))
-        except (KeyError, TypeError, ValueError):
+            found = cls(*_from_common(told), _value("address", told["pseudonym"]))
+        except (KeyError, TypeError, ValueError, BadSchedule):
             raise _broken("policy card") from None
+        return documents.as_written("policy card", found, data)
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,7 @@ class Request:
             raise _broken("claim request") from None
         if len(words) != len(found.claim.lines):
             raise _broken("claim request")
-        return found
+        return documents.as_written("claim request", found, data)
 
 
 def words_of(lines: Sequence[Line], schedule: Schedule, year: Year) -> tuple[Words, ...]:
@@ -238,9 +241,10 @@ class Consent:
         told = _decoded("claim consent", data)
         try:
             deadline = _value("uint40", told["deadline"])
-            return cls(_word(told["claim"]), deadline, bytes.fromhex(told["signature"]))
+            found = cls(_word(told["claim"]), deadline, bytes.fromhex(told["signature"]))
         except (KeyError, TypeError, ValueError):
             raise _broken("claim consent") from None
+        return documents.as_written("claim consent", found, data)
 
 
 def new_claim(

@@ -475,7 +475,7 @@ class Bundle:
                 backup=str(values["backup"]),
                 escrow=Escrow.of(values["escrow"]) if "escrow" in values else None,
             )
-        except (KeyError, TypeError, ValueError) as fault:
+        except (KeyError, TypeError, ValueError, BadRecipient) as fault:
             raise BadDocument(
                 kind="bundle", fault=f"a part of it is missing or broken ({type(fault).__name__})"
             ) from None
@@ -545,8 +545,20 @@ def read_index(sealed: bytes, file: IndexFile, openings: Sequence[Opening]) -> l
         raise BadDocument(kind="index", fault="it belongs to another class")
     try:
         return [entry for part in values["parts"] for entry in _read_part(part, mine, source=source, cls=cls)]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise BadDocument(kind="index", fault="a part of it is missing or broken") from None
+
+
+def _entry(source: str, cls: str, values: Mapping[str, Any]) -> Entry:
+    """An entry of a stranger's index. Raises TypeError where a part of it is another thing than what belongs there."""
+    entry = Entry(source=source, cls=cls, **values)
+    numbers = (entry.author, entry.generation, entry.first, entry.anchored)
+    texts = (entry.digest, entry.key, entry.resealed_from, entry.proofs)
+    if not all(type(each) is int for each in numbers) or not all(isinstance(each, str) for each in texts):
+        raise TypeError
+    if not isinstance(entry.summary, dict):
+        raise TypeError
+    return entry
 
 
 def _read_part(part: Mapping[str, Any], mine: Sequence[Opening], *, source: str, cls: str) -> list[Entry]:
@@ -557,7 +569,7 @@ def _read_part(part: Mapping[str, Any], mine: Sequence[Opening], *, source: str,
         if identity is not None:
             document = documents.open_(base64.b64decode(part["sealed"]), identities=[identity])
             entries = documents.decode("part", document, canonical=False)["entries"]
-            return [Entry(source=source, cls=cls, **values) for values in entries]
+            return [_entry(source, cls, values) for values in entries]
     return []
 
 

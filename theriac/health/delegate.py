@@ -13,7 +13,15 @@ from typing import Any
 from eth_utils.address import to_checksum_address
 
 from theriac.crypto.recipients import parse_recipient
-from theriac.errors import BadDocument, BadWindow, BeyondMandate, UnknownMandate
+from theriac.errors import (
+    BadDocument,
+    BadRecipient,
+    BadWindow,
+    BeyondMandate,
+    UnknownClass,
+    UnknownMandate,
+    UnknownPurpose,
+)
 from theriac.health import documents
 from theriac.health.chain import Chain, Relay, Signed
 from theriac.health.delegations import DelegatedGrant, DelegatedNarrow, DelegatedRevoke, Quorum
@@ -45,9 +53,10 @@ class Offer:
         try:
             accounts = tuple(str(to_checksum_address(each)) for each in values["accounts"])
             parse_recipient(str(values["recipient"]))
-            return cls(str(values["name"]), str(values["recipient"]), accounts)
-        except (KeyError, TypeError, ValueError):
+            found = cls(str(values["name"]), str(values["recipient"]), accounts)
+        except (KeyError, TypeError, ValueError, BadRecipient):
             raise BadDocument(kind="delegate's offer", fault="a part of it is missing or broken") from None
+        return documents.as_written("delegate's offer", found, data)
 
 
 def mandates_document(patient: str, mandates: Sequence[Mandate]) -> bytes:
@@ -103,9 +112,9 @@ class Drafted:
             signatures = {str(name): bytes.fromhex(each) for name, each in values["signatures"].items()}
             drafted = cls(mandate, json.loads(json.dumps(values["act"])), signatures)
             _message(mandate, drafted.act)
-            return drafted
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, UnknownClass, UnknownPurpose):
             raise BadDocument(kind="act of a quorum", fault="a part of it is missing or broken") from None
+        return documents.as_written("act of a quorum", drafted, data)
 
 
 def _message(mandate: Mandate, act: Mapping[str, Any]) -> Message:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import rfc8785
 
@@ -17,6 +17,13 @@ LARGEST = 256 * 1024 * 1024
 """No document is read beyond this many bytes."""
 
 _PIECE = 1 << 20
+
+
+class Written(Protocol):
+    def encode(self) -> bytes: ...
+
+
+Read = TypeVar("Read", bound=Written)
 
 
 def encode(kind: str, values: Mapping[str, Any], *, canonical: bool = True) -> bytes:
@@ -62,6 +69,22 @@ def _check_canonical(kind: str, values: dict[str, Any], data: bytes) -> None:
         raise BadDocument(kind=kind, fault="it holds what canonical JSON cannot") from None
     if expected != data:
         raise BadDocument(kind=kind, fault="it is not in canonical form (RFC 8785)")
+
+
+def as_written(kind: str, found: Read, data: bytes) -> Read:
+    """What was read of a document, if it is written again as it came, white space around it aside.
+
+    A number in the place of a text, or a field that nobody asked for, would else be read as if it were another one.
+
+    :raises BadDocument: it comes out in another way.
+    """
+    try:
+        is_same = found.encode() == data.strip()
+    except (ValueError, TypeError, AttributeError, KeyError):
+        is_same = False
+    if not is_same:
+        raise BadDocument(kind=kind, fault="it is not written as such a document is")
+    return found
 
 
 def padme(size: int) -> int:

@@ -50,7 +50,7 @@ class UnpinRequest:
         """:raises BadDocument: no such request."""
         values = _values(REQUEST, data)
         try:
-            return cls(
+            found = cls(
                 pseudonym=str(values["pseudonym"]),
                 member=int(values["member"]),
                 digests=_digests(REQUEST, values["digests"]),
@@ -60,6 +60,7 @@ class UnpinRequest:
             )
         except (KeyError, TypeError, ValueError):
             raise BadDocument(kind=REQUEST, fault="a part of it is missing or broken") from None
+        return documents.as_written(REQUEST, found, data)
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class UnpinReceipt:
     @classmethod
     def decode(cls, data: bytes) -> "UnpinReceipt":
         """:raises BadDocument: no such receipt."""
-        return cls.of(_values(RECEIPT, data))
+        return documents.as_written(RECEIPT, cls.of(_values(RECEIPT, data)), data)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "UnpinReceipt":

@@ -58,7 +58,7 @@ class Share:
             raise BadDocument(kind="share", fault="a part of it is missing or broken")
         if type(version) is not int or type(number) is not int or not isinstance(strong, bool):
             raise BadDocument(kind="share", fault="a part of it is missing or broken")
-        return cls(pseudonym, version, number, words, salt, strong)
+        return documents.as_written("share", cls(pseudonym, version, number, words, salt, strong), data)
 
     @property
     def commitment(self) -> bytes:

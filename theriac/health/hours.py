@@ -176,7 +176,7 @@ class Nodes:
         """:raises BadNodes: the values are no nodes."""
         try:
             return cls(tuple(Node(depth=int(d), index=int(i), key=bytes.fromhex(k)) for d, i, k in values))
-        except (TypeError, ValueError) as fault:
+        except (TypeError, ValueError, OverflowError) as fault:
             raise BadNodes(fault=str(fault)) from None
 
     @classmethod

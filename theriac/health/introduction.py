@@ -5,7 +5,7 @@ from typing import Any
 
 from eth_account.messages import SignableMessage, encode_defunct
 
-from theriac.errors import BadDocument, BadIntroduction
+from theriac.errors import BadDocument, BadIntroduction, BadRecipient
 from theriac.health import documents
 from theriac.health.bundle import Inboxes, inboxes_from, inboxes_of
 from theriac.health.vault import Account
@@ -51,8 +51,8 @@ class Introduction:
         try:
             pseudonym, inboxes = str(values["pseudonym"]), values["inboxes"]
             found = cls(pseudonym, int(values["member"]), inboxes_from(pseudonym, inboxes), str(values["signature"]))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, BadRecipient):
             raise BadDocument(kind="introduction", fault="a part of it is missing or broken") from None
         if found.member != member:
             raise BadIntroduction(pseudonym=pseudonym, fault=f"it is meant for member {found.member}")
-        return found
+        return documents.as_written("introduction", found, data)

@@ -161,7 +161,10 @@ def share_in(document: bytes, identities: Sequence[Identity], *, home: str) -> s
     :raises BadDocument: it is no backup.
     """
     for parameters, _ in _locks(documents.decode("keystore", document)):
-        for sealed in parameters.get("shares", ()):
+        shares = parameters.get("shares", [])
+        if not isinstance(shares, list) or not all(isinstance(each, str) for each in shares):
+            raise BadDocument(kind="backup", fault="a share in it is broken")
+        for sealed in shares:
             try:
                 opened = documents.open_(base64.b64decode(sealed, validate=True), identities=identities)
             except NoMatchingIdentity:
@@ -171,7 +174,7 @@ def share_in(document: bytes, identities: Sequence[Identity], *, home: str) -> s
             values = documents.decode("share", opened)
             # A share of somebody else's would be handed on under her name.
             if values.get("home") == home:
-                return str(values["words"])
+                return str(values.get("words", ""))
     raise NoMatchingIdentity(tried=len(identities))
 
 
@@ -208,8 +211,11 @@ def seal(secret: bytes, lock: Lock, *others: Lock) -> bytes:
 
 def _locks(values: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
     """The parameters and recipients of a document's locks, its own first."""
-    every = [values, *values.get("others", ())]
-    return [(dict(each["lock"]), str(each["recipient"])) for each in every]
+    try:
+        every = [values, *values.get("others", ())]
+        return [(dict(each["lock"]), str(each["recipient"])) for each in every]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise BadDocument(kind="keystore", fault="a lock of it is missing or broken") from None
 
 
 @dataclass(frozen=True)

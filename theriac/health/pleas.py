@@ -109,9 +109,10 @@ class Plea:
         values = documents.decode("plea", data.strip())
         try:
             items = tuple(Pleaded.of(each) for each in values["items"])
-            return cls(str(values["guardian"]), str(values["home"]), items)
+            found = cls(str(values["guardian"]), str(values["home"]), items)
         except (KeyError, TypeError, ValueError):
             raise BadDocument(kind="plea", fault="a part of it is missing or broken") from None
+        return documents.as_written("plea", found, data)
 
 
 @dataclass(frozen=True)
@@ -143,9 +144,10 @@ class Approval:
                 Approved(str(each["pseudonym"]), str(each["account"]), bytes.fromhex(each["signature"]))
                 for each in values["items"]
             )
-            return cls(str(values["guardian"]), items)
+            found = cls(str(values["guardian"]), items)
         except (KeyError, TypeError, ValueError):
             raise BadDocument(kind="approval", fault="a part of it is missing or broken") from None
+        return documents.as_written("approval", found, data)
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ class Call:
                 raise ValueError
         except (KeyError, ValueError, BadRecipient):
             raise BadDocument(kind="call", fault="a part of it is missing or broken") from None
-        return found
+        return documents.as_written("call", found, data)
 
 
 def seal_words(words: Sequence[str], *, to: Call) -> bytes:

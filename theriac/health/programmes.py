@@ -13,7 +13,7 @@ from eth_account import Account as EthAccount
 from eth_account.messages import SignableMessage, encode_defunct
 
 from theriac.crypto.recipients import HybridIdentity
-from theriac.errors import BadDocument, TheriacError, UnknownMandate
+from theriac.errors import BadDocument, TheriacError, UnknownClass, UnknownMandate, UnknownPurpose
 from theriac.health import documents
 from theriac.health.hours import time_of
 from theriac.health.keystore import write_private
@@ -92,7 +92,7 @@ class Programme:
             signer = ""
         if signer != found.account:
             raise BadDocument(kind="programme", fault="it is not signed by the account that it names")
-        return found
+        return documents.as_written("programme", found, data)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Programme":
@@ -117,7 +117,7 @@ class Programme:
                 ),
                 signature=str(values.get("signature", "")),
             )
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UnknownClass, UnknownPurpose):
             raise BadDocument(kind="programme", fault="a part of it is missing or broken") from None
 
 
@@ -140,9 +140,10 @@ class Taken:
         values = documents.decode("enrolment", data.strip())
         try:
             start, end = int(values["start"]), int(values["end"])
-            return cls(str(values["pseudonym"]), int(values["by"]), str(values["salt"]), start, end)
+            found = cls(str(values["pseudonym"]), int(values["by"]), str(values["salt"]), start, end)
         except (KeyError, TypeError, ValueError):
             raise BadDocument(kind="enrolment", fault="a part of it is missing or broken") from None
+        return documents.as_written("enrolment", found, data)
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class Note:
         """:raises BadDocument: no note of a step."""
         values = documents.decode("step", data)
         try:
-            return cls(
+            found = cls(
                 str(values["pseudonym"]),
                 int(values["by"]),
                 str(values["step"]),
@@ -177,6 +178,7 @@ class Note:
             )
         except (KeyError, TypeError, ValueError):
             raise BadDocument(kind="step", fault="a part of it is missing or broken") from None
+        return documents.as_written("step", found, data)
 
 
 class Team:

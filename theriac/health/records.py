@@ -16,7 +16,7 @@ from eth_account.messages import SignableMessage, encode_defunct
 
 from theriac.crypto import age
 from theriac.crypto.recipients import FileKey, Identity, Recipient
-from theriac.errors import AuthorNotProven, BadDocument, BadRecord, ManifestTooLarge
+from theriac.errors import AuthorNotProven, BadDocument, BadRecord, ManifestTooLarge, UnknownClass
 from theriac.health import documents
 from theriac.health.scope import KeyClass
 from theriac.ledger.signer import Signer
@@ -86,8 +86,11 @@ class Manifest:
         try:
             values = documents.decode("manifest", data)
             del values["kind"], values["format"]
+            if not isinstance(values["codes"], list):
+                raise TypeError
             manifest = cls(**{**values, "codes": tuple(values["codes"])})
-        except (BadDocument, KeyError, TypeError) as fault:
+            KeyClass.parse(manifest.cls)
+        except (BadDocument, KeyError, TypeError, UnknownClass) as fault:
             raise BadRecord(fault=f"its manifest is broken ({type(fault).__name__})") from None
         texts = [getattr(manifest, name) for name, kind in cls.__annotations__.items() if kind is str]
         if not all(isinstance(text, str) for text in (*texts, *manifest.codes)):
@@ -96,7 +99,6 @@ class Manifest:
             raise BadRecord(fault="its manifest is broken (details)")
         if type(manifest.member) is not int or type(manifest.size) is not int or manifest.size < 0:
             raise BadRecord(fault="its manifest says no size or no author")
-        KeyClass.parse(manifest.cls)
         return manifest
 
     def summary(self) -> dict[str, Any]:

@@ -14,7 +14,16 @@ from typing import Any
 from eth_utils.address import to_checksum_address
 
 from theriac.crypto.recipients import parse_recipient
-from theriac.errors import BadDocument, CannotRefer, NotGranted, TheriacError, TooWeak
+from theriac.errors import (
+    BadDocument,
+    BadNodes,
+    CannotRefer,
+    NotGranted,
+    TheriacError,
+    TooWeak,
+    UnknownClass,
+    UnknownPurpose,
+)
 from theriac.health import documents
 from theriac.health.bundle import IndexFile, Opening, strong_enough
 from theriac.health.chain import Chain, Refusal
@@ -80,9 +89,9 @@ class Referral:
                 letter=letter,
                 sender=sender,
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, BadNodes, UnknownClass, UnknownPurpose):
             raise BadDocument(kind="referral", fault="a part of it is missing or broken") from None
-        return found
+        return documents.as_written("referral", found, data)
 
 
 @dataclass(frozen=True)
@@ -180,9 +189,10 @@ class Returned:
         values = documents.decode("returned", data)
         try:
             records = tuple(str(each) for each in values["records"])
-            return cls(str(values["referral"]), str(values["pseudonym"]), records, str(values["note"]), sender)
+            found = cls(str(values["referral"]), str(values["pseudonym"]), records, str(values["note"]), sender)
         except (KeyError, TypeError):
             raise BadDocument(kind="returned", fault="a part of it is missing or broken") from None
+        return documents.as_written("returned", found, data)
 
 
 def refer_back(reader: Reader, sender: Sender, letter: Referral, *, records: Sequence[str], note: str) -> str:

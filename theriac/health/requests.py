@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from theriac.errors import BadDocument
+from theriac.errors import BadDocument, UnknownClass, UnknownPurpose
 from theriac.health import documents
 from theriac.health.scope import KeyClass, Purpose
 
@@ -37,17 +37,24 @@ class Request:
     def decode(cls, data: bytes, *, pseudonym: str, letter: str) -> "Request":
         """:raises BadDocument: no request, or one to somebody else."""
         values = documents.decode("request", data)
-        del values["kind"], values["format"]
         try:
-            request = cls(**{**values, "classes": tuple(values["classes"]), "letter": letter})
-        except (KeyError, TypeError):
+            request = cls(
+                pseudonym=str(values["pseudonym"]),
+                member=int(values["member"]),
+                reader=str(values["reader"]),
+                name=str(values["name"]),
+                classes=tuple(str(KeyClass.parse(name)) for name in values["classes"]),
+                purpose=Purpose.parse(values["purpose"]).code,
+                end=str(values["end"]),
+                history=bool(values["history"]),
+                reason=str(values["reason"]),
+                letter=letter,
+            )
+        except (KeyError, TypeError, ValueError, UnknownClass, UnknownPurpose):
             raise BadDocument(kind="request", fault="a part of it is missing or broken") from None
         if request.pseudonym != pseudonym:
             raise BadDocument(kind="request", fault="it is addressed to somebody else")
-        for name in request.classes:
-            KeyClass.parse(name)
-        Purpose.parse(request.purpose)
-        return request
+        return documents.as_written("request", request, data)
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,9 @@ class Answer:
         """:raises BadDocument: no answer."""
         values = documents.decode("answer", data)
         try:
-            return cls(str(values["pseudonym"]), str(values["request"]), bool(values["granted"]), str(values["reason"]))
+            found = cls(
+                str(values["pseudonym"]), str(values["request"]), bool(values["granted"]), str(values["reason"])
+            )
         except KeyError:
             raise BadDocument(kind="answer", fault="a part of it is missing") from None
+        return documents.as_written("answer", found, data)

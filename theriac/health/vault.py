@@ -778,7 +778,7 @@ class Vault:
         values = documents.decode("vault", data, canonical=False)
         try:
             return _vault_of(values)
-        except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as fault:
             raise BadDocument(
                 kind="vault", fault=f"a part of it is missing or broken ({type(fault).__name__})"
             ) from None
