@@ -22,6 +22,8 @@ SECTIONS = (
     "records",
     "access",
     "sending",
+    "scanning",
+    "commissioning",
     "index",
     "adjudication",
     "gas",

@@ -1,25 +1,21 @@
-"""How long a maker waits for a batch, from a CSV file to a confirmed transaction, and in how much memory.
-
-Each size runs in a process of its own through the maker's own command, so that its peak memory is its own. Beside it
-stand as many bare keccak-256 as a tree of so many packs has, in the same process: a commitment, a leaf, a node a pack.
-"""
+"""How long a maker waits for a batch, from a CSV file to a confirmed transaction, and in how much memory."""
 
 import json
 import os
 import re
-import resource
 import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from rich.table import Table
+from benches.figures import Figure, Run, Section
+from benches.timing import Effort, memory_folder, peak_memory
 
 ROOT = Path(__file__).resolve().parent.parent
 ANVIL = ROOT / "node_modules" / ".bin" / "anvil"
@@ -27,6 +23,13 @@ SIZES = (16, 20)
 PER_CASE, PER_PALLET = 64, 64
 HASHES_A_PACK = 3
 MAKER = "TEST::1"
+
+PROSE = """
+How long a maker waits for a batch, from a CSV file to a confirmed transaction on an anvil of this run, through the
+maker's own command: serials read and checked, placed in cases and on pallets, salted, hashed into a tree, kept, and
+the root sent. Each batch is made in a process of its own, so that its peak memory is its own. Beside it stand as many
+bare keccak-256 as the tree has, in the same process: a commitment, a leaf and a node a pack.
+"""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,6 @@ class Commissioned:
     at_rest: float
     peak: float
     gas: int
-
-    @property
-    def ratio(self) -> float:
-        """How much of the speed of keccak alone."""
-        return self.keccak / self.seconds
 
 
 def write_packs(path: Path, count: int) -> None:
@@ -108,7 +106,7 @@ def commission(bits: int, path: str) -> Commissioned:
     # What Ape itself loads is no part of it.
     said = CliRunner(mix_stderr=False).invoke(cli, ["list", "--json"])
     assert said.exit_code == 0, said.stderr
-    at_rest = _mebibytes()
+    at_rest = peak_memory()
 
     begun = time.perf_counter()
     said = CliRunner(mix_stderr=False).invoke(cli, ["commission", path, "--json"])
@@ -116,7 +114,7 @@ def commission(bits: int, path: str) -> Commissioned:
     assert said.exit_code == 0, said.stderr
     [batch] = json.loads(said.stdout)["batches"]
     assert batch["packs"] == 1 << bits
-    peak = _mebibytes()
+    peak = peak_memory()
 
     word = bytes(64)
     begun = time.perf_counter()
@@ -134,18 +132,14 @@ def _gas(batch: str) -> int:
     return int(web3.eth.get_transaction_receipt(log["transactionHash"])["gasUsed"])
 
 
-def _mebibytes() -> float:
-    """The most memory that this process ever had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def table() -> Table:
-    """Measures, and lays the figures out."""
-    found = Table("packs from CSV to confirmed", "s", "keccak alone s", "ratio", "at rest MiB", "peak MiB", "gas")
+def measure(effort: Effort) -> Section:
     if not ANVIL.exists() or shutil.which("node") is None:
-        found.add_row("needs anvil: run 'make setup'")
-        return found
-    with tempfile.TemporaryDirectory(prefix="theriac-bench-") as name, chain() as url:
+        skipped = ("commissioning: run `make setup`, which installs anvil from npm.",)
+        return Section("commissioning", "Commissioning", PROSE, (), skipped=skipped)
+    if effort.small:
+        return Section("commissioning", "Commissioning", PROSE, (), skipped=("commissioning: it takes a minute.",))
+    figures: list[Figure] = []
+    with TemporaryDirectory(prefix="theriac-bench-", dir=memory_folder(1 << 30)) as name, chain() as url:
         folder = Path(name)
         settings = {
             **os.environ,
@@ -155,18 +149,21 @@ def table() -> Table:
         }
         found_maker(settings)
         for bits in SIZES:
-            each = measured(bits, folder, settings)
-            found.add_row(
-                *(f"2^{bits}", f"{each.seconds:.1f}", f"{each.keccak:.1f}", f"{each.ratio:.2f}"),
-                *(f"{each.at_rest:.0f}", f"{each.peak:.0f}", f"{each.gas:,}"),
-            )
-    return found
+            made = [measured(bits, folder, settings) for _ in range(min(effort.runs, 5) if bits < 20 else 1)]
+            what = f"2^{bits} packs from a file to a confirmed transaction"
+            keccaks, imported = f"keccak-256 alone, {HASHES_A_PACK} a pack", "of the same before it"
+            figures += [
+                Figure(
+                    f"commissioning/{bits}", what, "s", keccaks, tuple(Run(each.seconds, each.keccak) for each in made)
+                ),
+                Figure(
+                    *(f"commissioning/{bits}/memory", f"peak memory of 2^{bits}", "MiB", imported),
+                    tuple(Run(each.peak, each.at_rest) for each in made),
+                ),
+            ]
+            assert len({each.gas // 1000 for each in made}) == 1
+    return Section("commissioning", "Commissioning", PROSE, tuple(figures))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 1:
-        from rich.console import Console
-
-        Console().print(table())
-    else:
-        print(json.dumps(commission(int(sys.argv[1]), sys.argv[2]).__dict__))
+    print(json.dumps(commission(int(sys.argv[1]), sys.argv[2]).__dict__))

@@ -8,7 +8,6 @@ clients' index as it is, again in a process of its own, so that its memory is it
 
 import json
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from rich.table import Table
 from web3 import HTTPProvider, Web3
 
 from benches.made_chain import EACH, MadeChain
+from benches.timing import peak_memory
 from theriac.health.chain import Anchoring, Chain
 from theriac.ledger.contracts import Contracts
 from theriac.ledger.deployment import Deployed, Deployment
@@ -86,7 +86,7 @@ def follow(url: str, folder: Path, *, blocks: int, each: int, lookups: int = LOO
     path, dice = folder / "index.sqlite", random.Random(1)
     chain = chain_at(url, path)
     control = Node(chain.web3)
-    found.at_rest = _mebibytes()
+    found.at_rest = peak_memory()
 
     # (1) all of it, the rate of each tenth kept
     begun = last = time.perf_counter()
@@ -105,7 +105,7 @@ def follow(url: str, folder: Path, *, blocks: int, each: int, lookups: int = LOO
     progress = index.sync(report=report)
     found.seconds, found.events = time.perf_counter() - begun, progress.events
     found.cpu = time.process_time() - worked
-    found.peak = _mebibytes()
+    found.peak = peak_memory()
     [held] = index.query("SELECT COUNT(*) AS held FROM anchors")
     assert (progress.events, held["held"]) == (blocks * each, blocks * each), (progress, held)
     begun = time.perf_counter()
@@ -147,7 +147,7 @@ def follow(url: str, folder: Path, *, blocks: int, each: int, lookups: int = LOO
         assert chain.anchored(expected(made, blocks, 0).digest) == [expected(made, blocks, 0)]
         [held] = chain.index.query("SELECT COUNT(*) AS held FROM anchors WHERE block >= ?", (fork,))
         assert held["held"] == depth * each
-    found.peak = max(found.peak, _mebibytes())
+    found.peak = max(found.peak, peak_memory())
     chain.close()
     return found
 
@@ -162,11 +162,6 @@ def _timed(act: Callable[..., bool], wanted: Sequence[object]) -> tuple[float, .
         assert right, one
     took.sort()
     return tuple(took[min(int(len(took) * share), len(took) - 1)] for share in (0.5, 0.95, 0.99))
-
-
-def _mebibytes() -> float:
-    """The most memory that this process ever had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 @contextmanager

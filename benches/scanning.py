@@ -1,19 +1,18 @@
-"""How fast a pharmacy is told what a pack is: from strings of a scanner and from pictures of labels.
-
-Beside each figure stands what the machine can do at best: keccak-256 of a word for strings, and the bare decoder for
-pictures, both in the same run.
-"""
+"""How fast a pharmacy is told what a pack is: from strings of a scanner and from pictures of labels."""
 
 import io
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, date, datetime
+from functools import cache
+from multiprocessing import get_context
 
 import zxingcpp
 from PIL import Image
-from rich.table import Table
 
+from benches.figures import Bars, Better, Figure, Run, Section
+from benches.timing import Effort, each_of, quantile, seconds
 from theriac.medicine import gs1, symbols
 from theriac.medicine.packid import PackCode, Scheme
 from theriac.medicine.packs import BatchKey, Product, cases_of, places
@@ -23,45 +22,76 @@ from theriac.medicine.shelf import Shelf
 from theriac.medicine.state import BatchState
 from theriac.medicine.tree import BATCH, Shape, keccak
 
-PACKS, PICTURES, REPEATS = 20_000, 60, 3
+PACKS, PICTURES = 20_000, 60
 PHARMACY = 3
 PRODUCT = Product("04150123456782", "L42A", date(2031, 6, 30))
 SHAPE = Shape(pallet_bits=14, case_bits=6)
 NOW = datetime(2030, 1, 7, 9, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Rate:
-    """How long single acts took, in seconds."""
-
-    what: str
-    seconds: Sequence[float]
-
-    @property
-    def per_second(self) -> float:
-        return len(self.seconds) / sum(self.seconds)
-
-    def quantile(self, share: float) -> float:
-        """The time within which this share of the acts was done."""
-        ordered = sorted(self.seconds)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+PROSE = f"""
+A pharmacy's scanner with {PACKS:,} packs on its shelf says of each what it is: of the string that a hand scanner types,
+every code once, in an order that no cache foresees; and of the picture of a label, which has to be decoded before. Each
+is timed by itself. Beside a string stands keccak-256 of one word, which is the least that a serial must be looked up
+by, and beside a picture the bare decoder, zxing-cpp, on the same picture already in memory. *On two cores* two
+processes scan at the same time, beside one of them alone.
+"""
 
 
-def measured(what: str, acts: Sequence[Callable[[], object]]) -> Rate:
-    """Each act timed by itself."""
-    seconds = []
-    for act in acts:
-        begun = time.perf_counter()
-        act()
-        seconds.append(time.perf_counter() - begun)
-    return Rate(what, seconds)
+def measure(effort: Effort) -> Section:
+    packs = 200 if effort.small else PACKS
+    scanner, codes = stocked(packs)
+    figures = [
+        *_quantiles("string", "verdict on a string", "keccak-256 of a word", lambda: strings(scanner, codes), effort),
+        *_quantiles("picture", "verdict on a picture", "zxing-cpp alone", lambda: pictures(scanner, codes), effort),
+    ]
+    if not effort.small and (os.cpu_count() or 1) > 1:
+        figures += _on_two_cores(effort)
+    bars = tuple((each.what, each.key) for each in figures if each.unit == "s")
+    chart = Bars("scanning", "Scanning", "share of what stands beside each", bars)
+    return Section("scanning", "Scanning", PROSE, tuple(figures), charts=(chart,))
 
 
-def stocked() -> tuple[Scanner, list[str]]:
+def _quantiles(
+    key: str, what: str, beside: str, scan: Callable[[], tuple[Sequence[float], Sequence[float]]], effort: Effort
+) -> Iterator[Figure]:
+    rounds = [scan() for _ in range(min(effort.runs, 5))]
+    for name, share in (("p50", 0.5), ("p95", 0.95)):
+        runs = tuple(Run(quantile(own, share), quantile(alone, share)) for own, alone in rounds)
+        yield Figure(f"scanning/{key}/{name}", f"{what}, {name}", "s", beside, runs)
+
+
+def _on_two_cores(effort: Effort) -> Iterator[Figure]:
+    for key, what, work in (("strings", "strings", _strings_a_second), ("pictures", "pictures", _pictures_a_second)):
+        runs = []
+        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
+            list(processes.map(work, range(2)))
+            for _ in range(min(effort.runs, 5)):
+                [alone] = processes.map(work, range(1))
+                runs.append(Run(sum(processes.map(work, range(2))), alone))
+        what = f"{what} on two cores"
+        yield Figure(f"scanning/two/{key}", what, "a second", "on one", tuple(runs), better=Better.MORE)
+
+
+_stock = cache(lambda: stocked(PACKS))
+
+
+def _strings_a_second(_: int) -> float:
+    scanner, codes = _stock()
+    return len(codes) / seconds(lambda: [scanner.scan(code, now=NOW) for code in codes])
+
+
+def _pictures_a_second(_: int) -> float:
+    scanner, codes = _stock()
+    labels = _labels(codes)
+    return len(labels) / seconds(lambda: [judged(scanner, label) for label in labels])
+
+
+def stocked(packs: int) -> tuple[Scanner, list[str]]:
     """A pharmacy's scanner with so many packs on its shelf, and what their codes say."""
     key = BatchKey(bytes(range(32)))
-    serials = [f"A{number:09d}{number * 7919 % 997:03d}Q" for number in range(PACKS)]
-    at = places(cases_of(PACKS, SHAPE), SHAPE, key=key)
+    serials = [f"A{number:09d}{number * 7919 % 997:03d}Q" for number in range(packs)]
+    at = places(cases_of(packs, SHAPE), SHAPE, key=key)
     sheet = Sheet(PHARMACY, key, PRODUCT, SHAPE, BATCH, dict(zip(at, serials, strict=True)), ())
     batch = sheet.batch()
     shelf = Shelf(None)
@@ -84,45 +114,33 @@ def code_of(serial: str) -> PackCode:
     return PackCode(Scheme.GTIN, PRODUCT.code, serial, lot=PRODUCT.lot, expiry=PRODUCT.expiry)
 
 
-def strings(scanner: Scanner, codes: Sequence[str]) -> list[Rate]:
-    """Verdicts on strings, every code once, in an order that no cache foresees."""
+def strings(scanner: Scanner, codes: Sequence[str]) -> tuple[list[float], list[float]]:
+    """How long verdicts took, and bare hashes."""
     shuffled = [codes[number * 7919 % len(codes)] for number in range(len(codes))]
-    verdicts = [scanner.scan(code, now=NOW) for code in shuffled[:100]]
-    assert {verdict.cause for verdict in verdicts} == {Cause.GENUINE}
+    assert {scanner.scan(code, now=NOW).cause for code in shuffled[:100]} == {Cause.GENUINE}
     words = [code.encode().ljust(64, b"\0") for code in shuffled]
-    return [
-        measured("verdict on a string", [lambda code=code: scanner.scan(code, now=NOW) for code in shuffled]),
-        measured("keccak-256 alone", [lambda word=word: keccak(word) for word in words]),
-    ]
+    return (
+        each_of([lambda code=code: scanner.scan(code, now=NOW) for code in shuffled]),
+        each_of([lambda word=word: keccak(word) for word in words]),
+    )
 
 
-def pictures(scanner: Scanner, codes: Sequence[str]) -> list[Rate]:
-    """Verdicts on pictures of labels, beside the decoder alone on the same pictures already in memory."""
-    labels = [symbols.write_symbol(gs1.parse(code, today=NOW.date()), today=NOW.date()) for code in codes[:PICTURES]]
+def pictures(scanner: Scanner, codes: Sequence[str]) -> tuple[list[float], list[float]]:
+    """How long verdicts on pictures of labels took, and the decoder alone."""
+    labels = _labels(codes)
     images = [Image.open(io.BytesIO(label)).convert("L") for label in labels]
     formats = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.DataMatrix, zxingcpp.BarcodeFormat.QRCode])
     assert all(judged(scanner, label) is Cause.GENUINE for label in labels)
-    return [
-        measured("verdict on a picture", [lambda label=label: judged(scanner, label) for label in labels * REPEATS]),
-        measured(
-            "zxing-cpp alone",
-            [lambda image=image: zxingcpp.read_barcodes(image, formats=formats) for image in images * REPEATS],
-        ),
-    ]
+    return (
+        each_of([lambda label=label: judged(scanner, label) for label in labels]),
+        each_of([lambda image=image: zxingcpp.read_barcodes(image, formats=formats) for image in images]),
+    )
+
+
+def _labels(codes: Sequence[str]) -> list[bytes]:
+    return [symbols.write_symbol(gs1.parse(code, today=NOW.date()), today=NOW.date()) for code in codes[:PICTURES]]
 
 
 def judged(scanner: Scanner, label: bytes) -> Cause:
     [text] = symbols.read_symbols(label)
     return scanner.scan(text, now=NOW).cause
-
-
-def table() -> Table:
-    """Measures, and lays the figures out."""
-    scanner, codes = stocked()
-    found = Table("scanning, one core", "a second", "p50 µs", "p95 µs", "times the time beside it")
-    for pair in (strings(scanner, codes), pictures(scanner, codes)):
-        for rate in pair:
-            ratio = rate.quantile(0.5) / pair[1].quantile(0.5)
-            p50, p95 = (f"{rate.quantile(share) * 1e6:,.1f}" for share in (0.5, 0.95))
-            found.add_row(rate.what, f"{rate.per_second:,.0f}", p50, p95, f"{ratio:.2f}" if rate is pair[0] else "")
-    return found

@@ -131,7 +131,9 @@ def _beside_others(size: int, folder: Path, effort: Effort) -> tuple[list[Figure
 
     def theirs(*words: str) -> None:
         out.unlink(missing_ok=True)
-        subprocess.run([str(program), *words, "-o", str(out)], check=True, capture_output=True)
+        # What comes in is named last.
+        command = [str(program), *words[:-1], "-o", str(out), words[-1]]
+        subprocess.run(command, check=True, capture_output=True)
 
     theirs("-r", str(identity.recipient), str(plain))
     out.replace(sealed)
