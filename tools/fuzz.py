@@ -93,7 +93,7 @@ def compile_proofs(*, for_medusa: bool) -> None:
     """
     mark, now = ROOT / HOME / "compiled", _digest_of_sources()
     built = COMPILED / "build-info"
-    command = [str(ROOT / FORGE), "build", "--skip", "proof/symbolic/**"]
+    command = [str(ROOT / FORGE), "build", "--skip", "contracts/.cache/**", "proof/symbolic/**"]
     if for_medusa:
         if mark.exists() and mark.read_text(encoding="utf-8") == now and (ROOT / built).exists():
             return
@@ -322,8 +322,11 @@ def pack_corpus(every: Sequence[Handler], folder: Path, *, most: int = 1_900_000
             lines.append(" ".join([f"{name}.{values['methodSignature']}", *map(str, values["inputValues"])]))
         else:
             stories.append("\n".join(lines))
+    # Medusa keeps a story at each of its acts that reached something new: the longest tells all of it.
+    ordered = sorted(set(stories))
+    whole = [story for story, later in zip(ordered, [*ordered[1:], ""], strict=True) if not later.startswith(story)]
     kept, length = [], 0
-    for story in sorted(set(stories), key=lambda each: (len(each), each)):
+    for story in sorted(whole, key=lambda each: (len(each), each)):
         length += len(story) + 2
         if length > most:
             break
@@ -388,7 +391,7 @@ def coverage(report: str) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     for record in report.split("end_of_record"):
         match = re.search(r"SF:(.*?)(contracts/.*\.sol)", record)
-        if match is None or "/test/" in match[2] or "node_modules" in match[1]:
+        if match is None or re.search(r"node_modules|/test/|/\.cache/", match[1] + match[2]):
             continue
         counts = [int(count) for count in re.findall(r"^DA:\d+,(\d+)", record, re.MULTILINE)]
         if counts:

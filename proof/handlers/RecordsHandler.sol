@@ -45,6 +45,7 @@ contract RecordsHandler is Handler {
     address[] private _staff;
     Place[] private _places;
     mapping(bytes32 place => IRecords.Record) private _recordOf;
+    uint256[] private _amended;
     bytes[] private _spent;
     uint256 private _touched;
     uint256 private _digests;
@@ -166,9 +167,10 @@ contract RecordsHandler is Handler {
     /// @notice The author's member, or the patient for her own, disowns, supersedes or corrects a record.
     function amend(uint256 which, uint256 how) external acting {
         Place memory old = _known(which);
-        // Mostly of a record that is current, but every fourth of what may have moved before.
-        for (uint256 i = 0; i < 4 && (how / 64) % 4 != 0; ++i) {
-            if (_recordOf[_key(old)].status == IRecords.RecordStatus.Current) break;
+        // Mostly of a record that is current, but every fourth of one that has moved before.
+        bool again = (how / 64) % 4 == 0 && _amended.length != 0;
+        if (again) old = _places[_touched = _amended[(how / 256) % _amended.length]];
+        for (uint256 i = 0; i < 4 && !again && _recordOf[_key(old)].status != IRecords.RecordStatus.Current; ++i) {
             old = _known(_more(which, i));
         }
         IRecords.Record storage kept = _recordOf[_key(old)];
@@ -204,7 +206,9 @@ contract RecordsHandler is Handler {
         // properties H15, H16: the status moves one way, and by its author's member or the patient for her own.
         _must(done == may, "H15");
         if (!done && !may) revert NothingToDo();
-        if (done) kept.status = act;
+        if (!done) return;
+        kept.status = act;
+        _amended.push(_touched);
     }
 
     /// @notice Who writes for no member, or under another version, or too late, anchors.

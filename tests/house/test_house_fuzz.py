@@ -165,6 +165,18 @@ def test_corpus__packed_and_unpacked__is_the_same_story_at_the_same_places(root:
     }
 
 
+def test_corpus__with_a_story_that_goes_on_in_another__keeps_the_longer_one(root: Path) -> None:
+    # given
+    longer = "KeysHandler.finish(uint256) 5\nKeysHandler.finish(uint256) 6\n"
+    (root / fuzz.CORPUS).write_text("KeysHandler.finish(uint256) 5\n\n" + longer, encoding="utf-8")
+
+    # when
+    assert fuzz.unpack_corpus([KEYS], root / "call_sequences") == 2
+
+    # then
+    assert fuzz.pack_corpus([KEYS], root / "call_sequences") == longer
+
+
 def test_corpus__with_an_act_that_is_no_more__leaves_that_out(root: Path) -> None:
     # given
     (root / fuzz.CORPUS).write_text("KeysHandler.gone(uint256) 3\nKeysHandler.finish(uint256) 5\n", encoding="utf-8")
@@ -186,6 +198,7 @@ def test_coverage__counts_the_lines_of_our_contracts() -> None:
     report = (
         "SF:/x/contracts/health/Keys.sol\nDA:1,4\nDA:2,0\nDA:3,1\nend_of_record\n"
         "SF:/x/contracts/test/Coin.sol\nDA:1,1\nend_of_record\n"
+        "SF:/x/contracts/.cache/openzeppelin/5.6.1/proxy/Proxy.sol\nDA:1,1\nend_of_record\n"
         "SF:/x/node_modules/@openzeppelin/contracts/utils/Address.sol\nDA:1,1\nend_of_record\n"
     )
 
