@@ -19,7 +19,7 @@ from web3 import HTTPProvider
 
 from tools.mutants import selectors
 
-OUTER = ("carry", "ask")
+OUTER = ("act", "ask", "carry", "carryEach", "setCall")
 """Functions that carry other calls inside of their data."""
 
 FILE = "THERIAC_MUTANT_TESTS"

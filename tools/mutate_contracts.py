@@ -123,7 +123,7 @@ def _code(evm: dict[str, Any]) -> Code:
 
 
 @dataclass(frozen=True)
-class Test:
+class Measured:
     """A test as it was measured without a fault: how long it works, what it calls, and which errors it names."""
 
     name: str
@@ -136,23 +136,23 @@ class Test:
         return self.name.partition("::")[0]
 
 
-def read_tests(path: Path) -> list[Test]:
+def read_tests(path: Path) -> list[Measured]:
     """What `tests/mutant_recorder.py` wrote down."""
     lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-    return [Test(each["test"], each["work"], frozenset(each["calls"]), frozenset(each["words"])) for each in lines]
+    return [Measured(each["test"], each["work"], frozenset(each["calls"]), frozenset(each["words"])) for each in lines]
 
 
 def choose_tests(
-    mutant: Mutant, names: Sequence[str], reached_by: Mapping[str, int], tests: Iterable[Test], budget: float
-) -> list[Test]:
+    mutant: Mutant, names: Sequence[str], reached_by: Mapping[str, int], tests: Iterable[Measured], budget: float
+) -> list[Measured]:
     """The tests that call what leads to the fault, the quick and near ones first, as many as the budget allows."""
     folders = tuple(f"tests/contracts/{name.lower()}/" for name in names)
 
-    def rank(test: Test) -> float:
+    def rank(test: Measured) -> float:
         near = min(reached_by[each] for each in test.calls & reached_by.keys())
         return (test.work + 0.01) * (1 + near) / (2 if test.name.startswith(folders) else 1)
 
-    def tier(test: Test) -> int:
+    def tier(test: Measured) -> int:
         if test.file in WIDE:
             return 2
         return 0 if test.words & set(mutant.words) else 1
@@ -306,7 +306,7 @@ class Campaign:
             check=True,
         )
 
-    def try_all(self, chosen: Sequence[Mutant], tests: Sequence[Test], *, again: bool) -> None:
+    def try_all(self, chosen: Sequence[Mutant], tests: Sequence[Measured], *, again: bool) -> None:
         """Tries one after the other."""
         few = [test for test in tests if test.file not in WIDE]
         with ExitStack() as stack:
@@ -321,7 +321,7 @@ class Campaign:
                 print(f"{number}/{len(chosen)} {result['outcome']} {place}", flush=True)
 
     def tried(
-        self, mutant: Mutant, compiler: Compiler, runner: Runner, tests: Sequence[Test], budget: float
+        self, mutant: Mutant, compiler: Compiler, runner: Runner, tests: Sequence[Measured], budget: float
     ) -> dict[str, Any]:
         """What becomes of one fault."""
         names = self.sources.dependents(mutant.path)

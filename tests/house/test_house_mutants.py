@@ -13,8 +13,8 @@ from tools.mutate_contracts import (
     SURVIVORS,
     VERDICTS,
     Compiler,
+    Measured,
     Runner,
-    Test,
     choose_tests,
     founded,
     interval,
@@ -121,8 +121,8 @@ def test_reaching__names_the_functions_that_lead_to_a_check(till: Sources) -> No
 def test_chosen_tests__reach_the_fault_and_those_that_name_its_error_come_first() -> None:
     mutant = Mutant("contracts/Till.sol", 0, "", "", "condition", "Till._check", 1, ("TooMuch",))
 
-    def test(name: str, work: float, calls: str, *words: str) -> Test:
-        return Test(f"tests/contracts/{name}.py::test", work, frozenset(calls), frozenset(words))
+    def test(name: str, work: float, calls: str, *words: str) -> Measured:
+        return Measured(f"tests/contracts/{name}.py::test", work, frozenset(calls), frozenset(words))
 
     near, far = test("till/test_near", 0.1, "a"), test("till/test_far", 0.1, "b")
     slow, named = test("till/test_slow", 9.0, "a"), test("other/test_named", 1.0, "b", "TooMuch")
