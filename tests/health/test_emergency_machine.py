@@ -76,7 +76,7 @@ class Emergencies(Lives):
             self.chain.admit(number, account, Role.CUSTODIAN if number in CUSTODIANS else Role.CLINICIAN)
             for address in (account, member_address(number)):
                 self.profile(address, identity)
-            # property E1: what a custodian or a clinician has by itself opens nothing.
+            # What a custodian or a clinician has by itself opens nothing.
             self.readers.append(Reading(account, identity))
         self.decision: Decision | None = None
         self.escrows: dict[tuple[str, int], Escrow] = {}
@@ -191,7 +191,6 @@ class Emergencies(Lives):
         self.come_back()
         self.void()
         emergency = self.patient.vault.emergency
-        # property E12
         if emergency is None:
             self.decision = None
         else:
