@@ -25,7 +25,7 @@ from theriac.errors import NoBundle, NoEmergency
 from theriac.health import documents
 from theriac.health.custody import Custody, Limits
 from theriac.health.emergencies import Reason, Responder, Status
-from theriac.health.hours import HOURS, time_of
+from theriac.health.hours import HOURS, hour_of_seconds, time_of
 from theriac.health.messages import JUSTIFIED, SANCTIONED, member_address
 from theriac.health.scope import KeyClass
 from theriac.health.vault import ESCROW_STEP
@@ -76,7 +76,7 @@ class Emergencies(Lives):
             self.chain.admit(number, account, Role.CUSTODIAN if number in CUSTODIANS else Role.CLINICIAN)
             for address in (account, member_address(number)):
                 self.profile(address, identity)
-            # property E1: what a custodian or a clinician has by itself opens nothing.
+            # What a custodian or a clinician has by itself opens nothing.
             self.readers.append(Reading(account, identity))
         self.decision: Decision | None = None
         self.escrows: dict[tuple[str, int], Escrow] = {}
@@ -191,7 +191,6 @@ class Emergencies(Lives):
         self.come_back()
         self.void()
         emergency = self.patient.vault.emergency
-        # property E12
         if emergency is None:
             self.decision = None
         else:
@@ -323,7 +322,8 @@ class Emergencies(Lives):
                 bundle = self.chain.bundle(place[0], self.store)
                 if bundle.escrow is not None:
                     self.escrows[place] = Escrow(self.decision)
-        hour = self.chain.hour()
+        # What a key opens ends with the bundles that were sealed for it, however much later it is now.
+        hour = hour_of_seconds(self.chain.events("Keys", "Published", newest_first=True)[0].seconds)
         for escrow in self.escrows.values():
             if escrow.taken == NEVER:
                 escrow.end = min((hour // ESCROW_STEP + 3) * ESCROW_STEP, HOURS)

@@ -169,7 +169,6 @@ class Recoveries(Lives):
         assert self.act(self.patient.revoke_all)
         self.change(lambda each: True, taken=self.order)
 
-    # property V13
     @precondition(lambda self: not self.dirty)
     @rule()
     def guard(self) -> None:
