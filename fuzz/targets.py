@@ -76,7 +76,7 @@ def all_targets() -> dict[str, Target]:
 
 
 def target_named(name: str) -> Target:
-    """One target, with no more imported than it needs: what is imported is read for its branches, which takes seconds."""
+    """One target, with no more imported than it needs: reading what is imported for its branches takes seconds."""
     for module in _MODULES:
         for each in importlib.import_module(f"fuzz.{module}").TARGETS:
             if each.name == name:
