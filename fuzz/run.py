@@ -62,9 +62,9 @@ class Run:
 
 def _plain(name: str, seconds: float, folder: Path) -> None:
     from fuzz.changes import change
-    from fuzz.targets import all_targets
+    from fuzz.targets import target_named
 
-    target = all_targets()[name]
+    target = target_named(name)
     seeds = target.seeds() or [b""]
     run = Run(target, seconds, folder)
     draw = random.Random(name)
@@ -80,12 +80,11 @@ def _atheris(name: str, seconds: float, folder: Path) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["theriac", "rlp", "biip", "shamir_mnemonic"]):
-        from fuzz.targets import all_targets
+        from fuzz.targets import target_named
 
-        targets = all_targets()
+        target = target_named(name)
     from fuzz.changes import change
 
-    target = targets[name]
     seeds = target.seeds() or [b""]
     run = Run(target, seconds, folder)
 

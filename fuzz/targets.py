@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from theriac.crypto.recipients import HybridIdentity, X25519Identity
 from theriac.errors import TheriacError
@@ -73,6 +73,15 @@ def all_targets() -> dict[str, Target]:
     found = [each for name in _MODULES for each in importlib.import_module(f"fuzz.{name}").TARGETS]
     assert all(issubclass(error, TheriacError) or error.__name__ in _INNER for each in found for error in each.may)
     return {each.name: each for each in found}
+
+
+def target_named(name: str) -> Target:
+    """One target, with no more imported than it needs: reading what is imported for its branches takes seconds."""
+    for module in _MODULES:
+        for each in importlib.import_module(f"fuzz.{module}").TARGETS:
+            if each.name == name:
+                return cast(Target, each)
+    raise KeyError(name)
 
 
 _INNER = ("CallFailed", "Lie", "Undecodable", "Strangers", "ValueError", "KeyError", "TypeError")

@@ -646,7 +646,7 @@ def test_ask__another_servers_page__is_no_answer(place: Stage) -> None:
     from threading import Thread
 
     class Page(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(200)
             self.end_headers()
