@@ -98,15 +98,20 @@ def _row(figure: Figure) -> Iterator[str]:
     yield shown(figure.value, figure.unit)
     yield figure.beside
     yield shown(figure.beside_value, figure.unit)
-    yield f"{figure.share:.2f}"
+    yield _part(figure.share)
     several = len(figure.runs) > 1
-    yield f"{min(figure.shares):.2f}, {max(figure.shares):.2f}" if several else ""
+    yield f"{_part(min(figure.shares))}, {_part(max(figure.shares))}" if several else ""
     if figure.reach is None:
         yield ""
     else:
         asked = shown(figure.reach, figure.unit) if figure.exact else f"{figure.reach:.2f}"
         yield asked if figure.reached else f"**{asked}**"
     yield str(len(figure.runs)) if several else ""
+
+
+def _part(share: float) -> str:
+    """A share with two digits that say something."""
+    return f"{share:.2f}" if share >= 0.1 else f"{share:.2g}"
 
 
 def _table(table: Table) -> str:
