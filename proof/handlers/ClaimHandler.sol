@@ -17,7 +17,7 @@ import {OddToken} from "../../contracts/test/OddToken.sol";
 import {Claim, Line} from "../../contracts/types/Claim.sol";
 import {DISPENSE_FOR, FILL_FOR} from "../../contracts/types/Operations.sol";
 import {Reasons} from "../../contracts/types/Reasons.sol";
-import {AUDITOR, INSURER, PRESCRIBER, PROVIDERS, REGULATOR, Roles} from "../../contracts/types/Roles.sol";
+import {INSURER, PRESCRIBER, PROVIDERS, Roles} from "../../contracts/types/Roles.sol";
 import {Handler} from "../Handler.sol";
 import {ClaimLedger} from "../models/ClaimLedger.sol";
 import {PackTrees} from "../models/PackTrees.sol";
@@ -32,6 +32,7 @@ import {
     FIRST_MAKER,
     FIRST_PHARMACY,
     HOSPITAL,
+    SECOND_CUSTODIAN,
     SECOND_INSURER,
     World
 } from "../World.sol";
@@ -173,13 +174,13 @@ contract ClaimHandler is ClaimLedger {
         address payee = (seed / 8) % 3 == 0 ? _persons[0].pseudonym : account;
         _know(payee);
         _say(account, address(world.escrow()), abi.encodeCall(IEscrow.setPayout, (provider, payee, push)));
-        if ((seed / 32) % 4 == 0) return;
+        if ((seed / 32) % 2 == 0) return;
         _say(payee, address(world.escrow()), abi.encodeCall(IEscrow.answerFor, (provider, true)));
     }
 
     /// @notice The odd token changes its ways, and mostly goes back to decent ones.
     function change(uint256 seed) external acting {
-        OddToken.Oddity oddity = seed % 2 == 0 ? OddToken.Oddity.None : OddToken.Oddity((seed / 2) % 7);
+        OddToken.Oddity oddity = seed % 3 == 0 ? OddToken.Oddity.None : OddToken.Oddity((seed / 3) % 7);
         _odd.setOddity(oddity);
         _odd.setCall(address(world.escrow()), abi.encodeCall(IEscrow.deposit, (_schemes[2].id, 1 + (seed % 1000))));
     }
@@ -489,17 +490,19 @@ contract ClaimHandler is ClaimLedger {
         _refused(by, address(world.claims()), data, number);
     }
 
-    /// @notice Evidence, or a service on a day, that was paid for is claimed again: it is denied as a duplicate.
+    /// @notice Evidence, a service on a day or an authorization that was paid for is claimed again.
     function hostileTwice(uint256 seed) external acting {
         Told storage told = _find(seed, Wanted.Paid);
         Said memory said = _again(told);
         Claim memory claim = said.settled.claim;
         claim.salt = bytes32(++_made);
         claim.deadline = uint40(block.timestamp + 1 days);
-        if (seed % 2 == 0) {
+        uint256 kind = (seed / 32) % 4;
+        if (kind != 1) {
             claim.evidence = bytes32(++_made);
             _write(told.who, claim.provider, claim.evidence);
         }
+        for (uint256 i = 0; kind % 2 == 1 && i < claim.lines.length; ++i) claim.lines[i].day += uint16(1 + (seed % 50));
         said.time = uint32(block.timestamp);
         (said.query.id, said.query.time) = (world.claims().idOf(claim), uint40(block.timestamp));
         said.query.funds = world.escrow().balanceOf(claim.plan);
@@ -534,6 +537,7 @@ contract ClaimHandler is ClaimLedger {
             if (_schemes[plan].insurer == _schemes[told.plan].insurer) revert NothingToDo();
             (target, data) = (address(world.appeals()), abi.encodeCall(IAppeals.refute, (settled, 1, "openings")));
         } else {
+            by = _speaker(SECOND_CUSTODIAN, ARBITERS, seed);
             (target, data) = (address(world.appeals()), abi.encodeCall(IAppeals.rule, (settled, "openings", true)));
         }
         _refused(by, target, data, "C10");
@@ -663,6 +667,12 @@ contract ClaimHandler is ClaimLedger {
         return _held("C10");
     }
 
+    /// @notice A member out of standing submits, resumes, reviews, reverses and adjusts nothing.
+    /// property C11
+    function property_C11_members_in_standing_act() external view returns (bool) {
+        return _held("C11");
+    }
+
     /// @notice The provider of a claim and when it was submitted never change.
     /// property C12
     function property_C12_provider_and_time_stay() external view returns (bool) {
@@ -732,7 +742,7 @@ contract ClaimHandler is ClaimLedger {
 
     /// @inheritdoc Handler
     function properties() external pure override returns (string[] memory all) {
-        all = new string[](18);
+        all = new string[](19);
         all[0] = "property_C1_the_escrow_has_what_it_owes()";
         all[1] = "property_C2_a_plans_money_goes_to_its_claims()";
         all[2] = "property_C3_nobody_elses_money_is_taken()";
@@ -743,14 +753,15 @@ contract ClaimHandler is ClaimLedger {
         all[7] = "property_C8_nothing_is_paid_twice()";
         all[8] = "property_C9_a_claim_goes_its_ways()";
         all[9] = "property_C10_acts_are_their_parties()";
-        all[10] = "property_C12_provider_and_time_stay()";
-        all[11] = "property_C13_an_appeal_pays_more()";
-        all[12] = "property_C15_withheld_disputed_received()";
-        all[13] = "property_C16_disputed_and_owed()";
-        all[14] = "property_C17_paid_is_what_its_outcomes_say()";
-        all[15] = "property_C18_a_share_is_paid_once()";
-        all[16] = "property_C21_a_claim_comes_to_what_was_quoted()";
-        all[17] = "property_R1_no_more_than_the_price()";
+        all[10] = "property_C11_members_in_standing_act()";
+        all[11] = "property_C12_provider_and_time_stay()";
+        all[12] = "property_C13_an_appeal_pays_more()";
+        all[13] = "property_C15_withheld_disputed_received()";
+        all[14] = "property_C16_disputed_and_owed()";
+        all[15] = "property_C17_paid_is_what_its_outcomes_say()";
+        all[16] = "property_C18_a_share_is_paid_once()";
+        all[17] = "property_C21_a_claim_comes_to_what_was_quoted()";
+        all[18] = "property_R1_no_more_than_the_price()";
     }
 
     // How a claim is made
@@ -818,7 +829,6 @@ contract ClaimHandler is ClaimLedger {
         (goods.take, goods.word) = _word(script, seed);
         goods.filling.terms = script.terms;
         goods.filling.hashes = new bytes32[](1);
-        goods.filling.hashes[0] = script.terms.lines;
         goods.filling.hashes[0] = keccak256(abi.encode(LINE_TYPEHASH, script.line));
         (goods.filling.opened, goods.filling.units, goods.filling.evidence) = (script.line, 1, "evidence");
         bytes memory data = abi.encodeCall(
@@ -1178,6 +1188,8 @@ contract ClaimHandler is ClaimLedger {
 
     function _moveClaim(address sender, bytes memory data, uint256 plan, uint32 provider) private {
         _move(sender, address(world.claims()), data, plan, provider);
+        // property C11
+        _must(world.consortium().inStanding(world.consortium().affiliationOf(sender).member), "C11");
     }
 
     function _appeals(address sender, bytes memory data, Told storage told) private {
@@ -1285,7 +1297,7 @@ contract ClaimHandler is ClaimLedger {
             terms.document = bytes32(plan + 1);
             terms.limits =
                 plan == 0
-                    ? IRules.Limits(15_000, 25_000, 30_000, 45_000, 80_000, 120_000, 130_000)
+                    ? IRules.Limits(8_000, 12_000, 15_000, 20_000, 30_000, 40_000, 60_000)
                     : IRules.Limits(15_000, 25_000, 200_000, 300_000, 900_000, 1_500_000, 1_600_000);
             address insurer = world.accountOf(terms.insurer);
             _know(insurer);

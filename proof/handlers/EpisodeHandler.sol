@@ -54,6 +54,8 @@ contract EpisodeHandler is Handler {
     uint256 private _holding;
     mapping(uint32 provider => uint256) private _released;
     bytes32 private _used;
+    uint32 private _usedBy;
+    uint40 private _usedAt;
     address[] private _payees;
 
     constructor(World world_) Handler(world_) {
@@ -145,14 +147,11 @@ contract EpisodeHandler is Handler {
     /// @notice It is delivered by another, by what was written before or counted already, or once more.
     function hostileDeliver(uint256 seed, uint256 how) external acting {
         if (_episodes.length == 0) revert NothingToDo();
-        Told storage told = _episodes[seed % _episodes.length];
+        Told storage told = how % 3 == 1 ? _countedFor(seed) : _episodes[seed % _episodes.length];
         uint32 by = how % 3 == 0 ? told.terms.assessor : told.terms.provider;
-        bytes32 evidence = _used;
-        if (how % 3 != 1) {
-            evidence = _write(by, seed);
-            bool isOpen = told.status == IEpisodes.EpisodeStatus.Open && block.timestamp < told.terms.ends;
-            if (how % 3 == 2 && isOpen) evidence = "never written";
-        }
+        bytes32 evidence = how % 3 == 1 ? _used : _write(by, seed);
+        bool isOpen = told.status == IEpisodes.EpisodeStatus.Open && block.timestamp < told.terms.ends;
+        if (how % 3 == 2 && isOpen) evidence = "never written";
         bytes memory data = abi.encodeCall(IEpisodes.deliver, (told.id, evidence));
         _refused(_speaker(by, seed), address(world.episodes()), data, "C19");
     }
@@ -247,7 +246,7 @@ contract EpisodeHandler is Handler {
         );
         told.status = IEpisodes.EpisodeStatus.Delivered;
         _release(told, told.terms.price - told.terms.withheld, 0);
-        _used = evidence;
+        (_used, _usedBy, _usedAt) = (evidence, told.terms.provider, uint40(block.timestamp));
     }
 
     function _agreement(uint256 seed) private returns (IEpisodes.Agreement memory terms) {
@@ -315,6 +314,16 @@ contract EpisodeHandler is Handler {
             at = (turn + i) % MOST;
             IEpisodes.EpisodeStatus status = _episodes[at].status;
             if (status != IEpisodes.EpisodeStatus.Open && status != IEpisodes.EpisodeStatus.Delivered) return at;
+        }
+        revert NothingToDo();
+    }
+
+    /// @dev An open episode for which what counted last for another would count too.
+    function _countedFor(uint256 seed) private view returns (Told storage told) {
+        for (uint256 k = 0; k < _episodes.length; ++k) {
+            told = _episodes[((seed % _episodes.length) + k) % _episodes.length];
+            bool isOpen = told.status == IEpisodes.EpisodeStatus.Open && block.timestamp < told.terms.ends;
+            if (isOpen && told.terms.provider == _usedBy && told.opened <= _usedAt) return told;
         }
         revert NothingToDo();
     }

@@ -79,6 +79,15 @@ contract PackHandler is Handler {
         bool opened;
     }
 
+    /// @dev What is wrong with a paper that is signed: it is somebody else's, of another count, or what it is about is then
+    /// offered to another.
+    enum Flaw {
+        None,
+        Forged,
+        Moves,
+        Offered
+    }
+
     enum Name {
         Offer,
         Withdraw,
@@ -108,6 +117,7 @@ contract PackHandler is Handler {
     /// @param paper The number of the paper that is brought.
     /// @param call What the contract is asked.
     /// @param may What the model says of it.
+    /// @param waived The rule that alone forbids it; zero for others.
     struct Act {
         Name name;
         uint256 shelf;
@@ -126,6 +136,7 @@ contract PackHandler is Handler {
         address target;
         bytes call;
         bool may;
+        uint8 waived;
     }
 
     /// @dev What was done, and what the contract shows before and after it.
@@ -155,7 +166,7 @@ contract PackHandler is Handler {
         _permit(FIRST_PHARMACY, address(world_.coldChain()), REPORT_EXCURSION_FOR);
         for (uint256 i = 0; i < 3; ++i) _commission(i, 60);
         // Some goods lie at the pharmacies already.
-        for (uint256 i = 0; i < 3; ++i) _bring(_signPaper(i, _handler(i), false), 1);
+        for (uint256 i = 0; i < 3; ++i) _bring(_signPaper(i, _handler(i), Flaw.None), 1);
     }
 
     // Acts
@@ -201,7 +212,7 @@ contract PackHandler is Handler {
 
     /// @notice A holder signs an offer for somebody; it may be brought later, or never.
     function sign(uint256 seed, uint256 whom) external acting {
-        _signPaper(seed, _handler(whom), false);
+        _signPaper(seed, _handler(whom), Flaw.None);
     }
 
     /// @notice Somebody brings what was signed. Where nothing of that counts, something is signed first.
@@ -210,7 +221,7 @@ contract PackHandler is Handler {
         for (uint256 k = 0; k < _papers.length; ++k) {
             if (_bring((number + k) % _papers.length, missing)) return;
         }
-        if (!_bring(_signPaper(seed, _handler(missing), false), missing)) revert NothingToDo();
+        if (!_bring(_signPaper(seed, _handler(missing), Flaw.None), missing)) revert NothingToDo();
     }
 
     function dispense(uint256 seed) external acting {
@@ -324,12 +335,60 @@ contract PackHandler is Handler {
         _say(act, shelf);
     }
 
+    /// @notice What only one rule forbids: what goes with an offer, is opened, blocked, expired, too late, another's or gone.
+    function hostileRule(uint256 seed, uint256 more) external acting {
+        uint8 rule = uint8(1 << (more % 7));
+        Name name = Name(_more(seed, 5) % 14);
+        if (rule == PackModel.OFFERED) name = Name.Accept;
+        else if (rule == PackModel.OPENED) name = Name.Offer;
+        else if (rule == PackModel.USABLE) name = seed % 2 == 0 ? Name.Offer : Name.Dispense;
+        else if (rule == PackModel.DAYS || rule == PackModel.OPERATOR) name = seed % 2 == 0 ? Name.Undo : Name.UndoFor;
+        else if (name == Name.AcceptBySig || name == Name.Reject) name = Name.Dispense;
+        Act memory act = _begin(name, seed);
+        act.waived = rule;
+        act.to = _handler(_more(more, 1));
+        act.ends = uint40(block.timestamp + 1 days);
+        act.block_ = PackModel.BY_HOLDER;
+        act.packs = _more(more, 9);
+        _choose(act, seed);
+    }
+
+    /// @notice Something is offered, then what it lies in; then the first is taken, or something else done with it.
+    function hostileInside(uint256 seed, uint256 more) external acting {
+        Act memory inner = _begin(Name.Offer, seed);
+        (inner.to, inner.ends) = (_handler(more), uint40(block.timestamp + 1 days));
+        if (!_search(inner, seed) || _shelves[inner.shelf].parts[inner.part].level == 0) revert NothingToDo();
+        _say(inner, _shelves[inner.shelf]);
+
+        Act memory outer = _begin(Name.Offer, inner.shelf);
+        Shelf memory shelf = _shelves[inner.shelf];
+        (outer.part, outer.to, outer.ends) = (shelf.parts[inner.part].above, _handler(more / 16), inner.ends);
+        _actAs(outer, inner.actor);
+        if (!_may(outer, shelf)) revert NothingToDo();
+        _say(outer, shelf);
+
+        Act memory act = _begin(Name.Accept, inner.shelf);
+        (act.part, act.waived) = (inner.part, PackModel.LOCKED);
+        _actAs(act, world.accountOf(inner.to));
+        shelf = _shelves[inner.shelf];
+        if (!_isForbidden(act, shelf)) revert NothingToDo();
+        _say(act, shelf);
+    }
+
     /// @notice Signed offers that were brought, are too old, name somebody else or were signed by somebody else.
     function hostilePaper(uint256 seed, uint256 more) external acting {
-        if (more % 3 == 0 || _papers.length == 0) _signPaper(seed, _handler(more), more % 2 == 0);
-        (Act memory act, Shelf memory shelf) = _bringing(seed % _papers.length);
+        uint256 kind = _papers.length == 0 ? 0 : (more / 8) % 6;
+        uint256 number = seed % (_papers.length + 1);
+        if (kind < 4) number = _signPaper(seed, _handler(more), Flaw((kind + 1) % 4));
+        else if (number == _papers.length) revert NothingToDo();
+        if (kind == 2) _offerTo(number, _handler(more / 64));
+        (Act memory act, Shelf memory shelf) = _bringing(number);
         if (act.name != Name.AcceptBySig) revert NothingToDo();
-        if (_more(more, 1) % 2 == 0) _actAs(act, world.accountOf(_handler(_more(more, 2))));
+        if (kind < 3) {
+            _say(act, shelf);
+            return;
+        }
+        if (kind == 3 || _more(more, 1) % 2 == 0) _actAs(act, world.accountOf(_handler(_more(more, 2))));
         if (_more(more, 3) % 3 == 0) act.missing = 1 << (_more(more, 4) % shelf.parts.length);
         _say(act, shelf);
     }
@@ -560,15 +619,40 @@ contract PackHandler is Handler {
             act.missing = _missing(shelf, act.part, missing);
             act.packs = _masked(act, shelf, packs, true);
             _actAs(act, People.at(world, _ownerOf(act, shelf), _rolesFor(act), start));
-            if (_may(act, shelf)) return true;
+            if (act.waived == 0 ? _may(act, shelf) : _isForbidden(act, shelf)) return true;
         }
         (act.missing, act.packs) = (missing, packs);
         return false;
     }
 
+    /// @dev Whether one rule alone forbids the act.
+    function _isForbidden(Act memory act, Shelf memory shelf) private view returns (bool) {
+        if (_may(act, shelf)) return false;
+
+        Part memory part = shelf.parts[act.part];
+        IBatches.PackStatus status = part.status;
+        if (act.waived == PackModel.STOCK) part.status = IBatches.PackStatus.InStock;
+        shelf.waived = act.waived;
+        bool may = _may(act, shelf);
+        (shelf.waived, part.status) = (0, status);
+        return may;
+    }
+
+    /// @dev The property that an act breaks where it is done against a rule.
+    function _ruleOf(Act memory act) private pure returns (string memory) {
+        if (act.waived == PackModel.LOCKED) return "M17";
+        if (act.waived == PackModel.OPENED) return "M18";
+        if (act.waived == PackModel.USABLE) return act.name <= Name.AcceptBySig ? "M11" : "M10";
+        if (act.waived == PackModel.DAYS) return "M20";
+        if (act.waived == PackModel.OPERATOR) return "M19";
+        if (act.waived == PackModel.OFFERED) return "M15";
+        return act.name <= Name.AcceptBySig ? "M8" : "M6";
+    }
+
     /// @dev For whom the act is, by its name.
     function _ownerOf(Act memory act, Shelf memory shelf) private pure returns (uint32) {
         Part memory part = shelf.parts[act.part];
+        if (act.waived == PackModel.OFFERED) return act.to;
         if (act.name == Name.Reject || act.name == Name.Accept)
             return part.offeredTo == 0 ? part.holder : part.offeredTo;
         if (act.name == Name.LiftRecall) return AUTHORITY;
@@ -637,7 +721,8 @@ contract PackHandler is Handler {
         if (name == Name.Withdraw) return part.mayWithdraw(act.member);
         if (name == Name.Reject) return part.isOfferedTo(act.member);
         if (name == Name.Accept) {
-            bool offered = part.isOfferedTo(act.member) && world.consortium().inStanding(part.holder);
+            bool isIts = part.isOfferedTo(act.member) || shelf.waived & PackModel.OFFERED != 0;
+            bool offered = isIts && world.consortium().inStanding(part.holder);
             return offered && shelf.mayGo(part, act.member) && _mayLeave(act, shelf);
         }
         if (name == Name.AcceptBySig) return _mayBring(act, shelf) && _mayLeave(act, shelf);
@@ -715,6 +800,7 @@ contract PackHandler is Handler {
         Sight[] memory before = _look(shelf);
         (bool done, ) = _try(act.sender, act.target, act.call);
         _must(done == act.may, "M25");
+        if (act.waived != 0) _must(!done, _ruleOf(act));
         Sight[] memory sights = _look(shelf);
         if (done) {
             _watch(Seen(act, shelf, before, sights));
@@ -1182,7 +1268,7 @@ contract PackHandler is Handler {
         return abi.encodeCall(IColdChain.log, (IColdChain.Report(root, root, Verdict.wrap(word)), goods));
     }
 
-    function _signPaper(uint256 seed, uint32 to, bool forged) private returns (uint256 number) {
+    function _signPaper(uint256 seed, uint32 to, Flaw flaw) private returns (uint256 number) {
         uint256 at = seed % _shelves.length;
         Shelf memory shelf = _shelves[at];
         uint256 index = _more(seed, 6) % shelf.parts.length;
@@ -1199,17 +1285,26 @@ contract PackHandler is Handler {
             node: part.node,
             by: by,
             to: to,
-            moves: part.moves,
+            moves: flaw == Flaw.Moves ? (part.moves == 0 ? 1 : part.moves - 1) : part.moves,
             sheet: bytes32(++_signed),
             deadline: uint40(block.timestamp + (_more(seed, 8) % (seed % 2 == 0 ? 2 days : 30 days)))
         });
-        (paper.shelf, paper.part, paper.forged) = (at, index, forged);
-        address signer = forged ? world.stranger() : by;
+        (paper.shelf, paper.part, paper.forged) = (at, index, flaw == Flaw.Forged);
+        address signer = paper.forged ? world.stranger() : by;
         bytes32 structHash = keccak256(abi.encode(HANDOFF_TYPEHASH, paper.terms));
         paper.signature = _sign(signer, address(world.batches()), structHash);
 
-        if (_papers.length < MOST_PAPERS) _papers.push(paper);
-        else _papers[_signed % MOST_PAPERS] = paper;
-        return _papers.length < MOST_PAPERS ? _papers.length - 1 : _signed % MOST_PAPERS;
+        number = _papers.length < MOST_PAPERS ? _papers.length : _signed % MOST_PAPERS;
+        if (number == _papers.length) _papers.push(paper);
+        else _papers[number] = paper;
+    }
+
+    /// @dev What a paper is about is offered to somebody else, if it may be.
+    function _offerTo(uint256 number, uint32 to) private {
+        Act memory act = _begin(Name.Offer, _papers[number].shelf);
+        Shelf memory shelf = _shelves[act.shelf];
+        (act.part, act.to, act.ends) = (_papers[number].part, to, uint40(block.timestamp + 1 days));
+        _actAs(act, _papers[number].terms.by);
+        if (_may(act, shelf)) _say(act, shelf);
     }
 }

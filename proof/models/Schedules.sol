@@ -23,7 +23,7 @@ library Schedules {
         } else if (row == SCAN) {
             (benefit.price, benefit.coinsurance, benefit.authorization) = (40_000, 1_500, true);
         } else if (row == 2) {
-            (benefit.price, benefit.yearlyUnits, benefit.deductible) = (2_500, 5, true);
+            (benefit.price, benefit.yearlyUnits, benefit.deductible) = (2_500, 3, true);
         } else if (row == 3) {
             (benefit.price, benefit.bundle) = (6_000, PANELS);
         } else if (row == 4) {
