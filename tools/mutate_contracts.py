@@ -229,6 +229,8 @@ class Runner:
     def _told(self) -> dict[str, Any]:
         line = self._answers.readline()
         if not line:
+            # It says why after it has closed its end.
+            self._process.wait()
             self._log.seek(0)
             raise Unusable(f"The tests stopped: {self._log.read().decode(errors='replace')[-3000:]}")
         told: dict[str, Any] = json.loads(line)
