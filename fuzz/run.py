@@ -106,7 +106,8 @@ def _atheris(name: str, seconds: float, folder: Path) -> None:
         str(grown),
         str(target.folder),
         f"-max_len={target.longest}",
-        "-timeout=0",
+        "-timeout=86400",
+        f"-artifact_prefix={folder}/",
         "-rss_limit_mb=0",
         "-verbosity=0",
     ]
