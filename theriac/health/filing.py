@@ -42,6 +42,8 @@ class Filing:
         self._vault = vault
         self._chain = chain
         self._store = store
+        # The trees of a pseudonym that opened something, the latest last.
+        self._lately: dict[str, dict[tuple[str, int], None]] = {}
 
     def file_new(self) -> Filed:
         """Files everything that was anchored since the last time, up to the network's depth."""
@@ -193,18 +195,27 @@ class Filing:
         hours = (known,) if known is not None else hours_back(hour)
         head = io.BytesIO(beginning)
         for first in hours:
-            for cls, generation in _candidates(account, first):
+            for cls, generation in self._candidates(account, first):
                 identity = self._vault.identity(account.pseudonym, cls, generation=generation, hour=first)
                 head.seek(0)
                 try:
                     key = age.file_key_of(head, identities=[identity] if identity else [])
                 except NoMatchingIdentity:
                     continue
+                lately = self._lately.setdefault(account.pseudonym, {})
+                lately.pop((cls, generation), None)
+                lately[cls, generation] = None
                 return first, cls, generation, key
         raise NoMatchingIdentity(tried=len(hours) * len(account.trees))
 
+    def _candidates(self, account: Account, first: int) -> list[tuple[str, int]]:
+        """The trees to try, those that opened something lately before the others: records of a class come together."""
+        lately = list(reversed(self._lately.get(account.pseudonym, {})))
+        possible = dict.fromkeys(_trees(account, first))
+        return [*(each for each in lately if each in possible), *(each for each in possible if each not in lately)]
 
-def _candidates(account: Account, first: int) -> Iterator[tuple[str, int]]:
+
+def _trees(account: Account, first: int) -> Iterator[tuple[str, int]]:
     """The trees that a row which begins in this hour can be of: no row begins before its generation."""
     for cls, tree in account.trees.items():
         for generation in reversed(tree.generations):

@@ -219,7 +219,9 @@ class Writer:
         before = min([seconds_of(midnight_after(hour)), *(seconds_of(row.until) for row in rows)])
 
         # (3) sealed, (4) anchored under that version, (5) stored
-        recipients = [parse_recipient(row.recipient) for row in rows]
+        # A post-quantum key is long, and most records of a bundle are sealed to few rows.
+        parsed = {each: parse_recipient(each) for each in {row.recipient for row in rows}}
+        recipients = [parsed[row.recipient] for row in rows]
         with tempfile.TemporaryDirectory(dir=self._spool_folder()) as folder:
             sealed = self._seal(drafts, recipients, Path(folder))
             digests = [each.sealed.cid.digest for each in sealed]

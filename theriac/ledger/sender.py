@@ -236,8 +236,14 @@ class Sender:
     def wait(self, intent: str, *, timeout: timedelta | None = None) -> Receipt:
         """Waits for what was submitted. Raises UnknownIntent, Reverted, IntentAbandoned, NotSettled."""
         allowed = timeout.total_seconds() if timeout is not None else self._timeout
-        self._drive_until(lambda: self._outcome(intent) is not None, intent, allowed)
-        receipt = self._outcome(intent)
+        receipt: Receipt | None = None
+
+        def settled() -> bool:
+            nonlocal receipt
+            receipt = self._outcome(intent)
+            return receipt is not None
+
+        self._drive_until(settled, intent, allowed)
         if receipt is None:
             raise self._not_settled(intent, allowed)
         return receipt
