@@ -143,6 +143,7 @@ contract ClaimHandler is ClaimLedger {
 
     function deposit(uint256 seed, uint256 amount) external acting {
         uint256 plan = seed % PLANS;
+        if (plan == 2 && (seed / 8) % 2 == 0) _odd.setOddity(OddToken.Oddity((seed / 16) % 7));
         _deposit(plan, _between(amount, 1, 400_000));
     }
 
@@ -159,6 +160,7 @@ contract ClaimHandler is ClaimLedger {
 
     function withdraw(uint256 seed) external acting {
         address token = seed % 3 == 0 ? address(_odd) : address(_coin);
+        if (seed % 6 == 0) _odd.setOddity(OddToken.Oddity((seed / 6) % 7));
         for (uint256 k = 0; k < _known.length; ++k) {
             address account = _known[((seed % _known.length) + k) % _known.length];
             if (world.escrow().creditOf(token, account) == 0) continue;

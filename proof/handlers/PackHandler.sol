@@ -337,15 +337,17 @@ contract PackHandler is Handler {
 
     /// @notice What only one rule forbids: what goes with an offer, is opened, blocked, expired, too late, another's or gone.
     function hostileRule(uint256 seed, uint256 more) external acting {
-        uint8 rule = uint8(1 << (more % 7));
+        uint8 rule = uint8(1 << (more % 8));
         Name name = Name(_more(seed, 5) % 14);
         if (rule == PackModel.OFFERED) name = Name.Accept;
+        else if (rule == PackModel.PROOF) name = seed % 2 == 0 ? Name.Dispense : Name.DispenseFor;
         else if (rule == PackModel.OPENED) name = Name.Offer;
         else if (rule == PackModel.USABLE) name = seed % 2 == 0 ? Name.Offer : Name.Dispense;
         else if (rule == PackModel.DAYS || rule == PackModel.OPERATOR) name = seed % 2 == 0 ? Name.Undo : Name.UndoFor;
         else if (name == Name.AcceptBySig || name == Name.Reject) name = Name.Dispense;
         Act memory act = _begin(name, seed);
         act.waived = rule;
+        act.proven = rule != PackModel.PROOF;
         act.to = _handler(_more(more, 1));
         act.ends = uint40(block.timestamp + 1 days);
         act.block_ = PackModel.BY_HOLDER;
@@ -646,6 +648,7 @@ contract PackHandler is Handler {
         if (act.waived == PackModel.DAYS) return "M20";
         if (act.waived == PackModel.OPERATOR) return "M19";
         if (act.waived == PackModel.OFFERED) return "M15";
+        if (act.waived == PackModel.PROOF) return "M24";
         return act.name <= Name.AcceptBySig ? "M8" : "M6";
     }
 
@@ -727,7 +730,8 @@ contract PackHandler is Handler {
         }
         if (name == Name.AcceptBySig) return _mayBring(act, shelf) && _mayLeave(act, shelf);
         if (name == Name.Dispense || name == Name.DispenseFor) {
-            return part.isPack() && act.proven && shelf.mayDispense(part, act.member);
+            bool shown = act.proven || shelf.waived & PackModel.PROOF != 0;
+            return part.isPack() && shown && shelf.mayDispense(part, act.member);
         }
         if (name == Name.Undo) return part.isPack() && shelf.mayUndo(part, act.member, address(0));
         if (name == Name.UndoFor) return part.isPack() && shelf.mayUndo(part, act.member, _till);

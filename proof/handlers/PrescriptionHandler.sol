@@ -126,6 +126,7 @@ contract PrescriptionHandler is Handler {
 
     /// @notice Who gave something takes it back. Where nothing was given, it is given first.
     function unfill(uint256 seed) external acting {
+        if (_more(seed, 5) % 3 != 0) revert NothingToDo();
         (bool found, Script storage script, uint8 line) = _findFilled(seed);
         if (!found) {
             _fill(seed, seed);
@@ -214,6 +215,20 @@ contract PrescriptionHandler is Handler {
         if (by == 0 || how % 3 == 0) by = _another(by, how);
         else number = _spoil(script, filling, how);
         _refusedBy(_at(by, PHARMACIST, how), abi.encodeCall(IPrescriptions.fill, (filling)), number);
+    }
+
+    /// @notice Who holds a line fills it after it was cancelled.
+    function hostileCancelled(uint256 seed) external acting {
+        if (seed % 2 == 0) revert NothingToDo();
+        (Script storage script, uint8 line) = _findHeld(seed, true);
+        uint32 holder = _holds(_toldOf[script.id][line]);
+        _say(
+            _at(script.member, PRESCRIBER, seed),
+            abi.encodeCall(IPrescriptions.cancel, (script.id, uint32(1) << line))
+        );
+        script.cancelled |= uint32(1) << line;
+        bytes memory data = abi.encodeCall(IPrescriptions.fill, (_filling(script, line, 1)));
+        _refusedBy(_at(holder, PHARMACIST, seed), data, "P7");
     }
 
     /// @notice A filling is taken back by another pharmacy, past its contract, or too late.

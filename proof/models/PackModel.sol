@@ -57,6 +57,7 @@ library PackModel {
     uint8 internal constant OPERATOR = 16;
     uint8 internal constant STOCK = 32;
     uint8 internal constant OFFERED = 64;
+    uint8 internal constant PROOF = 128;
 
     uint8 internal constant BY_HOLDER = 1;
     uint8 internal constant BY_MAKER = 2;
