@@ -22,8 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tools.forge import forge
+
 ROOT = Path(__file__).resolve().parent.parent
-FORGE = Path("node_modules") / ".bin" / "forge"
+FORGE = forge()
 MEDUSA = Path(".build") / "engines" / "medusa" / "bin" / "medusa"
 PROVERS = Path(".venv-proof") / "bin"
 COMPILED = Path(".build") / "forge" / "out"
@@ -93,7 +95,7 @@ def compile_proofs(*, for_medusa: bool) -> None:
     """
     mark, now = ROOT / HOME / "compiled", _digest_of_sources()
     built = COMPILED / "build-info"
-    command = [str(ROOT / FORGE), "build", "--skip", "contracts/.cache/**", "proof/symbolic/**"]
+    command = [str(FORGE), "build", "--skip", "contracts/.cache/**", "proof/symbolic/**"]
     if for_medusa:
         if mark.exists() and mark.read_text(encoding="utf-8") == now and (ROOT / built).exists():
             return
@@ -136,6 +138,10 @@ def handlers() -> list[Handler]:
     return found
 
 
+def _spoken(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
 def has_medusa() -> bool:
     """Whether medusa is built, and what it compiles with is installed."""
     return (ROOT / MEDUSA).exists() and (ROOT / PROVERS / "crytic-compile").exists()
@@ -158,7 +164,7 @@ def play_forge(every: Sequence[Handler], *, calls: int, seconds: int, seed: int 
     shutil.rmtree(ROOT / FAILURES, ignore_errors=True)
     start = time.monotonic()
     done = subprocess.run(
-        [str(ROOT / FORGE), *arguments],
+        [str(FORGE), *arguments],
         cwd=ROOT,
         env={**os.environ, **wanted, "NO_COLOR": "1"},
         capture_output=True,
@@ -169,7 +175,7 @@ def play_forge(every: Sequence[Handler], *, calls: int, seconds: int, seed: int 
     played.seconds = time.monotonic() - start
     if played.broken:
         spoken = " ".join(f"{name}={value}" for name, value in wanted.items())
-        played.again = f"{spoken} {FORGE} {' '.join(arguments)}"
+        played.again = f"{spoken} {_spoken(FORGE)} {' '.join(arguments)}"
         _write("forge.txt", f"{played.again}\n\n{done.stdout}")
     elif not RUNS.search(done.stdout):
         raise Failure(f"forge did not run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}", NO_ENGINE)
@@ -204,7 +210,7 @@ def play_medusa(every: Sequence[Handler], *, calls: int, seconds: int, propertie
     config = home / "medusa.json"
     wanted = configuration(every, home, calls=calls, seconds=seconds, properties=properties, workers=workers)
     config.write_text(json.dumps(wanted, indent=2), encoding="utf-8")
-    paths = os.pathsep.join([str(ROOT / PROVERS), str(ROOT / FORGE.parent), os.environ.get("PATH", "")])
+    paths = os.pathsep.join([str(ROOT / PROVERS), str(FORGE.parent), os.environ.get("PATH", "")])
     command = [str(ROOT / MEDUSA), "fuzz", "--config", str(config)]
     start = time.monotonic()
     done = subprocess.run(
@@ -217,7 +223,7 @@ def play_medusa(every: Sequence[Handler], *, calls: int, seconds: int, propertie
     if report.exists():
         played.tried = _shares(json.loads(report.read_text(encoding="utf-8")))
     if played.broken:
-        played.again = f"PATH={PROVERS}:{FORGE.parent}:$PATH {MEDUSA} fuzz --config {config.relative_to(ROOT)}"
+        played.again = f"PATH={PROVERS}:{_spoken(FORGE.parent)}:$PATH {MEDUSA} fuzz --config {config.relative_to(ROOT)}"
         _write(f"medusa-{mode}.txt", f"{played.again}\n\n{output}")
     elif not played.held:
         raise Failure(f"medusa did not run:\n{output[-3000:]}", NO_ENGINE)
@@ -441,7 +447,7 @@ def _write(name: str, text: str) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plays all that was asked for, tells it, and says how it ended."""
-    if not (ROOT / FORGE).exists():
+    if not FORGE.exists():
         raise Failure("forge is not installed: run 'make setup'.", NO_ENGINE)
     compile_proofs(for_medusa=arguments.engine != "forge" and has_medusa())
     every = handlers()

@@ -19,10 +19,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.forge import forge
+
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "proof" / "faults.toml"
 COPY = ROOT / ".build" / "fuzz-faults"
-FORGE = Path("node_modules") / ".bin" / "forge"
+FORGE = forge()
 COPIED = ("contracts", "proof", "tools")
 
 MISFIT, MISSED, NO_FORGE = 2, 3, 6

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.check_properties import MARK, SLASHES
+from tools.forge import forge
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("proof") / "symbolic"
@@ -154,14 +155,14 @@ def groups(wanted: Sequence[Check]) -> Iterator[list[Check]]:
 
 def build(root: Path) -> None:
     """Compiles the proofs and what they are about. halmos asks for the same and finds it done."""
-    forge = ["forge", "build", "--ast", "--extra-output", "storageLayout", "metadata"]
-    said = subprocess.run(forge, cwd=root, env=_environment(), capture_output=True, text=True)
+    command = ["forge", "build", "--ast", "--extra-output", "storageLayout", "metadata"]
+    said = subprocess.run(command, cwd=root, env=_environment(), capture_output=True, text=True)
     if said.returncode:
         raise CannotProve(f"forge cannot build the proofs: {said.stderr.strip() or said.stdout.strip()}")
 
 
 def _environment() -> dict[str, str]:
-    paths = (ROOT / "node_modules" / ".bin", ROOT / ".venv-proof" / "bin")
+    paths = (forge().parent, ROOT / ".venv-proof" / "bin")
     path = os.pathsep.join([*map(str, paths), os.environ.get("PATH", "")])
     return os.environ | {"FOUNDRY_PROFILE": "symbolic", "PATH": path, "NO_COLOR": "1"}
 

@@ -4,6 +4,8 @@ pragma solidity 0.8.30;
 /// @notice What is special about an anchored record; each bit is one mark.
 type Marks is uint8;
 
+using {marksEqual as ==} for Marks global;
+
 /// @dev Anchored by a member under a current bundle.
 Marks constant FILED = Marks.wrap(0);
 
@@ -15,3 +17,7 @@ Marks constant REPORTED = Marks.wrap(1 << 1);
 
 /// @dev Sealed anew by the patient; author and time are those of the record it was.
 Marks constant RESEALED = Marks.wrap(1 << 2);
+
+function marksEqual(Marks a, Marks b) pure returns (bool) {
+    return Marks.unwrap(a) == Marks.unwrap(b);
+}

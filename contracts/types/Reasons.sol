@@ -5,7 +5,7 @@ pragma solidity 0.8.30;
 /// @dev The lowest bit of a line's set is the one it is told by. docs/protocol/cover.md maps each to an X12 CARC code.
 type Reasons is uint32;
 
-using {reasonsAnd as &, reasonsOr as |, isNone, without, denies} for Reasons global;
+using {reasonsAnd as &, reasonsOr as |, reasonsEqual as ==, isNone, without, denies} for Reasons global;
 
 Reasons constant NO_REASON = Reasons.wrap(0);
 
@@ -59,6 +59,10 @@ function reasonsAnd(Reasons a, Reasons b) pure returns (Reasons) {
 
 function reasonsOr(Reasons a, Reasons b) pure returns (Reasons) {
     return Reasons.wrap(Reasons.unwrap(a) | Reasons.unwrap(b));
+}
+
+function reasonsEqual(Reasons a, Reasons b) pure returns (bool) {
+    return Reasons.unwrap(a) == Reasons.unwrap(b);
 }
 
 function isNone(Reasons reasons) pure returns (bool) {

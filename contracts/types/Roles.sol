@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 /// @notice A set of roles that a licence carries; each bit is one role.
 type Roles is uint32;
 
-using {rolesAnd as &, rolesEqual as ==, isNone, within} for Roles global;
+using {rolesAnd as &, rolesOr as |, rolesEqual as ==, isNone, within} for Roles global;
 
 Roles constant NO_ROLE = Roles.wrap(0);
 Roles constant CLINICIAN = Roles.wrap(1 << 0);
@@ -28,6 +28,10 @@ Roles constant PROVIDERS = Roles.wrap((1 << 0) | (1 << 2) | (1 << 9));
 
 function rolesAnd(Roles a, Roles b) pure returns (Roles) {
     return Roles.wrap(Roles.unwrap(a) & Roles.unwrap(b));
+}
+
+function rolesOr(Roles a, Roles b) pure returns (Roles) {
+    return Roles.wrap(Roles.unwrap(a) | Roles.unwrap(b));
 }
 
 function rolesEqual(Roles a, Roles b) pure returns (bool) {

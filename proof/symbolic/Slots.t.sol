@@ -29,7 +29,6 @@ contract SlotProofs {
         assert(found.by == granted.by);
         assert(found.generation == granted.generation);
         assert(packGrant(granted).nonceOf() == granted.nonce);
-        assert(packGrant(granted).byOf() == granted.by);
     }
 
     // property D1
