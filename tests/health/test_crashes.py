@@ -1,9 +1,10 @@
 """A phone that dies on the way: it locks nobody out, and what it began is finished when it is switched on again."""
 
 import pytest
+from access_lives import LOCK_IDENTITY
 from health_world import LAB, MENTAL
 from paper_chain import HOUR
-from test_access_machine import LOCK_IDENTITY, Access, SingleAccess
+from test_access_machine import Access, SingleAccess
 
 from theriac.errors import ChainSilent
 from theriac.health import bundle as bundles

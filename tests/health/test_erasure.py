@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 import pytest
+from access_lives import CLINIC_KEY, CLINICS, LOCK, LOCK_IDENTITY, READERS
 from eth_account import Account
 from health_world import LAB, MENTAL, TREAT
 from key_hunt import Hunt
 from paper_chain import HOUR, PaperStore
-from test_access_machine import CLINIC_KEY, CLINICS, LOCK, LOCK_IDENTITY, READERS, Access, SingleAccess
+from test_access_machine import Access, SingleAccess
 
 from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import ErasureRefused, NothingToErase, RecordsWait, SameLock, TheriacError, UnknownRecord

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from access_lives import READERS
 from eth_account import Account
 from paper_chain import HOUR
-from test_access_machine import READERS, Access
+from test_access_machine import Access
 
 from theriac.crypto.recipients import HybridIdentity, parse_recipient
 from theriac.errors import BadDocument, BadSameness, NotTheSame
