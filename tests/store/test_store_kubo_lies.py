@@ -286,6 +286,15 @@ def test_put__tells_no_file_name(liar: Liar, store: KuboStore, tmp_path_factory:
     assert b"hiv" not in sent
 
 
+def test_put__file_of_many_leaves__is_named_as_the_node_names_it(liar: Liar, store: KuboStore) -> None:
+    content = sample(5 * MIB + 1)
+    cid = compute(io.BytesIO(content))
+    liar.answer = added(str(cid))
+
+    assert store.put(io.BytesIO(content)) == cid
+    assert content in b"".join(liar.received)
+
+
 @pytest.mark.parametrize("reported", [str(compute(io.BytesIO(b"another"))), str(CID).upper(), "Qm", "", "\x1b[2J"])
 def test_put__node_reports_another_identifier(liar: Liar, store: KuboStore, reported: str) -> None:
     # given

@@ -135,17 +135,18 @@ class KuboStore(Blocks):
         options = _IMPORT | _THROUGH_PROXY if self._is_proxy() else _IMPORT
         source = _Source(stream)
         body, headers = multipart.stream_files(source, chunk_size=CHUNK_BYTES)
-        try:
-            with source.tree, self._call("add", options=options, body=body, headers=headers) as pieces:
-                reported = [str(answer.get("Hash")) for answer in _answers(pieces)]
-        except Unavailable:
-            if source.error is None:
-                raise
-        # The HTTP library takes the source's own error for a broken connection, or for the end of the file.
-        if source.error is not None:
-            raise source.error
+        with source.tree:
+            try:
+                with self._call("add", options=options, body=body, headers=headers) as pieces:
+                    reported = [str(answer.get("Hash")) for answer in _answers(pieces)]
+            except Unavailable:
+                if source.error is None:
+                    raise
+            # The HTTP library takes the source's own error for a broken connection, or for the end of the file.
+            if source.error is not None:
+                raise source.error
+            computed = source.tree.finish()
 
-        computed = source.tree.finish()
         # An import that fails half-way ends without an answer.
         if not reported:
             raise NodeFailed(address=self._address, answer="nothing")
