@@ -16,6 +16,7 @@ from theriac.health import documents
 from theriac.health.chain import sign
 from theriac.health.delegations import REFERRED, Appoint, Quorum, commitment, mask_of_purposes
 from theriac.health.hours import hour_at, hour_of_seconds, seconds_of
+from theriac.health.letters import letters_to
 from theriac.health.messages import Freshness, SetParent, member_address
 from theriac.health.programmes import Note, Programme, Standing, standing
 from theriac.health.referrals import told_of
@@ -301,19 +302,16 @@ class Others:
     def _notes(self) -> list[tuple[int, Note]]:
         """What teams told, the latest first, each with the member whose account told it."""
         patient, found = self._patient, []
-        for event in patient.chain.index.events("Letters", "Sent", newest_first=True):
-            account = patient.vault.accounts.get(str(event.arguments["to"]))
-            if account is None:
-                continue
+        for letter in letters_to(patient.chain, patient.vault.accounts):
+            account = patient.vault.accounts[letter.to]
             try:
-                with patient.store.get_digest(event.arguments["letter"]) as stream:
-                    sealed = documents.read_at_most(stream, documents.LARGEST)
+                sealed = letter.sealed(patient.store)
                 note = Note.decode(documents.open_(sealed, identities=account.all_inboxes()))
             except TheriacError:
                 # Anybody can send a letter; one that is no note is nobody's business.
                 continue
             if note.pseudonym == account.pseudonym:
-                found.append((patient.chain.member_of(str(event.arguments["from"])), note))
+                found.append((patient.chain.member_of(letter.sender), note))
         return found
 
     # -- what others granted -----------------------------------------------------------------------------------------

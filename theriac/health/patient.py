@@ -45,6 +45,7 @@ from theriac.health.filing import Filing
 from theriac.health.hours import hour_at, hour_of_seconds, midnight_after, seconds_of, time_of
 from theriac.health.introduction import Introduction
 from theriac.health.keystore import Keystore, Lock, seal, wallet_lock
+from theriac.health.letters import letters_to
 from theriac.health.looked import Letters, Looked
 from theriac.health.messages import (
     Freshness,
@@ -1406,17 +1407,14 @@ class Patient(Recovering):
 
     def letters(self) -> Iterator[Received]:
         """What lies in the inboxes of all pseudonyms and opens; the latest first."""
-        for event in self.chain.index.events("Letters", "Sent", newest_first=True):
-            account = self.vault.accounts.get(event.arguments["to"])
-            if account is None:
-                continue
+        for letter in letters_to(self.chain, self.vault.accounts):
+            account = self.vault.accounts[letter.to]
             try:
-                with self.store.get_digest(event.arguments["letter"]) as stream:
-                    sealed = documents.read_at_most(stream, documents.LARGEST)
+                sealed = letter.sealed(self.store)
                 document = documents.open_(sealed, identities=[account.inbox(level) for level in Level])
             except TheriacError:
                 continue
-            yield Received(account, str(event.arguments["from"]), event.arguments["letter"].hex(), document)
+            yield Received(account, letter.sender, letter.digest.hex(), document)
 
     def _speaks_for(self, account: str, member: int) -> bool:
         """Whether an account is a member's own or one of its staff: nobody asks in another member's name."""

@@ -29,6 +29,7 @@ from theriac.health.bundle import IndexFile, Opening, strong_enough
 from theriac.health.chain import Chain, Refusal
 from theriac.health.delegations import REFERRED
 from theriac.health.hours import hour_at, hour_of_seconds, mondays_after, seconds_of, time_of
+from theriac.health.letters import letters_to
 from theriac.health.messages import member_address
 from theriac.health.reader import Reader
 from theriac.health.scope import REFERRAL, KeyClass, Level, Purpose, bit_of, mask_of
@@ -121,7 +122,7 @@ class Referred:
         """:raises BadDocument: nothing of a referral."""
         values = documents.decode("referred", data)
         try:
-            return cls(
+            found = cls(
                 pseudonym=str(values["pseudonym"]),
                 reader=str(to_checksum_address(values["reader"])),
                 purpose=str(values["purpose"]),
@@ -129,8 +130,9 @@ class Referred:
                 since=int(values["since"]),
                 nonce=int(values["nonce"]),
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, UnknownClass):
             raise BadDocument(kind="referred", fault="a part of it is missing or broken") from None
+        return documents.as_written("referred", found, data)
 
 
 def _tell_the_patient(reader: Reader, sender: Sender, referred: Referred) -> None:
@@ -151,16 +153,11 @@ def told_of(
 ) -> Referred | None:
     """What the referrer told the patient of a referral of its grant: to whom, for which purpose, with which nonce."""
     through = to_checksum_address(through)
-    for event in chain.index.events("Letters", "Sent", newest_first=True):
-        sender = str(event.arguments["from"])
-        if event.arguments["to"] != account.pseudonym:
-            continue
-        if through not in (sender, to_checksum_address(member_address(chain.member_of(sender)))):
+    for letter in letters_to(chain, [account.pseudonym]):
+        if through not in (letter.sender, to_checksum_address(member_address(chain.member_of(letter.sender)))):
             continue
         try:
-            with store.get_digest(bytes(event.arguments["letter"])) as stream:
-                sealed = documents.read_at_most(stream, documents.LARGEST)
-            found = Referred.decode(documents.open_(sealed, identities=account.all_inboxes()))
+            found = Referred.decode(documents.open_(letter.sealed(store), identities=account.all_inboxes()))
         except TheriacError:
             # Anybody can send a letter; one that is none of these is nobody's business.
             continue
@@ -206,17 +203,13 @@ def refer_back(reader: Reader, sender: Sender, letter: Referral, *, records: Seq
 def returned(reader: Reader) -> list[Returned]:
     """What came back to this reader, the latest first, from those whom something of that pseudonym was referred to."""
     chain, found = reader.chain, []
-    for event in chain.index.events("Letters", "Sent", newest_first=True):
-        if event.arguments["to"] != reader.account:
-            continue
+    for letter in letters_to(chain, [reader.account]):
         try:
-            with reader.store.get_digest(bytes(event.arguments["letter"])) as stream:
-                sealed = documents.read_at_most(stream, documents.LARGEST)
-            letter = Returned.decode(reader.opened_by(sealed), sender=str(event.arguments["from"]))
+            told = Returned.decode(reader.opened_by(letter.sealed(reader.store)), sender=letter.sender)
         except TheriacError:
             continue
-        if _was_referred(chain, letter):
-            found.append(letter)
+        if _was_referred(chain, told):
+            found.append(told)
     return found
 
 
@@ -332,22 +325,18 @@ def taken(reader: Reader) -> list[Referral]:
     accounts = {reader.account, chain.member_account(member) if member else reader.account}
     names = {reader.account, to_checksum_address(member_address(member))}
     found = []
-    for event in chain.index.events("Letters", "Sent", newest_first=True):
-        if event.arguments["to"] not in accounts:
-            continue
-        digest = bytes(event.arguments["letter"])
+    for letter in letters_to(chain, accounts):
         try:
-            with reader.store.get_digest(digest) as stream:
-                sealed = documents.read_at_most(stream, documents.LARGEST)
-            letter = Referral.decode(reader.opened_by(sealed), letter=digest.hex(), sender=str(event.arguments["from"]))
-            if to_checksum_address(letter.reader) not in names:
+            document = reader.opened_by(letter.sealed(reader.store))
+            referral = Referral.decode(document, letter=letter.digest.hex(), sender=letter.sender)
+            if to_checksum_address(referral.reader) not in names:
                 continue
-            letter = _checked(chain, letter)
+            referral = _checked(chain, referral)
         except TheriacError:
             # Anybody can send a letter; one that is no referral of the chain's is nobody's business.
             continue
-        reader.take_over(letter.pseudonym, letter.openings, letter.indexes)
-        found.append(letter)
+        reader.take_over(referral.pseudonym, referral.openings, referral.indexes)
+        found.append(referral)
     return found
 
 

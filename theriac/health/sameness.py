@@ -33,6 +33,7 @@ from theriac.health import documents
 from theriac.health.bundle import Inboxes
 from theriac.health.chain import Chain
 from theriac.health.keystore import write_private
+from theriac.health.letters import letters_to
 from theriac.health.patient import Patient, Received
 from theriac.health.scope import Level
 from theriac.store import Store
@@ -139,13 +140,11 @@ class Asking:
     def answers(self) -> list[bytes]:
         """Sealed letters to this account that can be answers, the latest first; from whom does not matter."""
         found = []
-        for event in self._chain.index.events("Letters", "Sent", newest_first=True):
-            if event.arguments["to"] == self.account:
-                try:
-                    with self._store.get_digest(event.arguments["letter"]) as stream:
-                        found.append(documents.read_at_most(stream, documents.LARGEST))
-                except TheriacError:
-                    continue
+        for letter in letters_to(self._chain, [self.account]):
+            try:
+                found.append(letter.sealed(self._store))
+            except TheriacError:
+                continue
         return found
 
     def check(self, sealed: bytes) -> Question:

@@ -39,6 +39,7 @@ from theriac.health.hours import hour_of_seconds, midnight_after, seconds_of
 from theriac.health.intake import Piece
 from theriac.health.introduction import Introduction
 from theriac.health.keystore import write_private
+from theriac.health.letters import letters_to
 from theriac.health.requests import Answer, Request
 from theriac.health.scope import KeyClass, Level
 from theriac.ledger.contracts import Receipt
@@ -388,17 +389,12 @@ class Writer:
 
     def letters(self) -> Iterator[tuple[str, str, bytes]]:
         """What was sent to this member and opens: the sender, the letter's digest, the document; the latest first."""
-        account = self.chain.member_account(self.member)
-        for event in self.chain.index.events("Letters", "Sent", newest_first=True):
-            if event.arguments["to"] not in (account, self._sender.address):
-                continue
+        for letter in letters_to(self.chain, {self.chain.member_account(self.member), self._sender.address}):
             try:
-                with self.store.get_digest(event.arguments["letter"]) as stream:
-                    sealed = documents.read_at_most(stream, documents.LARGEST)
-                document = documents.open_(sealed, identities=[self._identity])
+                document = documents.open_(letter.sealed(self.store), identities=[self._identity])
             except TheriacError:
                 continue
-            yield str(event.arguments["from"]), event.arguments["letter"].hex(), document
+            yield letter.sender, letter.digest.hex(), document
 
     def answers(self) -> list[Answer]:
         """What patients answered, the latest first."""
