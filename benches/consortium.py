@@ -51,6 +51,7 @@ from theriac.ledger.node import Node
 from theriac.ledger.sender import Intent, Sender
 from theriac.ledger.signer import KeySigner
 from theriac.store import LocalStore
+from tools.foundry import program
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGE = ROOT / "examples" / "dicom" / "gradient.dcm"
@@ -251,13 +252,13 @@ def file_some(clinic: Clinic, numbers: Sequence[int]) -> int:
 @contextmanager
 def chain() -> Iterator[str]:
     """Where an anvil of its own listens, on which gas costs nothing."""
-    program = next((ROOT / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil"), None)
-    if program is None or shutil.which("node") is None:
+    anvil = program("anvil")
+    if not anvil.exists() or shutil.which("node") is None:
         raise SystemExit("anvil from npm is missing: run 'make setup' (Node 20 or newer) and try again.")
     options = ("--port", "0", "--chain-id", "8437422", "--hardfork", "cancun", "--gas-limit", "30000000")
     free = ("--base-fee", "0", "--gas-price", "0", "--disable-min-priority-fee", "--prune-history", "256")
     with tempfile.NamedTemporaryFile("w+") as log:
-        process = subprocess.Popen([str(program), *options, *free], stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([str(anvil), *options, *free], stdout=log, stderr=subprocess.STDOUT)
         try:
             deadline = time.monotonic() + 30
             while "Listening on " not in (said := Path(log.name).read_text()):

@@ -17,7 +17,7 @@ from web3 import HTTPProvider, Web3
 from benches.figures import Better, Figure, Run, Section, Table
 from benches.profiling import profiled
 from benches.timing import Effort, memory_folder, seconds
-from engines.anvil.node import PACKAGES, AnvilNode
+from engines.anvil.node import BINARY, AnvilNode
 from theriac.ledger.contracts import Call
 from theriac.ledger.sender import Intent, Sender
 from theriac.ledger.signer import KeySigner
@@ -44,7 +44,7 @@ work for the node as the transaction itself, so that half of the bare rate, whic
 
 
 def measure(effort: Effort) -> Section:
-    if next(PACKAGES.glob("anvil-*/bin/anvil"), None) is None:
+    if not BINARY.exists():
         skipped = ("the sender beside a node's own rate: run `make setup`, which installs anvil from npm.",)
         return Section("sending", "Sending", PROSE, (), skipped=skipped)
     count = 20 if effort.small else COUNT

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {Deployer} from "./Deployer.sol";
 import {Handler} from "./Handler.sol";
-import {VM} from "./Vm.sol";
 import {World} from "./World.sol";
 import {ClaimHandler} from "./handlers/ClaimHandler.sol";
 import {ConsortiumHandler} from "./handlers/ConsortiumHandler.sol";
@@ -17,7 +17,7 @@ import {RecordsHandler} from "./handlers/RecordsHandler.sol";
 
 /// @title Invariants
 /// @notice What forge runs: every handler acts on one world, and after each act every property of every handler is asked.
-contract InvariantsTest {
+contract InvariantsTest is Deployer {
     /// @dev A property of a handler.
     struct Asked {
         address handler;
@@ -36,9 +36,6 @@ contract InvariantsTest {
 
     /// @notice A property does not hold.
     error Broken(string property);
-
-    /// @notice A contract could not be deployed.
-    error NotDeployed(string name);
 
     function setUp() external {
         address world = _deploy(type(World).name, "");
@@ -88,15 +85,5 @@ contract InvariantsTest {
         for (uint256 i = 0; i < names.length; ++i) {
             _asked.push(Asked(address(handler), bytes4(keccak256(bytes(names[i]))), names[i]));
         }
-    }
-
-    /// @dev By what `forge build` wrote, so that these tests are not compiled anew with each change of a handler.
-    function _deploy(string memory name, bytes memory arguments) private returns (address deployed) {
-        string memory path = string.concat(".build/forge/out/", name, ".sol/", name, ".json");
-        bytes memory code = bytes.concat(VM.getCode(path), arguments);
-        assembly ("memory-safe") {
-            deployed := create(0, add(code, 0x20), mload(code))
-        }
-        if (deployed == address(0)) revert NotDeployed(name);
     }
 }

@@ -22,10 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tools.forge import forge
+from tools.foundry import program
 
 ROOT = Path(__file__).resolve().parent.parent
-FORGE = forge()
+FORGE = program("forge")
 MEDUSA = Path(".build") / "engines" / "medusa" / "bin" / "medusa"
 PROVERS = Path(".venv-proof") / "bin"
 COMPILED = Path(".build") / "forge" / "out"

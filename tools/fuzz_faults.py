@@ -19,12 +19,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.forge import forge
+from tools.foundry import program
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "proof" / "faults.toml"
 COPY = ROOT / ".build" / "fuzz-faults"
-FORGE = forge()
+FORGE = program("forge")
 COPIED = ("contracts", "proof", "tools")
 
 MISFIT, MISSED, NO_FORGE = 2, 3, 6
@@ -54,6 +54,7 @@ library Faults {
 TEST = """// SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {Deployer} from "./Deployer.sol";
 import {Handler} from "./Handler.sol";
 import {VM} from "./Vm.sol";
 import {World} from "./World.sol";
@@ -65,7 +66,7 @@ interface Switches {
     function envString(string calldata name) external view returns (string memory);
 }
 
-contract FaultsTest {
+contract FaultsTest is Deployer {
     struct FuzzSelector {
         address addr;
         bytes4[] selectors;
@@ -75,7 +76,6 @@ contract FaultsTest {
     Handler private _handler;
 
     error Broken(string property);
-    error NotDeployed(string name);
 
     function setUp() external {
         Switches switches = Switches(address(VM));
@@ -120,15 +120,6 @@ contract FaultsTest {
             if (bytes(name)[i] != head[i]) return false;
         }
         return true;
-    }
-
-    function _deploy(string memory name, bytes memory arguments) private returns (address deployed) {
-        string memory path = string.concat(".build/forge/out/", name, ".sol/", name, ".json");
-        bytes memory code = bytes.concat(VM.getCode(path), arguments);
-        assembly ("memory-safe") {
-            deployed := create(0, add(code, 0x20), mload(code))
-        }
-        if (deployed == address(0)) revert NotDeployed(name);
     }
 }
 """
@@ -176,6 +167,15 @@ def planted(text: str, fault: Fault) -> str:
     return text[:at] + switched + text[at + len(fault.old) :]
 
 
+def with_faults(file: str, every: Sequence[Fault]) -> str:
+    """A file of the contracts with its faults behind their switches. Raises Failure where one has no place in it."""
+    text = (ROOT / file).read_text()
+    for fault in every:
+        if fault.file == file:
+            text = planted(text, fault)
+    return text
+
+
 def copy(every: Sequence[Fault]) -> None:
     """Lays the copy out. What forge compiled there before stays, as far as it is the same."""
     for folder in COPIED:
@@ -187,10 +187,7 @@ def copy(every: Sequence[Fault]) -> None:
         link.symlink_to(target)
     (COPY / "contracts" / "Faults.sol").write_text(SWITCH)
     for file in sorted({fault.file for fault in every}):
-        text = (ROOT / file).read_text()
-        for fault in every:
-            if fault.file == file:
-                text = planted(text, fault)
+        text = with_faults(file, every)
         up = "../" * (len(Path(file).parts) - 2) or "./"
         lines = text.split("\n")
         at = next(number for number, line in enumerate(lines) if line.startswith("pragma"))

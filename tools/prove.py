@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.check_properties import MARK, SLASHES
-from tools.forge import forge
+from tools.foundry import program
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("proof") / "symbolic"
@@ -162,7 +162,7 @@ def build(root: Path) -> None:
 
 
 def _environment() -> dict[str, str]:
-    paths = (forge().parent, ROOT / ".venv-proof" / "bin")
+    paths = (program("forge").parent, ROOT / ".venv-proof" / "bin")
     path = os.pathsep.join([*map(str, paths), os.environ.get("PATH", "")])
     return os.environ | {"FOUNDRY_PROFILE": "symbolic", "PATH": path, "NO_COLOR": "1"}
 

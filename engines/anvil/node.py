@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engines.process import LOOPBACK, ChainNode, Daemon, EngineError, free_port
+from tools.foundry import program
 
-PACKAGES = Path(__file__).resolve().parents[2] / "node_modules" / "@foundry-rs"
+BINARY = program("anvil")
 MISSING = "anvil is missing; run `make setup`, which installs it from npm, and try again."
 
 _START = 60.0
@@ -35,11 +36,9 @@ class AnvilNode(ChainNode):
         history: int | None = None,
     ) -> None:
         """`history` is of how many blocks the states are kept; of all, if it is left out, at megabytes each."""
-        # The program itself, not npm's script around it: what is stopped or killed must be the chain.
-        self._program = next(PACKAGES.glob("anvil-*/bin/anvil"), None)
         self._port = port or free_port()
         command: Sequence[str | Path] = [
-            *(self._program or "anvil", "--host", LOOPBACK, "--port", str(self._port)),
+            *(BINARY, "--host", LOOPBACK, "--port", str(self._port)),
             *("--chain-id", str(chain_id), "--timestamp", str(begun), "--hardfork", hardfork),
             *("--gas-limit", str(gas_limit), "--base-fee", "0", "--gas-price", "0", "--disable-min-priority-fee"),
             *("--accounts", str(accounts), "--silent"),
@@ -55,7 +54,7 @@ class AnvilNode(ChainNode):
 
     def start(self) -> None:
         """Runs it and waits until it answers. Raises EngineError."""
-        if self._program is None:
+        if not BINARY.exists():
             raise EngineError(MISSING)
         self.daemon.start()
         self.daemon.wait(lambda: self.height() >= 0, seconds=_START)

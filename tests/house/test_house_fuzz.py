@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import fuzz
+from tools import fuzz, fuzz_faults
 from tools.fuzz import Handler, Played
 
 KEYS = Handler(
@@ -209,8 +209,8 @@ def test_coverage__counts_the_lines_of_our_contracts() -> None:
 @pytest.fixture
 def playing(root: Path, monkeypatch: pytest.MonkeyPatch) -> argparse.Namespace:
     """forge is there and holds; medusa is not built."""
-    (root / fuzz.FORGE).parent.mkdir(parents=True)
-    (root / fuzz.FORGE).touch()
+    monkeypatch.setattr(fuzz, "FORGE", root / "forge")
+    fuzz.FORGE.touch()
     monkeypatch.setattr(fuzz, "compile_proofs", lambda **_: None)
     held = Played("forge", calls=500, held=[f"KeysHandler.{name}" for name in KEYS.properties])
     monkeypatch.setattr(fuzz, "play_forge", lambda *_, **__: held)
@@ -262,3 +262,12 @@ def test_run__with_a_property_that_broke__fails_and_says_how_to_play_it_again(
     assert (
         "forge broke KeysHandler.property_K2_nobody_else(). Again by:\nforge test --once\n" in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize("file", sorted({fault.file for fault in fuzz_faults.faults()}))
+def test_faults__of_a_contract__are_each_about_what_stands_in_it(file: str) -> None:
+    every = [fault for fault in fuzz_faults.faults() if fault.file == file]
+
+    switched = fuzz_faults.with_faults(file, every)
+
+    assert [fault.number for fault in every if f"Faults.on({fault.number})" not in switched] == []

@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 from eth_account import Account
 from eth_utils.crypto import keccak
-from ledger_solidity import ROOT, compiled
+from ledger_solidity import compiled
 from real_anvil import kept_states
 from web3 import EthereumTesterProvider, HTTPProvider, Web3
 from web3.contract import Contract
 
 from theriac.ledger.signer import KeySigner
+from tools.foundry import program
 
 EMITTER = "contracts/test/Emitter.sol"
 
@@ -113,12 +114,11 @@ def embedded_chain() -> Chain:
 @contextmanager
 def anvil_chain(*options: str, port: int = 0) -> Iterator[Chain]:
     """An anvil for as long as the block lasts, on a free port unless one is named."""
-    # The program itself, not the script around it: what is stopped or killed must be the chain.
-    program = next((ROOT / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil"), None)
-    if program is None:
+    anvil = program("anvil")
+    if not anvil.exists():
         pytest.skip("anvil from npm is missing: run `npm ci` and try again.")
     with tempfile.NamedTemporaryFile("w") as log, kept_states() as states:
-        command = [program, "--port", str(port), "--cache-path", states, *options]
+        command = [anvil, "--port", str(port), "--cache-path", states, *options]
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         try:
             url = _url_in(Path(log.name), process)
