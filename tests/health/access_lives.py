@@ -22,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 from key_hunt import Hunt
 from paper_chain import PaperChain, PaperClinic, PaperRelay, PaperStore, capsules
 from random_lives import live
+from whole_chain import WholeChain, WholeRelay
 
 from theriac.crypto import age
 from theriac.crypto.recipients import FileKey, HybridIdentity
@@ -450,6 +451,18 @@ class Lives(RuleBasedStateMachine):
             lambda each: (self.readers[each.reader].address, each.classes, each.since, each.end) not in known,
             taken=self.order,
         )
+
+
+class WholeLives(Lives):
+    """Lives on a chain that knows parents, cases and recoveries too."""
+
+    chain: WholeChain
+
+    def new_chain(self) -> WholeChain:
+        return WholeChain(**vars(super().new_chain()))
+
+    def new_relay(self) -> WholeRelay:
+        return WholeRelay(self.chain)
 
 
 def words_in(document: bytes, size: int) -> set[str]:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from access_lives import NEVER, Given, Lives, Reading, live_lives
+from access_lives import NEVER, Given, Lives, Reading, WholeLives, live_lives
 from eth_account import Account
 from health_world import LAB, MENTAL, TREAT, VITALS
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from paper_chain import HOUR
-from whole_chain import WholeChain, WholeRelay, WholeSender
+from whole_chain import WholeSender
 
 from theriac.consortium import Role
 from theriac.crypto.recipients import HybridIdentity, parse_identity
@@ -59,11 +59,10 @@ class Escrow:
     end: int = 0
 
 
-class Emergencies(Lives):
+class Emergencies(WholeLives):
     """A patient who chooses custodians, and clinicians who break the glass."""
 
     classes = CLASSES
-    chain: WholeChain
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,12 +82,6 @@ class Emergencies(Lives):
         self.handled: set[int] = set()
         self.keys: dict[int, int] = {}
         self.before: set[tuple[str, int]] = set()
-
-    def new_chain(self) -> WholeChain:
-        return WholeChain(**vars(super().new_chain()))
-
-    def new_relay(self) -> WholeRelay:
-        return WholeRelay(self.chain)
 
     @initialize(classes=some_classes, inbox=st.booleans())
     def introduce(self, classes: Sequence[KeyClass], inbox: bool) -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from access_lives import CLINIC_KEY, Given, Lives, Reading, Record, live_lives
+from access_lives import CLINIC_KEY, Given, Lives, Reading, Record, WholeLives, live_lives
 from eth_utils.address import to_checksum_address
 from health_world import LAB, MENTAL, TREAT
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from paper_chain import HOUR, PaperClinic
-from whole_chain import WholeChain, WholeRelay, WholeSender
+from whole_chain import WholeRelay, WholeSender
 
 from theriac.consortium import Role
 from theriac.crypto import age
@@ -68,11 +68,10 @@ class Promised:
     taken_in: bool = False
 
 
-class Others(Lives):
+class Others(WholeLives):
     """A patient with delegates, two clinicians of two members, and a member with staff."""
 
     classes = CLASSES
-    chain: WholeChain
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,12 +88,6 @@ class Others(Lives):
         self.desks = [self.desk(number) for number in range(2)]
         self.offered = 0
         self.promised: dict[tuple[str, int], Promised] = {}
-
-    def new_chain(self) -> WholeChain:
-        return WholeChain(**vars(super().new_chain()))
-
-    def new_relay(self) -> WholeRelay:
-        return WholeRelay(self.chain)
 
     def desk(self, number: int) -> Reader:
         reading = self.readers[number]

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from functools import cache
 
 import pytest
-from access_lives import Given, Lives, Reading, Record, live_lives, words_in
+from access_lives import Given, Lives, Reading, Record, WholeLives, live_lives, words_in
 from health_world import LAB, MENTAL, TREAT
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from paper_chain import HOUR
 from recovery_world import Helper
-from whole_chain import WholeChain, WholeRelay
 
 from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import NoGuardians, NothingToErase, TooFewShares
@@ -42,11 +41,10 @@ def helpers() -> tuple[tuple[Helper, Guardian], ...]:
     return tuple((each, each.card()) for each in people)
 
 
-class Recoveries(Lives):
+class Recoveries(WholeLives):
     """A patient who loses what she has, and who finds it."""
 
     classes = CLASSES
-    chain: WholeChain
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,12 +52,6 @@ class Recoveries(Lives):
         self.gone: set[bytes] = set()
         self.cannot: dict[int, set[bytes]] = {}
         self.locks = 0
-
-    def new_chain(self) -> WholeChain:
-        return WholeChain(**vars(super().new_chain()))
-
-    def new_relay(self) -> WholeRelay:
-        return WholeRelay(self.chain)
 
     @initialize(classes=some_classes, guarded=st.booleans())
     def introduce(self, classes: Sequence[KeyClass], guarded: bool) -> None:
