@@ -94,6 +94,7 @@ bench: setup ## Measure how long things take, beside what cannot be avoided, and
 
 .PHONY: bench-compare
 bench-compare: setup ## Say what got worse since BASE=figures.json of another day, by more than the noise; NEW=file compares that
+	@test -n "$(BASE)" || { echo "Say what to compare with: make bench-compare BASE=figures.json of another day." >&2; exit 2; }
 	@$(BIN)/python -m benches.compare "$(BASE)" $(if $(NEW),"$(NEW)")
 
 .PHONY: engines-table

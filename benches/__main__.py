@@ -16,6 +16,7 @@ from rich.table import Table
 from benches import page
 from benches.figures import NotFigures, Results, Section
 from benches.timing import Effort
+from tools.options import positive
 
 SECTIONS = (
     "sealing",
@@ -77,7 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measures and prints. Ends with 2 where it is asked for a section that there is not."""
     parser = argparse.ArgumentParser(prog="python -m benches", description="Measure how long things take.")
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, with commas: " + ", ".join(SECTIONS))
-    parser.add_argument("--runs", type=int, default=Effort().runs, help="of each figure; %(default)s unless said")
+    parser.add_argument(
+        "--runs", type=positive(int), default=Effort().runs, help="of each figure; %(default)s unless said"
+    )
     parser.add_argument("--write", action="store_true", help="write docs/bench; what is not measured stays as it was")
     parser.add_argument("--json", type=Path, default=None, help="keep the figures of this run in a file as well")
     asked = parser.parse_args(arguments)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.foundry import program
+from tools.options import positive
 
 ROOT = Path(__file__).resolve().parent.parent
 FORGE = program("forge")
@@ -489,10 +490,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="fuzz", description="Fuzzes all contracts together.")
-    parser.add_argument("--minutes", type=_positive, default=10, help="for how long, over all engines (10)")
-    parser.add_argument("--calls", type=int, default=0, help="how many calls each engine makes, instead of minutes")
+    parser.add_argument("--minutes", type=positive(float), default=10, help="for how long, over all engines (10)")
+    parser.add_argument(
+        "--calls", type=positive(int), default=0, help="how many calls each engine makes, instead of minutes"
+    )
     parser.add_argument("--engine", choices=("all", "forge", "properties", "assertions"), default="all")
-    parser.add_argument("--workers", type=int, default=2, help="how many of medusa's chains act beside each other (2)")
+    parser.add_argument(
+        "--workers", type=positive(int), default=2, help="how many of medusa's chains act beside each other (2)"
+    )
     parser.add_argument("--seed", type=int, default=None, help="what forge begins with, to have the same again")
     parser.add_argument("--keep", action="store_true", help=f"write what medusa found worth keeping into {CORPUS}")
     parser.add_argument("--coverage", action="store_true", help="print the lines of each contract that medusa reached")
@@ -501,13 +506,6 @@ def main() -> None:
     except Failure as failure:
         print(failure, file=sys.stderr)
         sys.exit(failure.code)
-
-
-def _positive(word: str) -> float:
-    minutes = float(word)
-    if minutes <= 0:
-        raise argparse.ArgumentTypeError(f"{word} minutes are none")
-    return minutes
 
 
 if __name__ == "__main__":

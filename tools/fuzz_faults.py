@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.foundry import program
+from tools.options import positive
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "proof" / "faults.toml"
@@ -248,8 +249,10 @@ def _forge(*arguments: str, environment: dict[str, str] | None = None) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.fuzz_faults", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", default="", help="the faults of one handler, or of one property")
-    parser.add_argument("--runs", type=int, default=12, help="how many stories forge tells for each fault (12)")
-    parser.add_argument("--depth", type=int, default=250, help="how many acts a story has (250)")
+    parser.add_argument(
+        "--runs", type=positive(int), default=12, help="how many stories forge tells for each fault (12)"
+    )
+    parser.add_argument("--depth", type=positive(int), default=250, help="how many acts a story has (250)")
     options = parser.parse_args(arguments)
     try:
         every = faults()

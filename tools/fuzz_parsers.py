@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from fuzz.targets import Target, all_targets
+from tools.options import positive
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "parsers.md"
@@ -90,8 +91,8 @@ def placed(page: str, name: str, text: str) -> str:
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.fuzz_parsers", description=__doc__.partition("\n")[0])
     parser.add_argument("targets", nargs="*", help="which of them; all, if none is named")
-    parser.add_argument("--seconds", type=float, default=60, help="of the processor, for each")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--seconds", type=positive(float), default=60, help="of the processor, for each")
+    parser.add_argument("--jobs", type=positive(int), default=2)
     parser.add_argument("--engine", choices=("atheris", "plain"), default=_engine())
     parser.add_argument("--write", action="store_true", help=f"put the figures into {PAGE.name}")
     parser.add_argument("--table", action="store_true", help="print the table of entry points, and feed nothing")

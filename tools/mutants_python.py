@@ -32,6 +32,8 @@ import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
+from tools.options import positive
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "mutation-python.md"
 
@@ -395,6 +397,8 @@ def judge(name: str, workers: int, known: set[tuple[str, str, str]], *, only: st
     took = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     seconds = max(10, SLOWER * took)
     mutants = [each for module in piece.modules for each in mutants_of(module, only=only)]
+    if not mutants:
+        sys.exit(f"{name} has no function with '{only}' in its name.")
     fates = forked(piece, mutants, workers=workers, seconds=seconds)
     again = [number for number, fate in enumerate(fates) if fate in ("survived", "elsewhere")]
     fresh = imported(piece, [mutants[number] for number in again], workers=workers, seconds=seconds)
@@ -418,7 +422,7 @@ def judge(name: str, workers: int, known: set[tuple[str, str, str]], *, only: st
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.mutants_python", description=__doc__.partition("\n")[0])
     parser.add_argument("pieces", nargs="*", metavar="|".join(PIECES), help="which of them; all, if none is named")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=positive(int), default=2)
     parser.add_argument("--only", default="", help="only mutants of functions whose name has this in it")
     told = parser.parse_args(words)
     unknown = [name for name in told.pieces if name not in PIECES]

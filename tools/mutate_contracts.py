@@ -28,6 +28,7 @@ from typing import IO, Any
 from tools import contracts
 from tools.contracts import ROOT
 from tools.mutants import Mutant, Sources, mutants, read_sources
+from tools.options import positive
 
 FOLDER = Path(".build") / "mutants"
 SURVIVORS = Path("proof") / "mutants.json"
@@ -517,7 +518,9 @@ def _part(text: str) -> tuple[int, int]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.mutate_contracts", description=__doc__)
-    parser.add_argument("--sample", type=int, default=SAMPLE, help=f"how many faults to draw; {SAMPLE} unless said")
+    parser.add_argument(
+        "--sample", type=positive(int), default=SAMPLE, help=f"how many faults to draw; {SAMPLE} unless said"
+    )
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--record", action="store_true", help="measure the tests without a fault anew")
     parser.add_argument("--only", help="only faults in sources whose path has this in it")
@@ -541,6 +544,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tests = read_tests(campaign.recorded)
     if options.only:
         chosen = [mutant for mutant in chosen if options.only in mutant.path]
+        if not chosen:
+            parser.error(
+                f"no fault of the sample is in a path with '{options.only}'; draw more by --sample, or name another"
+            )
     outcomes = {(each["path"], each["start"], each["old"], each["new"]): each["outcome"] for each in known}
     part, of = options.part
     wanted = (None, "survived", "broken")

@@ -271,3 +271,17 @@ def test_faults__of_a_contract__are_each_about_what_stands_in_it(file: str) -> N
     switched = fuzz_faults.with_faults(file, every)
 
     assert [fault.number for fault in every if f"Faults.on({fault.number})" not in switched] == []
+
+
+@pytest.mark.parametrize("option", ["--minutes", "--calls", "--workers"])
+@pytest.mark.parametrize("word", ["abc", "0", "-5", "nan", "1e999"])
+def test_fuzz__of_no_number__runs_nothing_and_says_so(
+    option: str, word: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["fuzz", option, word])
+
+    with pytest.raises(SystemExit) as ended:
+        fuzz.main()
+
+    assert ended.value.code == 2
+    assert f"argument {option}: '{word}' is no " in capsys.readouterr().err
