@@ -32,8 +32,8 @@ MAX_DEPTH = 3
 MAX_NODE_BYTES = 128 << 10
 """A node of 1,024 links is smaller: a link takes 54 bytes at most, and its size another 9."""
 
-_THREADS = 2
-"""How many hash and keep leaves: a third core would wait for whoever seals."""
+_WAITING = 2
+"""How many leaves wait to be hashed and kept, before whoever makes them waits too."""
 
 _DIGEST_BYTES = 32
 _SHA2_256 = b"\x12\x20"
@@ -302,26 +302,26 @@ class Block:
 class Tree:
     """Cuts what is written to it into blocks and hands each to `keep`, every block before the node that links to it.
 
-    Leaves beyond the first are hashed and kept by two threads of the tree's own, while the next is being made: sealing
-    takes as long as hashing. So `keep` may be called for two leaves at once, and what it raises comes out of a later
-    `write` or of `finish`. Written to within a context, which no thread outlives.
+    Leaves beyond the first are hashed and kept by a thread of the tree's own, in their order, while the next is being
+    made: sealing takes as long as hashing. So `keep` may be called for a leaf and for a node above others at once, and
+    what it raises comes out of a later `write` or of `finish`. Written to within a context, which no thread outlives.
 
-    Holds five leaves and at most 1,024 links of each height, whatever the size of the file.
+    Holds four leaves and at most 1,024 links of each height, whatever the size of the file.
     """
 
     def __init__(self, keep: Callable[[Block], None]) -> None:
         self._keep = keep
         self._pending = bytearray()
         self._open: list[list[Link]] = [[]]
-        self._threads: ThreadPoolExecutor | None = None
+        self._thread: ThreadPoolExecutor | None = None
         self._coming: deque[Future[Link]] = deque()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        if self._threads is not None:
-            self._threads.shutdown(cancel_futures=kind is not None)
+        if self._thread is not None:
+            self._thread.shutdown(cancel_futures=kind is not None)
 
     def write(self, content: bytes) -> None:
         """Add `content`, of any length, to the end of the file."""
@@ -355,10 +355,10 @@ class Tree:
             # It may be the only one, for which no thread need start.
             self._link(self._kept(content), height=0)
             return
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(_THREADS)
-        self._coming.append(self._threads.submit(self._kept, content))
-        while len(self._coming) > 2 * _THREADS:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1)
+        self._coming.append(self._thread.submit(self._kept, content))
+        while len(self._coming) > _WAITING:
             self._link(self._coming.popleft().result(), height=0)
 
     def _kept(self, content: bytes) -> Link:
