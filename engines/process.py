@@ -22,6 +22,7 @@ LOOPBACK = "127.0.0.1"
 
 _STOP_SECONDS = 30.0
 _SECRET = ("_PASSPHRASE", "_MNEMONIC")
+_STANDING = {"T", "t", "Z", "X"}
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -130,6 +131,12 @@ class Daemon:
     def suspend(self) -> None:
         """Has it answer nothing, while its connections stay."""
         self._signal(signal.SIGSTOP)
+        # A thread of it that runs on another core stops a moment later, and could answer until then.
+        deadline = time.monotonic() + _STOP_SECONDS
+        while (pid := self.pid) is not None and set(_states(pid)) - _STANDING:
+            if time.monotonic() > deadline:
+                raise EngineError(f"{self.name} does not stand still after {_STOP_SECONDS:g} s.")
+            time.sleep(0.01)
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
@@ -259,6 +266,16 @@ def _begun(pid: int) -> str:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return "" if fields[0] == "Z" else fields[19]
     return ""
+
+
+def _states(pid: int) -> list[str]:
+    """The state of each thread of a program, in the letters of proc(5)."""
+    states = []
+    for task in Path(f"/proc/{pid}/task").glob("*/stat"):
+        # A thread may end while it is looked at.
+        with suppress(OSError):
+            states.append(task.read_text().rpartition(")")[2].split()[0])
+    return states
 
 
 _given: set[int] = set()

@@ -71,7 +71,7 @@ def read_chunks(stream: io.BufferedIOBase) -> bytes:
 def body(content: bytes, *, code: int = 200, **headers: str) -> Answer:
     def answer(call: BaseHTTPRequestHandler) -> None:
         call.send_response(code)
-        for name, value in ({"Content-Length": str(len(content))} | headers).items():
+        for name, value in ({"Content_Length": str(len(content))} | headers).items():
             call.send_header(name.replace("_", "-"), value)
         call.end_headers()
         call.wfile.write(content)
@@ -95,6 +95,11 @@ def silent(call: BaseHTTPRequestHandler) -> None:
 def cut_off(call: BaseHTTPRequestHandler) -> None:
     body(SMALL[:5], Content_Length=str(len(SMALL)))(call)
     call.close_connection = True
+
+
+def stands_still(call: BaseHTTPRequestHandler) -> None:
+    body(SMALL[:5], Content_Length=str(len(SMALL)))(call)
+    silent(call)
 
 
 def hung_up(call: BaseHTTPRequestHandler) -> None:
@@ -158,6 +163,7 @@ def test_kubo_store__no_address(address: str) -> None:
         pytest.param(cut_off, NodeUnreachable, id="cut_off"),
         pytest.param(hung_up, NodeUnreachable, id="hung_up"),
         pytest.param(silent, NotStored, id="silent"),
+        pytest.param(stands_still, NotStored, id="stands_still_in_the_middle"),
         pytest.param(error("block was not found locally (offline)"), NotStored, id="not_found"),
         pytest.param(error("the disk is on fire"), NodeFailed, id="error"),
         pytest.param(body(b"<html>", code=404), NodeFailed, id="not_kubo"),
@@ -324,6 +330,7 @@ def test_put__node_reports_another_identifier(liar: Liar, store: KuboStore, repo
         pytest.param(body(b"[" * 4096), NodeFailed, id="deep_json_in_a_short_line"),
         pytest.param(error("no space left on device"), NodeFull, id="full"),
         pytest.param(silent, NodeUnreachable, id="silent"),
+        pytest.param(stands_still, NodeUnreachable, id="stands_still_in_the_middle"),
         pytest.param(hung_up, NodeUnreachable, id="hung_up"),
     ],
 )
@@ -333,6 +340,16 @@ def test_put__hostile_answer(liar: Liar, store: KuboStore, answer: Answer, error
 
     # then
     with pytest.raises(error):
+        store.put(io.BytesIO(SMALL))
+
+
+@pytest.mark.parametrize("answer", [silent, stands_still], ids=["before_it_answers", "in_the_middle"])
+def test_put__node_falls_silent__says_for_how_long(liar: Liar, store: KuboStore, answer: Answer) -> None:
+    # given
+    liar.answer = answer
+
+    # then
+    with pytest.raises(NodeUnreachable, match=r"silent for 0\.3 s"):
         store.put(io.BytesIO(SMALL))
 
 

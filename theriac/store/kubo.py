@@ -18,6 +18,7 @@ from typing import BinaryIO
 import ipfshttpclient  # type: ignore[import-untyped]
 from ipfshttpclient import exceptions, multipart
 from requests import ConnectTimeout, Response
+from urllib3.exceptions import ReadTimeoutError
 
 from theriac.errors import (
     BadNodeAddress,
@@ -317,11 +318,6 @@ class KuboStore(Blocks):
         """The client's errors in the words of a store."""
         try:
             yield
-        except exceptions.TimeoutError as error:
-            if cid is not None and not isinstance(error.original, ConnectTimeout):
-                raise NotStored(cid=str(cid), store=self._address) from error
-            fault = f"silent for {self._timeout.total_seconds():g} s"
-            raise NodeUnreachable(address=self._address, fault=fault) from error
         except _NodeAnswered as error:
             if any(reason in str(error) for reason in _NO_ROOM):
                 raise NodeFull(address=self._address) from None
@@ -330,11 +326,23 @@ class KuboStore(Blocks):
                 raise NotStored(cid=str(cid), store=self._address) from None
             raise NodeFailed(address=self._address, answer=answer) from None
         except (exceptions.Error, OSError) as error:
-            raise NodeUnreachable(address=self._address, fault=fault_of(error)) from error
+            if not _fell_silent(error):
+                raise NodeUnreachable(address=self._address, fault=fault_of(error)) from error
+            if cid is not None and not isinstance(getattr(error, "original", None), ConnectTimeout):
+                raise NotStored(cid=str(cid), store=self._address) from error
+            fault = f"silent for {self._timeout.total_seconds():g} s"
+            raise NodeUnreachable(address=self._address, fault=fault) from error
 
 
 class _NodeAnswered(Exception):
     """The node answered with something else than what was asked: its own words, as they came."""
+
+
+def _fell_silent(error: Exception) -> bool:
+    """Whether the node said nothing for the timeout, be it in the middle of an answer: the client tells only of a
+    silence before one.
+    """
+    return isinstance(error, exceptions.TimeoutError) or isinstance(next(iter(error.args), None), ReadTimeoutError)
 
 
 def _refuse_errors(response: Response, *_: object, **__: object) -> None:
