@@ -3,7 +3,6 @@
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +17,7 @@ from benches.figures import Better, Figure, Run, Section, Table
 from benches.profiling import profiled
 from benches.timing import Effort, memory_folder, seconds
 from engines.anvil.node import BINARY, AnvilNode
+from theriac.errors import NotSettled
 from theriac.ledger.contracts import Call
 from theriac.ledger.sender import Intent, Sender
 from theriac.ledger.signer import KeySigner
@@ -29,16 +29,22 @@ COUNT = 1_000
 OPEN = 1_024
 REACH = 0.5
 
-# A contract that sets the slot that its calldata names, and the code that makes it.
-ONE_SLOT = bytes.fromhex("666001600035550060005260076019f3")
+# So many runs may be lost to anvil: it looks no more at a transaction that came while the one before it was mined.
+_BORNE = 5
+_PATIENCE = timedelta(seconds=15)
+
+# The code that makes a contract that counts up in the slot that its calldata names. More slots would make each block of
+# anvil dearer than the one before: it goes through all of its state for a block's root.
+COUNTER = bytes.fromhex("695f3580546001019055005f52600a6016f3")
 GAS = 100_000
 
 PROSE = f"""
-{COUNT:,} transactions that write one slot each, by one account, on an anvil of this run that makes a block for each.
+{COUNT:,} transactions that count up in one slot, by one account, on an anvil of this run that mines as they come.
 Through `ledger.sender` every one is simulated, signed, checked, kept on disk before it is sent, and followed to its
 receipt and its block's header. *Bare*, in turns with it, they are signed before the clock starts, given in JSON-RPC
 batches of {BATCH}, and only the account's nonce is waited for: the node's own rate for them. A simulation is as much
 work for the node as the transaction itself, so that half of the bare rate, which is asked, leaves the sender little.
+Anvil at times lets a transaction lie that came while the one before it was mined; such a run is made again.
 [throughput.md](../throughput.md) has what four validators of a consortium take.
 """
 
@@ -54,14 +60,21 @@ def measure(effort: Effort) -> Section:
     ):
         folder, numbers = Path(name), iter(range(1 << 30))
         slot = _deployed(node.url)
-        runs = []
-        for turn in range(max(1, effort.runs - 2)):
+        runs: list[Run] = []
+        lost = 0
+        while len(runs) < max(1, effort.runs - 2):
             acts = {
                 "sender": lambda: _through_sender(node.url, slot, count, next(numbers), folder),
                 "bare": lambda: _bare(node.url, slot, count, next(numbers)),
             }
-            order = ("sender", "bare") if turn % 2 else ("bare", "sender")
-            took = {way: acts[way]() for way in order}
+            order = ("sender", "bare") if len(runs) % 2 else ("bare", "sender")
+            try:
+                took = {way: acts[way]() for way in order}
+            except (NotSettled, TimeoutError):
+                lost += 1
+                if lost > _BORNE:
+                    raise
+                continue
             runs.append(Run(count / took["sender"], count / took["bare"]))
         what = "transactions simulated, signed, kept, sent and followed, by one account"
         beside = "the same signed before, in batches"
@@ -75,7 +88,8 @@ def measure(effort: Effort) -> Section:
             number = next(numbers)
             act = f"{count:,} transactions through the sender"
             tables.append(profiled(act, lambda: _through_sender(node.url, slot, count, number, folder)))
-    return Section("sending", "Sending", PROSE, (figure,), tables=tuple(tables))
+    told = (f"{lost} runs in which anvil left a transaction lying; they were made again.",) if lost else ()
+    return Section("sending", "Sending", PROSE, (figure,), tables=tuple(tables), skipped=told)
 
 
 def _account(number: int) -> LocalAccount:
@@ -90,7 +104,7 @@ def _signed(account: LocalAccount, nonce: int, *, to: str | None, data: bytes) -
 
 def _deployed(url: str) -> str:
     account = _account(-1)
-    [made] = _asked(url, [("eth_sendRawTransaction", [_signed(account, 0, to=None, data=ONE_SLOT)])])
+    [made] = _asked(url, [("eth_sendRawTransaction", [_signed(account, 0, to=None, data=COUNTER)])])
     while (receipt := _asked(url, [("eth_getTransactionReceipt", [made])])[0]) is None:
         time.sleep(0.01)
     return str(Web3.to_checksum_address(receipt["contractAddress"]))
@@ -99,14 +113,13 @@ def _deployed(url: str) -> str:
 def _through_sender(url: str, slot: str, count: int, number: int, folder: Path) -> float:
     web3, account = Web3(HTTPProvider(url)), _account(number)
     outbox = folder / f"{number}.sqlite"
-    calls = [Call(to=slot, data=place) for place in _places(number, count)]
-    patience = timedelta(minutes=5)
-    with Sender(web3, KeySigner(bytes(account.key)), outbox=outbox, limit=OPEN, timeout=patience) as sender:
+    call = Call(to=slot, data=_place(number))
+    with Sender(web3, KeySigner(bytes(account.key)), outbox=outbox, limit=OPEN, timeout=_PATIENCE) as sender:
         # The first question finds out what network it is.
-        sender.simulate(calls[0])
+        sender.simulate(call)
 
         def send() -> None:
-            for outcome in sender.send_all(Intent(call) for call in calls):
+            for outcome in sender.send_all(Intent(call) for _ in range(count)):
                 if outcome.receipt is None:
                     raise outcome.error or RuntimeError("a transaction without a receipt")
 
@@ -117,35 +130,35 @@ def _through_sender(url: str, slot: str, count: int, number: int, folder: Path) 
 
 def _bare(url: str, slot: str, count: int, number: int) -> float:
     account = _account(number)
-    raw = [_signed(account, nonce, to=slot, data=place) for nonce, place in enumerate(_places(number, count))]
+    raw = [_signed(account, nonce, to=slot, data=_place(number)) for nonce in range(count)]
 
     def send() -> None:
         for at in range(0, count, BATCH):
             _asked(url, [("eth_sendRawTransaction", [each]) for each in raw[at : at + BATCH]])
+        deadline = time.monotonic() + _PATIENCE.total_seconds()
         while int(_asked(url, [("eth_getTransactionCount", [account.address, "latest"])])[0], 16) < count:
-            pass
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the chain counts fewer than {count} transactions of {account.address}")
 
     took = seconds(send)
     _check(url, account, slot, count, number)
     return took
 
 
-def _places(number: int, count: int) -> Iterator[bytes]:
-    return (keccak(text=f"{number} {place}") for place in range(count))
+def _place(number: int) -> bytes:
+    return keccak(text=f"theriac bench: counter {number}")
 
 
 def _check(url: str, account: LocalAccount, slot: str, count: int, number: int) -> None:
     """All were carried out, once each."""
-    places = ["0x" + place.hex() for place in _places(number, count)]
-    [nonce, *written] = _asked(
+    [nonce, counted] = _asked(
         url,
         [
             ("eth_getTransactionCount", [account.address, "latest"]),
-            *(("eth_getStorageAt", [slot, place, "latest"]) for place in places),
+            ("eth_getStorageAt", [slot, "0x" + _place(number).hex(), "latest"]),
         ],
     )
-    assert int(nonce, 16) == count
-    assert all(int(each, 16) == 1 for each in written)
+    assert int(nonce, 16) == int(counted, 16) == count
 
 
 def _asked(url: str, asked: list[tuple[str, list[Any]]]) -> list[Any]:

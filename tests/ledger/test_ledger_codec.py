@@ -1,12 +1,17 @@
 """JSON from strangers: what no text of it may do to the process that reads it."""
 
+import json
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from theriac import fhir
 from theriac.errors import TheriacError
 from theriac.ledger.codec import parse_json
+
+QUOTE = '"'
 
 
 @pytest.mark.parametrize(
@@ -29,6 +34,19 @@ def test_parse_json__a_text_without_an_end__is_refused_at_once(text: bytes) -> N
 
     # then it took no more than its length: the square of that are days
     assert time.process_time() - began < 20
+
+
+@given(st.lists(st.sampled_from(['"', '\\"', "\\\\", "[", "]", "{", "}", "a", "\n", ","]), max_size=60), st.booleans())
+def test_parse_json__depth__is_what_python_finds(parts: list[str], escapes: bool) -> None:
+    # given a text with or without escapes, below so many brackets that one more is too deep
+    text = "".join(part for part in parts if escapes or "\\" not in part)
+    told = json.dumps(text) if escapes else f'"{text.replace(QUOTE, "")}"'.replace("\n", " ")
+    deep = "[" * 64 + told + "]" * 64
+
+    # when, then brackets in the text are none
+    assert parse_json(deep.encode()) == json.loads(deep)
+    with pytest.raises(ValueError, match="nested too deep"):
+        parse_json(f"[{deep}]".encode())
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32"])

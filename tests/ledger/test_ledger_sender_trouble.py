@@ -15,6 +15,7 @@ from web3.contract import Contract
 
 from theriac.errors import CannotPay, ChainLied, ChainRefused, ChainSilent, IntentAbandoned, NotSettled, Reverted
 from theriac.ledger.contracts import Call
+from theriac.ledger.outbox import Outbox
 from theriac.ledger.sender import Intent, Sender
 from theriac.ledger.signer import KeySigner
 
@@ -688,3 +689,66 @@ def test_send_all__a_node_that_takes_one_request_at_a_time__is_asked_so(emitter:
 
     assert [outcome.error for outcome in outcomes] == [None] * 20
     assert emitter.functions.count().call() == 20
+
+
+@pytest.mark.parametrize("fault", [PermissionError("the holder pressed No"), KeyboardInterrupt()], ids=["no", "stop"])
+def test_send_all__a_signer_that_stops_in_the_middle__what_it_signed_is_done_once(
+    anvil: Chain, emitter: Contract, payer: KeySigner, tmp_path: Path, fault: BaseException
+) -> None:
+    # given 40 acts, of which the first two pieces and half of the third are signed
+    class Tired(KeySigner):
+        __slots__ = ()
+        signed = 0
+
+        def sign_transaction(self, transaction: Any) -> bytes:
+            if Tired.signed == 40:
+                raise fault
+            Tired.signed += 1
+            return super().sign_transaction(transaction)
+
+    acts = [Intent(emitter.functions.tick(), f"tick {number}") for number in range(60)]
+
+    # when
+    with (
+        Sender(anvil.web3, Tired(payer._account), outbox=tmp_path / "outbox") as sender,
+        pytest.raises(type(fault)),
+    ):
+        list(sender.send_all(acts))
+
+    # then whoever asks again has all of them done, each once
+    with Sender(anvil.web3, payer, outbox=tmp_path / "outbox", patience=SOON) as sender:
+        outcomes = list(sender.send_all(acts))
+    assert [outcome.error for outcome in outcomes] == [None] * 60
+    assert emitter.functions.count().call() == 60
+
+
+def test_send_all__the_disk_fills_up_in_the_middle__what_is_not_kept_is_not_given(
+    anvil: Chain, emitter: Contract, payer: KeySigner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given an outbox that keeps twenty acts and then no more
+    kept: list[str] = []
+    launch = Outbox.launch
+
+    def keep(self: Outbox, name: str, *rest: Any) -> None:
+        if len(kept) == 20:
+            raise OSError("no space left on device")
+        launch(self, name, *rest)
+        kept.append(name)
+
+    acts = [Intent(emitter.functions.tick(), f"tick {number}") for number in range(60)]
+
+    # when
+    with Sender(anvil.web3, payer, outbox=tmp_path / "outbox") as sender:
+        with monkeypatch.context() as full:
+            full.setattr(Outbox, "launch", keep)
+            with pytest.raises(OSError, match="no space left"):
+                list(sender.send_all(acts))
+        given = sender.open()
+        sender.resume()
+        counted = emitter.functions.count().call()
+
+        # then the first piece is on its way, nothing of the second is, and all is done once when there is room again
+        assert given == tuple(f"tick {number}" for number in range(len(given)))
+        assert counted == len(given) < 20
+        assert [outcome.error for outcome in sender.send_all(acts)] == [None] * 60
+    assert emitter.functions.count().call() == 60

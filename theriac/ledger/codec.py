@@ -68,6 +68,7 @@ _DEEPEST = 64
 # length.
 _TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ALL_BUT_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
@@ -83,7 +84,9 @@ def parse_json(text: bytes | bytearray, **options: Any) -> Any:
     """
     # Python also reads UTF-16 and UTF-32, where what stands in quotation marks here does not stand in any.
     plain = text.decode("utf-8-sig")
-    brackets = _TEXTS.sub(b"", text).translate(None, _ALL_BUT_BRACKETS)
+    # Without a backslash, which nodes hardly ever write, a text ends at the next quotation mark whatever it leaves out.
+    short = text if b"\\" in text else text.translate(None, _ALL_BUT_STRUCTURE)
+    brackets = _TEXTS.sub(b"", short).translate(None, _ALL_BUT_BRACKETS)
     if max(accumulate(_STEPS[bracket] for bracket in brackets), default=0) > _DEEPEST:
         raise ValueError("nested too deep")
     return json.loads(plain, **options)

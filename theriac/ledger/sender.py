@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -65,7 +66,7 @@ _STEPS = 6
 
 # So many intents are simulated, signed and given together. What is open or in the same group may be unseen by a
 # simulation: the gas for filling two slots that it empties is added.
-_GROUP = 64
+_GROUP = 128
 _UNSEEN_GAS = 40_000
 
 # So many transactions are given to a node at one go.
@@ -124,11 +125,44 @@ class _Watch:
     traced: int = -1
 
 
+class _Giving:
+    """Gives the pieces of a group to the node in their order, each while the next one is signed; then their fates.
+
+    Where that is interrupted, the pieces that were not given yet lie in the outbox, and are given from there.
+    """
+
+    def __init__(self, give: Callable[[Sequence[tuple[str, Signed]]], list[Fate]], *, aside: bool) -> None:
+        self.fates: list[Fate] = []
+        self._give = give
+        self._aside = ThreadPoolExecutor(max_workers=1) if aside else None
+        self._coming: list[Future[list[Fate]]] = []
+
+    def __call__(self, piece: Sequence[tuple[str, Signed]]) -> None:
+        if self._aside is None:
+            self.fates += self._give(piece)
+        else:
+            self._coming.append(self._aside.submit(self._give, piece))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._aside is None:
+            return
+        self._aside.shutdown(cancel_futures=kind is not None)
+        if kind is None:
+            for each in self._coming:
+                self.fates += each.result()
+
+
 class Sender:
     """Sends the transactions of one account through one outbox.
 
-    Safe to use from many threads; one process has an outbox at a time. There is no thread of its own: whoever waits
-    drives all that is open. After a restart everything open goes on as soon as something is waited for, or by `resume`.
+    Safe to use from many threads; one process has an outbox at a time. No thread of its own outlives a call: whoever
+    waits drives all that is open. After a restart everything open goes on as soon as something is waited for, or by
+    `resume`.
     """
 
     def __init__(
@@ -593,20 +627,15 @@ class Sender:
         going = [each for each in group if refusals[each.name] is None]
         signed: list[Signed] = []
         trouble: Exception | None = None
-        if going:
-            nonce = self._next_nonce()
-            for place, each in enumerate(going):
-                try:
-                    signed.append(self._sign(each.call, each.gas, nonce + place, fees))
-                except Exception as fault:
-                    # A signer may be gone or say no: what it has signed is sent all the same.
-                    trouble = fault
-                    break
-            with self._outbox.together():
-                for each, transaction in zip(going, signed, strict=False):
-                    self._outbox.launch(each.name, each.call, each.gas, transaction)
-
-        fates = self._give_or_hold([(each.name, transaction) for each, transaction in zip(going, signed, strict=False)])
+        nonce = self._next_nonce() if going else 0
+        # The embedded chain runs in this process, and two threads would only wait for each other.
+        with _Giving(self._give_or_hold, aside=len(going) > _GIVEN and not self._node.embedded) as give:
+            while len(signed) < len(going) and trouble is None:
+                at = len(signed)
+                piece, trouble = self._sign_and_keep(going[at : at + _GIVEN], nonce + at, fees)
+                give([(each.name, transaction) for each, transaction in zip(going[at:], piece, strict=False)])
+                signed += piece
+        fates = give.fates
         last = True
         for each, transaction, fate in reversed(list(zip(going, signed, fates, strict=False))):
             if fate not in (Fate.CANNOT_PAY, Fate.NEVER):
@@ -623,6 +652,25 @@ class Sender:
         if trouble is not None:
             raise trouble
         return [refusals[each.name] for each in group]
+
+    def _sign_and_keep(self, group: Sequence[_Wanted], nonce: int, fees: Fees) -> tuple[list[Signed], Exception | None]:
+        """As many of the group's first as can be signed and kept, and what kept the others from it."""
+        signed: list[Signed] = []
+        trouble: Exception | None = None
+        for place, each in enumerate(group):
+            try:
+                signed.append(self._sign(each.call, each.gas, nonce + place, fees))
+            except Exception as fault:
+                # A signer may be gone or say no: what it has signed is sent all the same.
+                trouble = fault
+                break
+        try:
+            with self._outbox.together():
+                for each, transaction in zip(group, signed, strict=False):
+                    self._outbox.launch(each.name, each.call, each.gas, transaction)
+        except Exception as fault:
+            return [], fault
+        return signed, trouble
 
     def _next_nonce(self) -> int:
         """The nonce after all that are open; with nothing open the chain's word counts, after a reorganisation too."""
