@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from benches.figures import Curves, Figure, Run, Section
+from benches.figures import Curves, Figure, Run, Section, Table
+from benches.profiling import profiled
 from benches.timing import Effort, quantile, seconds, told
 from benches.world import LABORATORY, Doctor, laboratory, world
 from engines.kaia.network import BINARY as KAIA
@@ -33,6 +34,7 @@ file sealed for each reader.
 def measure(effort: Effort) -> Section:
     figures: list[Figure] = []
     skipped: list[str] = []
+    tables: list[Table] = []
     with world() as story:
         if effort.small:
             figures += _rotations(story, effort)
@@ -41,6 +43,7 @@ def measure(effort: Effort) -> Section:
         try:
             with world("anvil") as story:
                 figures += _rotations(story, effort)
+                tables.append(profiled(f"a rotation with {READERS[-1]} readers", story.patient.rotate))
         except EngineError as error:
             skipped.append(f"rotations: {error}")
         if os.access(KAIA, os.X_OK):
@@ -54,7 +57,12 @@ def measure(effort: Effort) -> Section:
     points = tuple((each.key.rpartition("/")[2], each.key) for each in figures if "/rotation/" in each.key)
     curve = ("rotation", tuple((float(number), key) for number, key in points))
     chart = Curves("access", "A rotation by the number of readers", "readers", "seconds", (curve,))
-    return Section("access", "Grants and rotations", PROSE, tuple(figures), charts=(chart,), skipped=tuple(skipped))
+    return Section(
+        *("access", "Grants and rotations", PROSE, tuple(figures)),
+        charts=(chart,),
+        tables=tuple(tables),
+        skipped=tuple(skipped),
+    )
 
 
 # -- grants ------------------------------------------------------------------------------------------------------------

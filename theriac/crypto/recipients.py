@@ -13,6 +13,7 @@ draft-ietf-hpke-pq inside HPKE (RFC 9180), and X25519 is RFC 7748. All of it com
 
 import base64
 import binascii
+import functools
 import hashlib
 import hmac
 import os
@@ -175,7 +176,7 @@ class HybridRecipient:
         _check_x25519(self.public_key[_MLKEM768_LENGTH:])
 
     def __str__(self) -> str:
-        return bech32.encode(self.public_key, prefix=self.prefix)
+        return _hybrid_text(self.public_key)
 
     def wrap(self, file_key: FileKey) -> Wrapped:
         public_key = MLKEM768X25519PublicKey(
@@ -350,6 +351,12 @@ def _parse(text: str) -> bech32.Bech32:
     if len(text) > _LONGEST_TEXT:
         raise NotBech32(fault=f"it is longer than {_LONGEST_TEXT} characters")
     return bech32.decode(text)
+
+
+@functools.lru_cache(maxsize=256)
+def _hybrid_text(public_key: bytes) -> str:
+    """A hybrid recipient's text: a list of readers is written again and again, and two thousand letters have a sum."""
+    return bech32.encode(public_key, prefix=HybridRecipient.prefix)
 
 
 def _check_seed(seed: bytes) -> None:
