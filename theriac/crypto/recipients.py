@@ -295,6 +295,8 @@ class HybridIdentity(_Secret):
         )
 
 
+# The same few readers are written to again and again, and their long names each have a sum over all letters.
+@functools.lru_cache(maxsize=256)
 def parse_recipient(text: str) -> HybridRecipient | X25519Recipient:
     """Read `age1pq1…` or `age1…`, in lower case. Raises BadRecipient."""
     try:
@@ -355,7 +357,7 @@ def _parse(text: str) -> bech32.Bech32:
 
 @functools.lru_cache(maxsize=256)
 def _hybrid_text(public_key: bytes) -> str:
-    """A hybrid recipient's text: a list of readers is written again and again, and two thousand letters have a sum."""
+    """A hybrid recipient's text."""
     return bech32.encode(public_key, prefix=HybridRecipient.prefix)
 
 
