@@ -23,6 +23,7 @@ from theriac.errors import (
     NotYours,
     Reverted,
     TooFewShares,
+    UnknownRecord,
 )
 from theriac.health import bundle as bundles
 from theriac.health import records
@@ -432,6 +433,57 @@ def test_recovery__what_a_thief_granted_meanwhile_is_not_granted_again(world: He
     # then
     assert chain.explain(account.pseudonym, friend, 1 << bit_of(LAB), TREAT) is Refusal.ERA_RAISED
     life.doctor_reads_on(lost)
+
+
+# property V19
+@pytest.mark.parametrize("how", ["restore", "recovery"])
+@pytest.mark.parametrize("change", ["revoked", "narrowed", "all revoked", "single revoked"])
+def test_recovery__from_a_backup_of_before_a_grant_was_changed__does_not_grant_it_again(
+    world: HealthWorld, life: Life, change: str, how: str
+) -> None:
+    # given a backup, after which something was revoked, and then the phone was lost, or everything
+    backup, patient = Vault.decode(life.patient.vault.encode()), life.patient
+    doctor, colleague = world.doctor.address, world.colleague.address
+    single = next(each.pseudonym for each in patient.vault.singles)
+    {
+        "revoked": lambda: patient.revoke(doctor, purpose=TREAT),
+        "narrowed": lambda: patient.grant(doctor, classes=[LAB], purpose=TREAT, end=life.end, history=False),
+        "all revoked": patient.revoke_all,
+        "single revoked": lambda: patient.revoke(colleague, purpose=TREAT),
+    }[change]()
+    lost = client(world, backup, new_wallet() if how == "recovery" else patient._wallet, name="another phone")
+
+    # when she has her pseudonyms again, by guardians or by her words
+    if how == "recovery":
+        lost.begin_recovery(from_backup=True)
+        life.recover(lost)
+    else:
+        lost.recover()
+    after = write(life.clinic, life.clinic.patient(life.desk.pseudonym), b"after")
+    assert after in {each.digest for each in lost.watch().filed}
+
+    # then who lost something still has not got it, and who did not reads on
+    readers = {each.reader for each in [*lost.vault.sharings, *lost.vault.singles]}
+    gone = {"all revoked": {doctor, colleague}, "single revoked": {colleague}}.get(change, {doctor})
+    assert readers == {doctor, colleague} - gone
+    if doctor in gone:
+        refusal = lost.chain.explain(life.granted.pseudonym, doctor, 1 << bit_of(LAB), TREAT)
+        # The chain cannot say since when history may be read, so that a grant from now on is left as it stands.
+        assert (refusal is not Refusal.NONE) or (change, how) == ("narrowed", "restore")
+        device = world.reader(world.doctor, "the doctor's device")
+        device.learn(life.granted.pseudonym)
+        for digest in (life.before, after):
+            with pytest.raises((NotOpened, UnknownRecord)):
+                device.unsafe_try(life.granted.pseudonym, digest)
+    else:
+        assert life.doctor_opens(life.before) == b"before"
+    device = world.reader(world.colleague, "the colleague's device")
+    device.learn(single)
+    if colleague in gone:
+        with pytest.raises((NotOpened, UnknownRecord)):
+            device.unsafe_try(single, life.one)
+    else:
+        assert device.open(single, life.one, purpose=TREAT).read() == b"one record"
 
 
 # property V18

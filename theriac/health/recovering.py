@@ -381,14 +381,8 @@ class Recovering:
     def recover(self) -> None:
         """After a restore from a backup: fresh seeds, inboxes and publishers, published for every pseudonym.
 
-        What the chain has changed since then goes to nobody: it does not tell which classes are behind a bit, nor since
-        when history may be read.
+        What the chain has changed since then goes to nobody.
         """
-        for sharing in list(self.vault.sharings):
-            purpose = Purpose.parse(sharing.purpose)
-            nonce = self.chain.grant_nonce(sharing.pseudonym, sharing.reader, purpose)
-            if sharing.nonce not in (0, nonce):
-                self.vault.strike(sharing)
         self._put_spares_by()
         self._begin_move(Moving("restore", list(self.vault.accounts), from_backup=True))
 
@@ -410,6 +404,8 @@ class Recovering:
 
         # (1) fresh seeds of every class, inboxes and publishers; a new lock, whose shares no former guardian has
         hour = self.chain.hour()
+        if moving.from_backup:
+            self._strike_changed(moving)
         for account in ours:
             if account.pseudonym not in moving.fresh:
                 self.adopt(account)
@@ -439,6 +435,27 @@ class Recovering:
             if granted and account.pseudonym not in {*done, *moving.left}:
                 self._publish(account)
         self.guard_accounts()
+
+    def _strike_changed(self, moving: Moving) -> None:
+        """Strikes out what was changed or revoked since the backup, whoever did it.
+
+        The chain does not tell which classes are behind a bit, nor since when history may be read; and a thief who
+        revokes takes less from her than a restore that gives again what she revoked herself.
+        """
+        for account in self.vault.accounts.values():
+            if account.pseudonym in moving.fresh:
+                continue
+            # A recovery that is over raised the era once, and so made void what it is about to grant again.
+            over = moving.how == "recovery" and self._controls(account)
+            era = self.chain.authority(account.pseudonym).era - over
+            for sharing in [each for each in self.vault.sharings if each.pseudonym == account.pseudonym]:
+                found = self.chain.grant(sharing.pseudonym, sharing.reader, Purpose.parse(sharing.purpose))
+                if sharing.nonce not in (0, found["nonce"]) or (sharing.granted and found["era"] != era):
+                    self.vault.strike(sharing)
+            for reader in {each.reader for each in self.vault.singles if each.pseudonym == account.pseudonym}:
+                grants = (self.chain.grant(account.pseudonym, reader, purpose) for purpose in PURPOSES)
+                if not any(each["scope"] >> SINGLE_RECORDS & 1 and each["era"] == era for each in grants):
+                    self.vault.unshare_singles(account.pseudonym, reader)
 
     def _wrap_anew(self, moving: Moving) -> None:
         """New shares, where every guardian gets its own from the backup; paper has to be printed again."""
