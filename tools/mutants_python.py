@@ -388,9 +388,13 @@ def _warm() -> None:
 # -- telling -----------------------------------------------------------------------------------------------------------
 
 
+_HEADING = "| function | code | mutant | why |"
+
+
 def explained(page: str) -> set[tuple[str, str, str]]:
-    """The mutants that the page explains: rows of four cells, of which the first three are code."""
-    rows = (re.findall(r"(?<!`)``? ?(.*?) ?``?(?!`)(?= \|)", line) for line in page.splitlines() if line[:3] == "| `")
+    """The mutants that the page explains: rows of its last table, of four cells, of which the first three are code."""
+    lines = page.partition(_HEADING)[2].splitlines()
+    rows = (re.findall(r"(?<!`)``? ?(.*?) ?``?(?!`)(?= \|)", line) for line in lines if line[:3] == "| `")
     return {(row[0], *(text.replace("\\|", "|") for text in row[1:3])) for row in rows if len(row) >= 3}
 
 
