@@ -21,7 +21,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -86,6 +86,10 @@ PIECES = {
 }
 
 
+Row = tuple[str, str, str]
+"""A mutant as a table names it: the function, the code there, and what it is changed to."""
+
+
 # -- changes -----------------------------------------------------------------------------------------------------------
 
 
@@ -101,7 +105,7 @@ class Mutant:
     new: str
 
     @property
-    def row(self) -> tuple[str, str, str]:
+    def row(self) -> Row:
         """What the page names it by: it holds while other lines come and go."""
         return (f"{self.module.rpartition('.')[2]}.{self.where}", self.old, self.new)
 
@@ -391,10 +395,14 @@ def _warm() -> None:
 _HEADING = "| function | code | mutant | why |"
 
 
-def explained(page: str) -> set[tuple[str, str, str]]:
+def explained(page: str) -> set[Row]:
     """The mutants that the page explains: rows of its last table, of four cells, of which the first three are code."""
-    lines = page.partition(_HEADING)[2].splitlines()
-    rows = (re.findall(r"(?<!`)``? ?(.*?) ?``?(?!`)(?= \|)", line) for line in lines if line[:3] == "| `")
+    return rows_in(page.partition(_HEADING)[2])
+
+
+def rows_in(text: str) -> set[Row]:
+    """The mutants of all rows, as a run prints them as well."""
+    rows = (re.findall(r"(?<!`)``? ?(.*?) ?``?(?!`)(?= \|)", line) for line in text.splitlines() if line[:3] == "| `")
     return {(row[0], *(text.replace("\\|", "|") for text in row[1:3])) for row in rows if len(row) >= 3}
 
 
@@ -403,7 +411,7 @@ def table_row(mutant: Mutant) -> str:
     return "| " + " | ".join(f"`{cell}`" for cell in cells) + " | why |"
 
 
-def judge(name: str, workers: int, known: set[tuple[str, str, str]], *, only: str = "") -> int:
+def judge(name: str, workers: int, known: set[Row], *, only: str = "", again: Collection[Row] | None = None) -> int:
     """Runs a piece, prints what came of it, and says how many survivors nobody explained."""
     piece = PIECES[name]
     began = time.monotonic()
@@ -413,12 +421,14 @@ def judge(name: str, workers: int, known: set[tuple[str, str, str]], *, only: st
     took = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     seconds = max(10, SLOWER * took)
     mutants = [each for module in piece.modules for each in mutants_of(module, only=only)]
+    if again is not None:
+        mutants = [each for each in mutants if each.row in again]
     if not mutants:
-        sys.exit(f"{name} has no function with '{only}' in its name.")
+        sys.exit(f"{name} has no such mutant.")
     fates = forked(piece, mutants, workers=workers, seconds=seconds)
-    again = [number for number, fate in enumerate(fates) if fate in ("survived", "elsewhere")]
-    fresh = imported(piece, [mutants[number] for number in again], workers=workers, seconds=seconds)
-    for number, fate in zip(again, fresh, strict=True):
+    left = [number for number, fate in enumerate(fates) if fate in ("survived", "elsewhere")]
+    fresh = imported(piece, [mutants[number] for number in left], workers=workers, seconds=seconds)
+    for number, fate in zip(left, fresh, strict=True):
         fates[number] = fate
     counts = Counter(fates)
     survivors = [each for each, fate in zip(mutants, fates, strict=True) if fate == "survived"]
@@ -440,14 +450,21 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("pieces", nargs="*", metavar="|".join(PIECES), help="which of them; all, if none is named")
     parser.add_argument("--workers", type=positive(int), default=2)
     parser.add_argument("--only", default="", help="only mutants of functions whose name has this in it")
+    parser.add_argument(
+        "--again", type=Path, metavar="LOG", help="only those that LOG, an earlier run's, has a row for"
+    )
     told = parser.parse_args(words)
     unknown = [name for name in told.pieces if name not in PIECES]
     if unknown:
         parser.error(f"there is no piece {unknown[0]}; there are {', '.join(PIECES)}")
     known = explained(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else set()
+    try:
+        again = rows_in(told.again.read_text(encoding="utf-8")) if told.again else None
+    except (OSError, UnicodeDecodeError) as error:
+        parser.error(f"{told.again} cannot be read: {error}")
     os.chdir(ROOT)
     _warm()
-    new = [judge(name, told.workers, known, only=told.only) for name in told.pieces or PIECES]
+    new = [judge(name, told.workers, known, only=told.only, again=again) for name in told.pieces or PIECES]
     if any(new):
         sys.exit(f"{sum(new)} changes go unnoticed and unexplained: write a test, or say in {PAGE.name} why none can.")
 
