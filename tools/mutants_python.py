@@ -422,7 +422,7 @@ def judge(name: str, workers: int, known: set[Row], *, only: str = "", again: Co
     seconds = max(10, SLOWER * took)
     mutants = [each for module in piece.modules for each in mutants_of(module, only=only)]
     if again is not None:
-        mutants = [each for each in mutants if each.row in again]
+        mutants = [each for each in mutants if each.row in again and each.row not in known]
     if not mutants:
         sys.exit(f"{name} has no such mutant.")
     fates = forked(piece, mutants, workers=workers, seconds=seconds)
@@ -451,7 +451,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=positive(int), default=2)
     parser.add_argument("--only", default="", help="only mutants of functions whose name has this in it")
     parser.add_argument(
-        "--again", type=Path, metavar="LOG", help="only those that LOG, an earlier run's, has a row for"
+        "--again", type=Path, metavar="LOG", help="only those that LOG, of an earlier run, has and the page has not"
     )
     told = parser.parse_args(words)
     unknown = [name for name in told.pieces if name not in PIECES]
