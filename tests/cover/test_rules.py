@@ -26,6 +26,7 @@ from theriac.cover.rules import (
     Used,
     adjustments,
 )
+from theriac.errors import WrongCoinsurance
 
 Decide = Callable[..., Decision]
 
@@ -202,6 +203,13 @@ def test_decide__coinsurance__rounded_down(decide: Decide, charged: int, coinsur
 
     assert decision.outcomes == (Outcome(allowed=charged, coinsurance=share, paid=charged - share),)
     assert decision.share == share
+
+
+def test_decide__coinsurance_above_the_whole__said_which() -> None:
+    with pytest.raises(WrongCoinsurance) as raised:
+        _ = Case((line(), line(benefit(coinsurance=10_001)))).decision
+
+    assert raised.value.coinsurance == 10_001
 
 
 # -- out of pocket ---------------------------------------------------------------------------------------------------

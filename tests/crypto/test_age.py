@@ -3,6 +3,7 @@
 import io
 import os
 import tracemalloc
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -13,7 +14,7 @@ from sealed_streams import NONCE, TAG, Drained, Failing, Repeating, Trickle, cut
 
 from theriac.crypto import age
 from theriac.crypto.age import CHUNK, MAX_HEADER, MAX_STANZAS
-from theriac.crypto.recipients import HybridIdentity, X25519Identity
+from theriac.crypto.recipients import FileKey, HybridIdentity, Stanza, Wrapped, X25519Identity
 from theriac.errors import (
     HeaderMalformed,
     HeaderTooLarge,
@@ -141,6 +142,35 @@ def test_seal__to_as_many_as_a_header_may_hold() -> None:
     assert age.open_bytes(sealed, identities=[reader]) == b"x"
 
 
+@dataclass(frozen=True)
+class _Known:
+    """A recipient of another kind, and its identity: it knows the file's key, and wraps something else."""
+
+    body: bytes
+
+    def wrap(self, file_key: FileKey) -> Wrapped:
+        return Wrapped(
+            stanza=Stanza(args=("known", file_key.unsafe_export_secret().hex()), body=self.body), labels=frozenset()
+        )
+
+    def unwrap(self, stanzas: Sequence[Stanza]) -> FileKey | None:
+        (stanza,) = stanzas
+        assert stanza.body == self.body
+        return FileKey(bytes.fromhex(stanza.args[1]))
+
+
+@pytest.mark.parametrize("length", range(100))
+def test_seal__to_a_recipient_with_a_stanza_of_any_length(length: int) -> None:
+    # given stanzas whose last line is empty, nearly full and all between
+    known = _Known(bytes(range(length)))
+
+    # when
+    sealed = age.seal_bytes(b"penicillin", to=[known])
+
+    # then
+    assert age.open_bytes(sealed, identities=[known]) == b"penicillin"
+
+
 @pytest.mark.parametrize("amount", [1, 100, CHUNK - 1, CHUNK, CHUNK + 1, 1 << 20, -1])
 def test_sealing_reader__gives_a_file_that_opens(amount: int) -> None:
     # given
@@ -262,13 +292,34 @@ def test_open__one_chunk_away_reads_one_chunk() -> None:
     assert source.taken - before == CHUNK + TAG
 
 
+def test_open__read_through__takes_each_byte_once_and_seeks_nowhere() -> None:
+    # given a long file whose source counts
+    source = _Counting(SEALED)
+    opened = age.open_(source, identities=[READER])
+
+    # when
+    plain = opened.read()
+
+    # then
+    assert plain == PLAIN
+    assert source.taken == len(SEALED)
+    assert source.seeks == []
+
+
 class _Counting(io.BytesIO):
-    taken = 0
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.taken = 0
+        self.seeks: list[tuple[int, int]] = []
 
     def read(self, size: int | None = -1) -> bytes:
         data = super().read(size)
         self.taken += len(data)
         return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self.seeks.append((offset, whence))
+        return super().seek(offset, whence)
 
 
 def test_seek__where_the_source_does_not() -> None:
@@ -279,6 +330,8 @@ def test_seek__where_the_source_does_not() -> None:
     assert not opened.seekable()
     with pytest.raises(io.UnsupportedOperation):
         opened.seek(0)
+    with pytest.raises(io.UnsupportedOperation, match="the sealed source does not seek"):
+        opened.raw.seek(0)  # what stands below the buffer
     assert opened.read() == PLAIN
 
 
@@ -291,6 +344,8 @@ def test_seek__before_the_start_or_by_no_known_way() -> None:
         opened.seek(-1)
     with pytest.raises(ValueError, match="whence"):
         opened.seek(0, 9)
+    with pytest.raises(ValueError, match=rf"invalid whence \({os.SEEK_DATA}\)"):
+        opened.seek(0, os.SEEK_DATA)  # a way that Linux knows, so that it comes as far as here
     assert opened.read(5) == PLAIN[:5]
 
 
@@ -303,6 +358,7 @@ def test_seek__from_the_end_of_a_file_cut_at_a_chunk() -> None:
     with pytest.raises(PayloadTruncated) as caught:
         opened.seek(0, os.SEEK_END)
     assert caught.value.chunks == 3
+    assert isinstance(caught.value.chunks, int)
 
 
 def test_read__past_the_end_of_a_file_cut_at_a_chunk() -> None:
@@ -396,7 +452,7 @@ def test_seal__refuses_a_source_that_does_not_block() -> None:
     sink = io.BytesIO()
 
     # when
-    with pytest.raises(BlockingIOError):
+    with pytest.raises(BlockingIOError, match="the source must block"):
         age.seal(_NotBlocking(b"", most=1), sink, to=[READER.recipient])
 
     # then "nothing yet" was not sealed as "nothing"
@@ -407,22 +463,27 @@ def test_seal__refuses_a_source_that_does_not_block() -> None:
 class _Growing(io.BytesIO):
     """A source that says it ended, and then has more, as a log does that somebody writes."""
 
+    def __init__(self, data: bytes, *, end: int) -> None:
+        super().__init__(data)
+        self._end: int | None = end
+
     def read(self, size: int | None = -1) -> bytes:
-        if self.tell() == 100 and not self.__dict__.setdefault("ended", False):
-            self.ended = True
+        if self.tell() == self._end:
+            self._end = None
             return b""
-        return super().read(min(size or -1, 100))
+        return super().read(min(size or -1, self._end or 100))
 
 
-def test_seal__ends_where_its_source_first_ended() -> None:
+@pytest.mark.parametrize("end", [0, 100, CHUNK])
+def test_seal__ends_where_its_source_first_ended(end: int) -> None:
     # given
     sink = io.BytesIO()
 
     # when
-    age.seal(_Growing(PLAIN), sink, to=[READER.recipient])
+    age.seal(_Growing(PLAIN, end=end), sink, to=[READER.recipient])
 
     # then
-    assert age.open_bytes(sink.getvalue(), identities=[READER]) == PLAIN[:100]
+    assert age.open_bytes(sink.getvalue(), identities=[READER]) == PLAIN[:end]
 
 
 def test_streams__stay_open() -> None:
@@ -631,13 +692,24 @@ def test_open__a_header_without_end(start: bytes, pattern: bytes, limit: int, of
 
 @pytest.mark.parametrize(("extra", "error"), [(0, NoMatchingIdentity), (1, HeaderTooLarge)])
 def test_open__a_header_at_the_limit(extra: int, error: type[TheriacError]) -> None:
-    # given a header of exactly the length that is read, or a byte more
+    # given a header of exactly the 256 KiB that are read, or a byte more
     start, end = b"age-encryption.org/v1\n-> ", b"\n\n--- " + b"A" * 43 + b"\n"
-    header = start + b"x" * (MAX_HEADER - len(start) - len(end) + extra) + end
+    header = start + b"x" * (256 * 1024 - len(start) - len(end) + extra) + end
 
     # when, then
     with pytest.raises(error):
         age.open_(io.BytesIO(header + bytes(100)), identities=[READER])
+
+
+@pytest.mark.parametrize(("missing", "error"), [(1, HeaderMalformed), (0, HeaderTooLarge)])
+def test_open__a_line_cut_at_the_limit(missing: int, error: type[TheriacError]) -> None:
+    # given a file that ends in the middle of a line, before the longest header does or right there
+    start = b"age-encryption.org/v1\n-> "
+    header = start + b"x" * (MAX_HEADER - len(start) - missing)
+
+    # when, then
+    with pytest.raises(error):
+        age.open_(io.BytesIO(header), identities=[READER])
 
 
 def test_drain__of_a_whole_file() -> None:

@@ -168,8 +168,34 @@ def test_seek__from_the_end_with_bytes_behind_a_full_last_chunk() -> None:
     # when, then neither a fresh reader nor one that has seen the last chunk takes this for the end
     with pytest.raises(PayloadTampered):
         fresh.seek(0, os.SEEK_END)
-    with pytest.raises(TrailingData):
+    with pytest.raises(TrailingData) as trailing:
         used.seek(0, os.SEEK_END)
+    assert trailing.value.chunk == 1
+
+
+def test_seek__from_the_end_with_one_byte_behind_a_full_last_chunk() -> None:
+    # given
+    opened = age.open_(io.BytesIO(FULL_PARTS.join(*FULL_PARTS.chunks, b"\0")), identities=[READER])
+
+    # when the last chunk is looked for by the file's length, then that byte counts, and is no whole one
+    with pytest.raises(PayloadTruncated) as caught:
+        opened.seek(0, os.SEEK_END)
+    assert caught.value.chunks == 2
+
+
+def test_open__an_empty_last_chunk_behind_a_full_one() -> None:
+    # given a file by a writer who ended a full chunk with an empty one, which the format forbids
+    sink = io.BytesIO()
+    file_key = age.seal(io.BytesIO(PLAIN[: CHUNK + 1]), sink, to=[READER.recipient])
+    parts = cut(sink.getvalue())
+    forged = parts.join(parts.chunks[0], _last_chunk(1, b"", parts=parts, file_key=file_key))
+
+    # when
+    with pytest.raises(PayloadTampered) as caught:
+        age.open_bytes(forged, identities=[READER])
+
+    # then
+    assert caught.value.chunk == 1
 
 
 def test_read__of_a_last_chunk_before_the_last() -> None:

@@ -68,7 +68,7 @@ def test_decode__refuses(text: str, fault: str) -> None:
     assert caught.value.fault == fault
 
 
-@pytest.mark.parametrize("values", ["qqqqqqqqp", "qqqqqqqqqqq", "p", "qp"])
+@pytest.mark.parametrize("values", ["q", "qqqqqqqqq", "qqqqqqqqp", "qqqqqqqqqqq", "p", "qp"])
 def test_decode__refuses_bits_that_are_no_byte(values: str) -> None:
     # given a right checksum over 5-bit values that leave 5 bits or more, or bits that are set
     text = _with_checksum("age", values)
@@ -89,6 +89,24 @@ def test_decode__reads_what_encode_wrote(data: bytes, prefix: str) -> None:
     # then
     assert bech32.decode(text) == Bech32(prefix=prefix, data=data, upper=False)
     assert bech32.decode(text.upper()) == Bech32(prefix=prefix, data=data, upper=True)
+
+
+@pytest.mark.parametrize("last", range(32))
+def test_encode__whole_groups_of_five_bytes__every_last_value_is_kept(last: int) -> None:
+    # given 40 bits, which leave nothing to pad
+    data = bytes([1, 2, 3, 4, last])
+
+    # then
+    assert bech32.decode(bech32.encode(data, prefix="age")).data == data
+
+
+@pytest.mark.parametrize("code", [code for code in range(33, 127) if not chr(code).isupper()])
+def test_decode__every_character_that_a_prefix_may_have(code: int) -> None:
+    # given a text of BIP 173's characters 33 to 126
+    text = _with_checksum(chr(code), "qqqq")
+
+    # then
+    assert bech32.decode(text) == Bech32(prefix=chr(code), data=bytes(2), upper=False)
 
 
 @given(st.data())

@@ -17,8 +17,10 @@ from theriac.crypto.recipients import (
     Stanza,
     X25519Identity,
     X25519Recipient,
+    from_base64,
     parse_identity,
     parse_recipient,
+    to_base64,
 )
 from theriac.errors import BadFileKey, BadIdentity, BadRecipient, HeaderMalformed
 
@@ -81,6 +83,16 @@ def test_generate__is_fresh(kind: type[HybridIdentity] | type[X25519Identity]) -
 def test_identities__of_one_seed_and_two_kinds_differ() -> None:
     # given, when, then
     assert X25519Identity.from_seed(SEED) != HybridIdentity.from_seed(SEED)
+
+
+def test_hash__of_other_bytes_or_another_kind__another() -> None:
+    # given
+    keys = [FileKey(bytes([number]) * 16) for number in range(8)]
+    identities = [kind.from_seed(bytes([number]) * 32) for kind in KINDS for number in range(8)]
+
+    # then
+    assert len({hash(each) for each in keys}) == 8
+    assert len({hash(each) for each in identities}) == 16
 
 
 @pytest.mark.parametrize("length", [0, 16, 31, 33, 64])
@@ -156,6 +168,22 @@ def test_parse_identity__refuses(text: str, fault: str) -> None:
     assert caught.value.fault == fault
 
 
+def test_parse_recipient__longest_text__is_read() -> None:
+    # given a text of 4096 characters with nothing in it
+    text = bech32.encode(b"", prefix="x" * 4089)
+
+    # when
+    with pytest.raises(BadRecipient) as read:
+        parse_recipient(text)
+    with pytest.raises(BadRecipient) as refused:
+        parse_recipient(f"x{text}")
+
+    # then
+    assert len(text) == 4096
+    assert read.value.fault == "it is of another kind"
+    assert refused.value.fault == "it is longer than 4096 characters"
+
+
 @pytest.mark.parametrize("point", LOW_ORDER)
 def test_recipient__refuses_a_point_of_low_order(point: str) -> None:
     # given a key under which everybody knows the shared secret
@@ -205,6 +233,24 @@ def test_unwrap__finds_its_stanza_among_others(kind: type[HybridIdentity] | type
     # then
     assert found == file_key
     assert stranger is None
+
+
+def test_wrap__labels__those_of_the_format() -> None:
+    # given
+    file_key = FileKey.generate()
+
+    # then: the label is the one that age itself gives such recipients
+    assert HybridIdentity.from_seed(SEED).recipient.wrap(file_key).labels == frozenset({"postquantum"})
+    assert X25519Identity.from_seed(SEED).recipient.wrap(file_key).labels == frozenset()
+
+
+def test_base64__every_last_letter__is_kept() -> None:
+    # given the alphabet of RFC 4648, and three bytes of which the last six bits are each value in turn
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+    for value, letter in enumerate(letters):
+        assert to_base64(bytes([0, 0, value])) == f"AAA{letter}"
+        assert from_base64(f"AAA{letter}") == bytes([0, 0, value])
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -18,9 +18,9 @@ import hashlib
 import hmac
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final, NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
@@ -235,10 +235,9 @@ class X25519Identity(_Secret):
         return X25519PrivateKey.from_private_bytes(self._bytes)
 
 
-@dataclass(frozen=True)
-class _HybridKeys:
-    mlkem: MLKEM768PrivateKey = field(repr=False)
-    x25519: X25519PrivateKey = field(repr=False)
+class _HybridKeys(NamedTuple):
+    mlkem: MLKEM768PrivateKey
+    x25519: X25519PrivateKey
 
 
 @dataclass(frozen=True, repr=False, eq=False)
