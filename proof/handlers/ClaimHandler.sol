@@ -103,7 +103,9 @@ contract ClaimHandler is ClaimLedger {
         Reviewable,
         Appealed,
         Ruled,
-        Lapsed
+        Lapsed,
+        Shared,
+        Authorized
     }
 
     /// @dev A claim as it is about to be said.
@@ -228,22 +230,8 @@ contract ClaimHandler is ClaimLedger {
 
     /// @notice A provider asks for scans, and mostly gets some of them.
     function authorize(uint256 seed) external acting {
-        Asked memory asked;
-        (asked.plan, asked.who) = (seed % PLANS, _someone(seed / 4));
-        asked.provider = _providerAt(seed / 64);
-        asked.units = uint16(1 + ((seed / 256) % 3));
-        IAuthorizations.Request memory request = IAuthorizations.Request({
-            plan: _schemes[asked.plan].id,
-            pseudonym: _persons[asked.who].pseudonym,
-            service: Schedules.benefitAt(Schedules.SCAN).service,
-            units: asked.units,
-            document: bytes32(++_made)
-        });
+        Asked memory asked = _request(seed, _providerAt(seed / 64));
         address target = address(world.authorizations());
-        bytes memory data = abi.encodeCall(IAuthorizations.request, (request));
-        asked.id = abi.decode(_do(_speaker(asked.provider, PROVIDERS, seed), target, data), (bytes32));
-        asked.status = IAuthorizations.AuthorizationStatus.Requested;
-
         address insurer = _speaker(_schemes[asked.plan].insurer, INSURER, seed);
         if (seed % 7 == 0) {
             _say(insurer, target, abi.encodeCall(IAuthorizations.refuse, (asked.id, "document")));
@@ -254,11 +242,7 @@ contract ClaimHandler is ClaimLedger {
                 address provider = _speaker(asked.provider, PROVIDERS, seed);
                 _say(provider, target, abi.encodeCall(IAuthorizations.complete, (asked.id, "document")));
             }
-            asked.expiry = uint40(block.timestamp + 1 days + (_more(seed, 1) % 60 days));
-            uint64 amount = seed % 2 == 0 ? 0 : 30_000;
-            data = abi.encodeCall(IAuthorizations.approve, (asked.id, asked.units, amount, asked.expiry));
-            _say(insurer, target, data);
-            asked.status = IAuthorizations.AuthorizationStatus.Approved;
+            _approve(asked, seed);
         }
         if (_asked.length < 8) _asked.push(asked);
         else _asked[_made % 8] = asked;
@@ -386,26 +370,7 @@ contract ClaimHandler is ClaimLedger {
 
     /// @notice Of what one plan has left to the patient another one pays.
     function coordinate(uint256 seed) external acting {
-        uint256 number = _findShare(seed, true);
-        Told storage first = _claims[number];
-        Said memory said = _again(first);
-        (said.plan, said.first) = (first.plan == 0 ? 1 : 0, number + 1);
-        Claim memory claim = said.settled.claim;
-        (claim.plan, claim.primary, claim.salt) = (_schemes[said.plan].id, first.id, bytes32(++_made));
-        claim.deadline = uint40(block.timestamp + 1 days);
-        said.query.id = world.claims().idOf(claim);
-        said.query.most = world.claims().stateOf(first.id).share;
-        said.query.funds = world.escrow().balanceOf(claim.plan);
-        _ask(said);
-        if (said.answer.missing != IBenefits.Missing.Nothing) revert NothingToDo();
-
-        bytes memory data = abi.encodeCall(
-            IClaims.coordinate,
-            (claim, said.rows, _settled(first), said.answer.decision.paid, _consent(said))
-        );
-        _moveClaim(_speaker(claim.provider, PROVIDERS, seed), data, said.plan, first.provider);
-        first.hasSecondary = true;
-        _decided(_keep(said), said, 0);
+        _coordinate(seed);
     }
 
     /// @notice The patient, or who pays for her, pays what is due of her share.
@@ -494,12 +459,15 @@ contract ClaimHandler is ClaimLedger {
 
     /// @notice Evidence, a service on a day or an authorization that was paid for is claimed again.
     function hostileTwice(uint256 seed) external acting {
-        Told storage told = _find(seed, Wanted.Paid);
+        // Of a service that was authorized only the authorization is the same.
+        uint256 kind = (seed / 32) % 5;
+        if (kind == 4 && !_search(seed, Wanted.Authorized)) _scan(seed);
+        Told storage told = _find(seed, kind == 4 ? Wanted.Authorized : Wanted.Paid);
         Said memory said = _again(told);
         Claim memory claim = said.settled.claim;
         claim.salt = bytes32(++_made);
         claim.deadline = uint40(block.timestamp + 1 days);
-        uint256 kind = (seed / 32) % 4;
+        if (kind == 4) kind = 3;
         if (kind != 1) {
             claim.evidence = bytes32(++_made);
             _write(told.who, claim.provider, claim.evidence);
@@ -512,22 +480,26 @@ contract ClaimHandler is ClaimLedger {
         _submitAsked(said, seed);
     }
 
-    /// @notice What was decided is shown again with more in it, or by another, or from another state.
+    /// @notice What was decided is shown again as something else, or by another, or from another state.
     function hostileClaim(uint256 seed, uint256 how) external acting {
         if (_claims.length == 0) revert NothingToDo();
+        uint256 kind = how % 8;
         Told storage told = _claims[seed % _claims.length];
+        if (kind == 2) told = _find(seed, Wanted.Reversible);
+        else if (kind == 7 && !_search(seed, Wanted.Ruled)) _refute(_find(seed, Wanted.Refutable), seed);
+        if (kind == 7) told = _find(seed, Wanted.Ruled);
         IClaims.Settled memory settled = _settled(told);
         address other = _speaker(_providerAt(_providerIndex(told.provider) + 1), PROVIDERS, seed);
-        uint256 kind = how % 8;
         address target = address(world.claims());
         bytes memory data;
         address by = other;
         if (kind == 0) data = abi.encodeCall(IClaims.reverse, (settled, NONE, 0));
         else if (kind == 1) data = abi.encodeCall(IClaims.receiveShare, (_schemes[told.plan].id, told.content));
         else if (kind == 2) {
-            if (told.status == IClaims.ClaimStatus.Pended) revert NothingToDo();
             by = _speaker(told.provider, PROVIDERS, seed);
-            if (settled.outcomes.length != 0) ++settled.outcomes[0].paid;
+            if ((how / 8) % 3 == 0) ++settled.index;
+            else if ((how / 8) % 3 == 1 && settled.outcomes[0].paid != 0) --settled.outcomes[0].paid;
+            else ++settled.outcomes[0].paid;
             data = abi.encodeCall(IClaims.reverse, (settled, NONE, 0));
         } else if (kind == 3) data = abi.encodeCall(IClaims.withhold, (settled));
         else if (kind == 4) data = abi.encodeCall(IClaims.conclude, (settled, how % 2 == 0));
@@ -549,6 +521,10 @@ contract ClaimHandler is ClaimLedger {
     function hostileOver(uint256 seed, uint256 how) external acting {
         if (_claims.length == 0) revert NothingToDo();
         Told storage told = _claims[seed % _claims.length];
+        if (how % 6 == 0) {
+            if (!_search(seed, Wanted.Shared)) _coordinate(seed);
+            told = _find(seed, Wanted.Shared);
+        }
         IClaims.Settled memory settled = _settled(told);
         bool isOver = told.status == IClaims.ClaimStatus.Reversed || told.status == IClaims.ClaimStatus.Disputed;
         bool isLate = block.timestamp > told.decided + uint256(REVERSAL_DAYS) * 1 days;
@@ -565,8 +541,12 @@ contract ClaimHandler is ClaimLedger {
         } else revert NothingToDo();
     }
 
-    /// @notice Money is asked for by who has none coming.
+    /// @notice Money is asked for by who has none coming, or of a token that takes more than it sends.
     function hostileMoney(uint256 seed, uint256 how) external acting {
+        if (how % 9 == 8) {
+            _drainOnTop();
+            return;
+        }
         Scheme storage scheme = _schemes[seed % PLANS];
         IEscrow escrow = world.escrow();
         uint32 provider = _providerAt(seed);
@@ -589,7 +569,7 @@ contract ClaimHandler is ClaimLedger {
     /// @notice The escrow has of a token exactly what it owes.
     /// property C1
     function property_C1_the_escrow_has_what_it_owes() external view returns (bool) {
-        return _isCovered(turn % 2 == 0 ? address(_coin) : address(_odd));
+        return _isCovered(turn % 2 == 0 ? address(_coin) : address(_odd)) && _held("C1");
     }
 
     /// @notice A plan's money falls by what its claims were paid and what its insurer takes out.
@@ -725,6 +705,8 @@ contract ClaimHandler is ClaimLedger {
             if (told.upheld) continue;
             if (told.first != 0 && share != 0) return false;
             if (told.first == 0 && share + told.sharePaid > told.left) return false;
+            // Who has received more than is due after an adjustment keeps it, but nothing is due then.
+            if (share != 0 && share + told.sharePaid + told.shareReceived > told.left) return false;
             if (world.escrow().shareOf(_schemes[told.plan].id, told.id) != told.sharePaid) return false;
         }
         return true;
@@ -816,6 +798,30 @@ contract ClaimHandler is ClaimLedger {
         else signature = _consent(said);
         bytes memory data = abi.encodeCall(IClaims.submit, (claim, said.rows, least, signature));
         _moveClaim(_speaker(claim.provider, PROVIDERS, seed), data, said.plan, claim.provider);
+        _decided(_keep(said), said, 0);
+    }
+
+    /// @dev Another plan pays of what the first has left; a claim with a share that is due is made if there is none.
+    function _coordinate(uint256 seed) private {
+        uint256 number = _findShare(seed, true);
+        Told storage first = _claims[number];
+        Said memory said = _again(first);
+        (said.plan, said.first) = (first.plan == 0 ? 1 : 0, number + 1);
+        Claim memory claim = said.settled.claim;
+        (claim.plan, claim.primary, claim.salt) = (_schemes[said.plan].id, first.id, bytes32(++_made));
+        claim.deadline = uint40(block.timestamp + 1 days);
+        said.query.id = world.claims().idOf(claim);
+        said.query.most = world.claims().stateOf(first.id).share;
+        said.query.funds = world.escrow().balanceOf(claim.plan);
+        _ask(said);
+        if (said.answer.missing != IBenefits.Missing.Nothing) revert NothingToDo();
+
+        bytes memory data = abi.encodeCall(
+            IClaims.coordinate,
+            (claim, said.rows, _settled(first), said.answer.decision.paid, _consent(said))
+        );
+        _moveClaim(_speaker(claim.provider, PROVIDERS, seed), data, said.plan, first.provider);
+        first.hasSecondary = true;
         _decided(_keep(said), said, 0);
     }
 
@@ -1024,7 +1030,7 @@ contract ClaimHandler is ClaimLedger {
         _purseOf[told.plan][told.provider].disputed += told.paid;
     }
 
-    /// @dev Grants an appeal, if more comes of it.
+    /// @dev Grants an appeal if more comes of it, and says whether it is granted now.
     function _grant(Told storage told, Reasons[] memory waived, address by) private returns (bool) {
         Said memory said = _resumed(told);
         said.query.agreed = true;
@@ -1036,8 +1042,7 @@ contract ClaimHandler is ClaimLedger {
         bool gains = said.answer.missing == IBenefits.Missing.Nothing && said.answer.decision.paid > told.paid;
         if (!gains) {
             bytes memory nothing = abi.encodeCall(IAppeals.answer, (_settled(told), waived, true, "document"));
-            _refused(by, address(world.appeals()), nothing, "C13");
-            return false;
+            return !_refused(by, address(world.appeals()), nothing, "C13");
         }
 
         (uint64 paid, uint256 sharePaid) = (told.paid, told.sharePaid);
@@ -1135,11 +1140,21 @@ contract ClaimHandler is ClaimLedger {
             return wanted == (_isWithin(told.refuteTime, APPEAL_DAYS) ? Wanted.Ruled : Wanted.Lapsed);
         }
         if (told.status != IClaims.ClaimStatus.Decided) return false;
+        if (wanted == Wanted.Shared) return told.hasSecondary && _isWithin(told.decided, REVERSAL_DAYS);
+        if (wanted == Wanted.Authorized) return _isAuthorized(told);
         if (wanted == Wanted.Reversible) return !told.hasSecondary && _isWithin(told.decided, REVERSAL_DAYS);
         if (wanted == Wanted.Paid) return !told.isGoods && told.paid != 0 && told.first == 0;
         if (wanted == Wanted.Appealable) return told.appeal == 0 && _isWithin(told.decided, APPEAL_DAYS);
         bool isOpen = told.paid != 0 && told.refutation == 0;
         return wanted == Wanted.Refutable && isOpen && _isWithin(told.decided, REFUTE_DAYS);
+    }
+
+    /// @dev Whether it is one for a service that uses an authorization.
+    function _isAuthorized(Told storage told) private view returns (bool) {
+        if (told.isGoods || told.first != 0) return false;
+
+        Line memory line = _settled(told).claim.lines[0];
+        return line.authorization != NONE && _takenBy[_authorizationKey(line.authorization)] == told.id;
     }
 
     function _isWithin(uint256 since, uint256 days_) private view returns (bool) {
@@ -1159,6 +1174,48 @@ contract ClaimHandler is ClaimLedger {
         said.rows[0] = Schedules.rowAt(row);
         claim.lines[0] = _line(said, row, _more(seed, 21));
         _submit(said, seed);
+    }
+
+    /// @dev A hospital asks for a scan, gets it, and claims for it.
+    function _scan(uint256 seed) private {
+        Asked memory asked = _request(seed, HOSPITAL);
+        _approve(asked, seed);
+        Said memory said;
+        _beginClaim(said, seed);
+        Claim memory claim = said.settled.claim;
+        (claim.provider, claim.evidence) = (HOSPITAL, bytes32(++_made));
+        _write(said.who, HOSPITAL, claim.evidence);
+        claim.lines = new Line[](1);
+        said.rows = new IBenefits.Row[](1);
+        said.rows[0] = Schedules.rowAt(Schedules.SCAN);
+        claim.lines[0] = _line(said, Schedules.SCAN, _more(seed, 21));
+        (claim.lines[0].authorization, claim.lines[0].units) = (asked.id, 1);
+        _submit(said, seed);
+    }
+
+    function _request(uint256 seed, uint32 provider) private returns (Asked memory asked) {
+        (asked.plan, asked.who, asked.provider) = (seed % PLANS, _someone(seed / 4), provider);
+        asked.units = uint16(1 + ((seed / 256) % 3));
+        IAuthorizations.Request memory request = IAuthorizations.Request({
+            plan: _schemes[asked.plan].id,
+            pseudonym: _persons[asked.who].pseudonym,
+            service: Schedules.benefitAt(Schedules.SCAN).service,
+            units: asked.units,
+            document: bytes32(++_made)
+        });
+        bytes memory data = abi.encodeCall(IAuthorizations.request, (request));
+        address sender = _speaker(provider, PROVIDERS, seed);
+        asked.id = abi.decode(_do(sender, address(world.authorizations()), data), (bytes32));
+        asked.status = IAuthorizations.AuthorizationStatus.Requested;
+    }
+
+    function _approve(Asked memory asked, uint256 seed) private {
+        asked.expiry = uint40(block.timestamp + 1 days + (_more(seed, 1) % 60 days));
+        uint64 amount = seed % 2 == 0 ? 0 : 30_000;
+        bytes memory data = abi.encodeCall(IAuthorizations.approve, (asked.id, asked.units, amount, asked.expiry));
+        address insurer = _speaker(_schemes[asked.plan].insurer, INSURER, seed);
+        _say(insurer, address(world.authorizations()), data);
+        asked.status = IAuthorizations.AuthorizationStatus.Approved;
     }
 
     /// @dev A claim with a share that is due; one of the first two plans that no other plan has paid of, if that is wanted.
@@ -1215,6 +1272,18 @@ contract ClaimHandler is ClaimLedger {
         _fund(insurer, scheme.token, amount);
         _say(insurer, address(world.escrow()), abi.encodeCall(IEscrow.deposit, (scheme.id, amount)));
         scheme.deposited += amount;
+    }
+
+    /// @dev An insurer takes money out while its token takes more than it sends: that would be others' money.
+    function _drainOnTop() private {
+        Scheme storage scheme = _schemes[2];
+        uint256 amount = world.escrow().balanceOf(scheme.id) / 2;
+        if (amount < 100) revert NothingToDo();
+
+        address insurer = world.accountOf(scheme.insurer);
+        _odd.setOddity(OddToken.Oddity.OnTop);
+        _refused(insurer, address(world.escrow()), abi.encodeCall(IEscrow.drain, (scheme.id, amount, insurer)), "C1");
+        _odd.setOddity(OddToken.Oddity.None);
     }
 
     /// @dev Gives somebody play money, and lets the escrow take it.
