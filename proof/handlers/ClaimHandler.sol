@@ -457,17 +457,19 @@ contract ClaimHandler is ClaimLedger {
         _refused(by, address(world.claims()), data, number);
     }
 
-    /// @notice Evidence, a service on a day or an authorization that was paid for is claimed again.
+    /// @notice Evidence, a service on a day, an authorization or a year's units that were paid for are claimed again.
     function hostileTwice(uint256 seed) external acting {
-        // Of a service that was authorized only the authorization is the same.
-        uint256 kind = (seed / 32) % 5;
+        // Of what was authorized, or has units for a year, only that is the same.
+        uint256 kind = (seed / 32) % 6;
         if (kind == 4 && !_search(seed, Wanted.Authorized)) _scan(seed);
-        Told storage told = _find(seed, kind == 4 ? Wanted.Authorized : Wanted.Paid);
+        else if (kind == 5) _visitFor(seed, Schedules.YEARLY, NONE);
+        Told storage told = kind == 5 ? _claims[_touched] : _find(seed, kind == 4 ? Wanted.Authorized : Wanted.Paid);
+        if (told.status == IClaims.ClaimStatus.Pended) revert NothingToDo();
         Said memory said = _again(told);
         Claim memory claim = said.settled.claim;
         claim.salt = bytes32(++_made);
         claim.deadline = uint40(block.timestamp + 1 days);
-        if (kind == 4) kind = 3;
+        if (kind > 3) kind = 3;
         if (kind != 1) {
             claim.evidence = bytes32(++_made);
             _write(told.who, claim.provider, claim.evidence);
@@ -541,17 +543,18 @@ contract ClaimHandler is ClaimLedger {
         } else revert NothingToDo();
     }
 
-    /// @notice Money is asked for by who has none coming, or of a token that takes more than it sends.
+    /// @notice Money is asked for by who has none coming, of a token that takes more than it sends, of who never agreed.
     function hostileMoney(uint256 seed, uint256 how) external acting {
-        if (how % 9 == 8) {
-            _drainOnTop();
+        if (how % 8 > 5) {
+            if (how % 8 == 6) _drainOnTop();
+            else _takeUnasked(seed);
             return;
         }
         Scheme storage scheme = _schemes[seed % PLANS];
         IEscrow escrow = world.escrow();
         uint32 provider = _providerAt(seed);
         address by = how % 2 == 0 ? world.stranger() : world.accountOf(provider);
-        uint256 kind = (how / 2) % 8;
+        uint256 kind = (how / 8) % 8;
         bytes memory data;
         if (kind == 0) data = abi.encodeCall(IEscrow.drain, (scheme.id, 1, by));
         else if (kind == 1) data = abi.encodeCall(IEscrow.pay, (scheme.id, provider, 1));
@@ -1163,6 +1166,10 @@ contract ClaimHandler is ClaimLedger {
 
     /// @dev Somebody sees a doctor, and the hospital claims for it.
     function _visit(uint256 seed) private {
+        _visitFor(seed, _more(seed, 20) % 2 == 0 ? 0 : 3, NONE);
+    }
+
+    function _visitFor(uint256 seed, uint256 row, bytes32 authorization) private {
         Said memory said;
         _beginClaim(said, seed);
         Claim memory claim = said.settled.claim;
@@ -1170,9 +1177,10 @@ contract ClaimHandler is ClaimLedger {
         _write(said.who, HOSPITAL, claim.evidence);
         claim.lines = new Line[](1);
         said.rows = new IBenefits.Row[](1);
-        uint256 row = _more(seed, 20) % 2 == 0 ? 0 : 3;
         said.rows[0] = Schedules.rowAt(row);
         claim.lines[0] = _line(said, row, _more(seed, 21));
+        if (authorization != NONE) (claim.lines[0].authorization, claim.lines[0].units) = (authorization, 1);
+        if (said.rows[0].benefit.yearlyUnits != 0) claim.lines[0].units = uint16(said.rows[0].benefit.yearlyUnits);
         _submit(said, seed);
     }
 
@@ -1180,17 +1188,7 @@ contract ClaimHandler is ClaimLedger {
     function _scan(uint256 seed) private {
         Asked memory asked = _request(seed, HOSPITAL);
         _approve(asked, seed);
-        Said memory said;
-        _beginClaim(said, seed);
-        Claim memory claim = said.settled.claim;
-        (claim.provider, claim.evidence) = (HOSPITAL, bytes32(++_made));
-        _write(said.who, HOSPITAL, claim.evidence);
-        claim.lines = new Line[](1);
-        said.rows = new IBenefits.Row[](1);
-        said.rows[0] = Schedules.rowAt(Schedules.SCAN);
-        claim.lines[0] = _line(said, Schedules.SCAN, _more(seed, 21));
-        (claim.lines[0].authorization, claim.lines[0].units) = (asked.id, 1);
-        _submit(said, seed);
+        _visitFor(seed, Schedules.SCAN, asked.id);
     }
 
     function _request(uint256 seed, uint32 provider) private returns (Asked memory asked) {
@@ -1284,6 +1282,23 @@ contract ClaimHandler is ClaimLedger {
         _odd.setOddity(OddToken.Oddity.OnTop);
         _refused(insurer, address(world.escrow()), abi.encodeCall(IEscrow.drain, (scheme.id, amount, insurer)), "C1");
         _odd.setOddity(OddToken.Oddity.None);
+    }
+
+    /// @dev A provider takes a claim back while nobody has agreed to answer for it, and has no credit left.
+    function _takeUnasked(uint256 seed) private {
+        Told storage told = _find(seed, Wanted.Reversible);
+        if (told.paid == 0 || told.plan == 2) revert NothingToDo();
+
+        address escrow = address(world.escrow());
+        address account = world.accountOf(told.provider);
+        bool push = world.escrow().payoutOf(told.provider).push;
+        if (world.escrow().creditOf(address(_coin), account) != 0) {
+            _say(account, escrow, abi.encodeCall(IEscrow.withdraw, (address(_coin), account)));
+        }
+        _say(account, escrow, abi.encodeCall(IEscrow.setPayout, (told.provider, _persons[0].pseudonym, push)));
+        bytes memory data = abi.encodeCall(IClaims.reverse, (_settled(told), NONE, 0));
+        _refused(_speaker(told.provider, PROVIDERS, seed), address(world.claims()), data, "C3");
+        _say(account, escrow, abi.encodeCall(IEscrow.setPayout, (told.provider, account, push)));
     }
 
     /// @dev Gives somebody play money, and lets the escrow take it.

@@ -227,7 +227,10 @@ contract PrescriptionHandler is Handler {
         if (!found) revert NothingToDo();
 
         uint32 by = _holds(_toldOf[script.id][line]);
-        if (by == 0) by = _takeLine(script, line, seed);
+        if (by == 0) {
+            by = _pharmacy(seed);
+            _takeLine(script, line, by, seed);
+        }
         bytes memory data = abi.encodeCall(IPrescriptions.fill, (_filling(script, line, 1)));
         _refusedBy(_at(by, PHARMACIST, how), data, "P6");
     }
@@ -271,18 +274,19 @@ contract PrescriptionHandler is Handler {
 
     /// @notice A line is given back by who does not hold it, or through a contract that its pharmacy did not name.
     function hostileHold(uint256 seed, uint256 how) external acting {
-        Script storage script = _choose(seed);
-        uint8 line = uint8(_more(seed, 1) % script.count);
-        uint32 holder = _holds(_toldOf[script.id][line]);
         if (how % 2 == 0) {
-            uint32 by = _another(holder, how / 2);
+            Script storage script = _choose(seed);
+            uint8 line = uint8(_more(seed, 1) % script.count);
+            uint32 by = _another(_holds(_toldOf[script.id][line]), how / 2);
             bytes memory data = abi.encodeCall(IPrescriptions.giveBack, (script.id, uint32(1) << line));
             _refusedBy(_at(by, PHARMACIST, how), data, "P12");
-        } else if (holder == SECOND_PHARMACY) {
-            address pharmacist = _at(holder, PHARMACIST, how);
+        } else {
+            (Script storage script, uint8 line) = _findHeld(seed, true);
+            if (_holds(_toldOf[script.id][line]) != SECOND_PHARMACY) _takeLine(script, line, SECOND_PHARMACY, seed);
+            address pharmacist = _at(SECOND_PHARMACY, PHARMACIST, how);
             bytes memory data = abi.encodeCall(IPrescriptions.fillFor, (pharmacist, _filling(script, line, 1)));
             _refusedBy(_till, data, "P17");
-        } else revert NothingToDo();
+        }
     }
 
     /// @notice Lines are cancelled by another member, a pharmacy, or somebody else's key.
@@ -525,26 +529,25 @@ contract PrescriptionHandler is Handler {
             for (line = 0; line < script.count; ++line) {
                 Told storage told = _toldOf[script.id][line];
                 if (!_mayFill(script, told, line)) continue;
-                _takeLine(script, line, seed);
+                _takeLine(script, line, _pharmacy(seed), seed);
                 return (script, line);
             }
         }
         revert NothingToDo();
     }
 
-    /// @dev A pharmacy takes a line that nobody holds.
-    function _takeLine(Script storage script, uint8 line, uint256 seed) private returns (uint32 to) {
-        to = _pharmacy(seed);
+    /// @dev A pharmacy takes a line from whoever holds it, or that nobody holds.
+    function _takeLine(Script storage script, uint8 line, uint32 to, uint256 seed) private {
+        Told storage told = _toldOf[script.id][line];
         (IPrescriptions.Take memory terms, bytes memory signature) = _word(
             script,
             uint32(1) << line,
-            0,
+            _holds(told),
             to,
             _soon(seed)
         );
         _say(_at(to, PHARMACIST, seed), abi.encodeCall(IPrescriptions.take, (terms, signature)));
         ++script.words;
-        Told storage told = _toldOf[script.id][line];
         (told.holder, told.holdEnds) = (to, uint40(block.timestamp + HOLD));
     }
 
