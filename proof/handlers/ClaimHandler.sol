@@ -105,7 +105,9 @@ contract ClaimHandler is ClaimLedger {
         Ruled,
         Lapsed,
         Shared,
-        Authorized
+        Authorized,
+        Refuted,
+        Late
     }
 
     /// @dev A claim as it is about to be said.
@@ -416,12 +418,7 @@ contract ClaimHandler is ClaimLedger {
     function rule(uint256 seed, bool forInsurer) external acting {
         if (seed % 3 != 0) revert NothingToDo();
         if (!_search(seed, Wanted.Ruled)) _refute(_find(seed, Wanted.Refutable), seed);
-        Told storage told = _find(seed, Wanted.Ruled);
-        address arbiter = _speaker(AUTHORITY, ARBITERS, seed);
-        IClaims.Settled memory settled = _settled(told);
-        bytes memory data = abi.encodeCall(IAppeals.rule, (settled, bytes32("openings"), forInsurer));
-        if (seed % 2 == 0) data = _ruling(told, settled, arbiter, forInsurer);
-        _conclude(seed % 2 == 0 ? world.stranger() : arbiter, data, told, forInsurer);
+        _rule(_find(seed, Wanted.Ruled), seed, forInsurer);
     }
 
     /// @notice Nobody ruled in time.
@@ -526,7 +523,13 @@ contract ClaimHandler is ClaimLedger {
         if (how % 6 == 0) {
             if (!_search(seed, Wanted.Shared)) _coordinate(seed);
             told = _find(seed, Wanted.Shared);
-        }
+        } else if (how % 6 == 2) {
+            if (!_search(seed, Wanted.Refuted)) {
+                _refute(_find(seed, Wanted.Refutable), seed);
+                _rule(_claims[_touched], seed, false);
+            }
+            told = _find(seed, Wanted.Refuted);
+        } else if (how % 6 == 3 && _search(seed, Wanted.Late)) told = _claims[_touched];
         IClaims.Settled memory settled = _settled(told);
         bool isOver = told.status == IClaims.ClaimStatus.Reversed || told.status == IClaims.ClaimStatus.Disputed;
         bool isLate = block.timestamp > told.decided + uint256(REVERSAL_DAYS) * 1 days;
@@ -1066,6 +1069,14 @@ contract ClaimHandler is ClaimLedger {
         return true;
     }
 
+    function _rule(Told storage told, uint256 seed, bool forInsurer) private {
+        address arbiter = _speaker(AUTHORITY, ARBITERS, seed);
+        IClaims.Settled memory settled = _settled(told);
+        bytes memory data = abi.encodeCall(IAppeals.rule, (settled, bytes32("openings"), forInsurer));
+        if (seed % 2 == 0) data = _ruling(told, settled, arbiter, forInsurer);
+        _conclude(seed % 2 == 0 ? world.stranger() : arbiter, data, told, forInsurer);
+    }
+
     function _conclude(address by, bytes memory data, Told storage told, bool forInsurer) private {
         Purse storage purse = _purseOf[told.plan][told.provider];
         uint256 before = _withheld(told);
@@ -1145,6 +1156,9 @@ contract ClaimHandler is ClaimLedger {
         if (told.status != IClaims.ClaimStatus.Decided) return false;
         if (wanted == Wanted.Shared) return told.hasSecondary && _isWithin(told.decided, REVERSAL_DAYS);
         if (wanted == Wanted.Authorized) return _isAuthorized(told);
+        if (wanted == Wanted.Refuted)
+            return told.refutation == 3 && told.paid != 0 && _isWithin(told.decided, REFUTE_DAYS);
+        if (wanted == Wanted.Late) return !told.hasSecondary && !_isWithin(told.decided, REVERSAL_DAYS);
         if (wanted == Wanted.Reversible) return !told.hasSecondary && _isWithin(told.decided, REVERSAL_DAYS);
         if (wanted == Wanted.Paid) return !told.isGoods && told.paid != 0 && told.first == 0;
         if (wanted == Wanted.Appealable) return told.appeal == 0 && _isWithin(told.decided, APPEAL_DAYS);
