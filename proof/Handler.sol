@@ -74,10 +74,17 @@ abstract contract Handler {
         (done, answer) = target.call(data);
     }
 
-    /// @dev Tries an act that must be refused; that it was not breaks the property.
-    function _refused(address sender, address target, bytes memory data, string memory number) internal {
+    /// @dev Tries an act that must be refused; that it was not breaks the property. Who goes on to do something that would
+    /// then be refused must ask: all that an act has noted is undone with it.
+    function _refused(
+        address sender,
+        address target,
+        bytes memory data,
+        string memory number
+    ) internal returns (bool held) {
         (bool done, ) = _try(sender, target, data);
-        _must(!done, number);
+        held = !done;
+        _must(held, number);
     }
 
     /// @dev Notes that the property is broken. The act is not undone, so that the engines see it.

@@ -103,7 +103,11 @@ contract ClaimHandler is ClaimLedger {
         Reviewable,
         Appealed,
         Ruled,
-        Lapsed
+        Lapsed,
+        Shared,
+        Authorized,
+        Refuted,
+        Late
     }
 
     /// @dev A claim as it is about to be said.
@@ -228,22 +232,8 @@ contract ClaimHandler is ClaimLedger {
 
     /// @notice A provider asks for scans, and mostly gets some of them.
     function authorize(uint256 seed) external acting {
-        Asked memory asked;
-        (asked.plan, asked.who) = (seed % PLANS, _someone(seed / 4));
-        asked.provider = _providerAt(seed / 64);
-        asked.units = uint16(1 + ((seed / 256) % 3));
-        IAuthorizations.Request memory request = IAuthorizations.Request({
-            plan: _schemes[asked.plan].id,
-            pseudonym: _persons[asked.who].pseudonym,
-            service: Schedules.benefitAt(Schedules.SCAN).service,
-            units: asked.units,
-            document: bytes32(++_made)
-        });
+        Asked memory asked = _request(seed, _providerAt(seed / 64));
         address target = address(world.authorizations());
-        bytes memory data = abi.encodeCall(IAuthorizations.request, (request));
-        asked.id = abi.decode(_do(_speaker(asked.provider, PROVIDERS, seed), target, data), (bytes32));
-        asked.status = IAuthorizations.AuthorizationStatus.Requested;
-
         address insurer = _speaker(_schemes[asked.plan].insurer, INSURER, seed);
         if (seed % 7 == 0) {
             _say(insurer, target, abi.encodeCall(IAuthorizations.refuse, (asked.id, "document")));
@@ -254,11 +244,7 @@ contract ClaimHandler is ClaimLedger {
                 address provider = _speaker(asked.provider, PROVIDERS, seed);
                 _say(provider, target, abi.encodeCall(IAuthorizations.complete, (asked.id, "document")));
             }
-            asked.expiry = uint40(block.timestamp + 1 days + (_more(seed, 1) % 60 days));
-            uint64 amount = seed % 2 == 0 ? 0 : 30_000;
-            data = abi.encodeCall(IAuthorizations.approve, (asked.id, asked.units, amount, asked.expiry));
-            _say(insurer, target, data);
-            asked.status = IAuthorizations.AuthorizationStatus.Approved;
+            _approve(asked, seed);
         }
         if (_asked.length < 8) _asked.push(asked);
         else _asked[_made % 8] = asked;
@@ -386,26 +372,7 @@ contract ClaimHandler is ClaimLedger {
 
     /// @notice Of what one plan has left to the patient another one pays.
     function coordinate(uint256 seed) external acting {
-        uint256 number = _findShare(seed, true);
-        Told storage first = _claims[number];
-        Said memory said = _again(first);
-        (said.plan, said.first) = (first.plan == 0 ? 1 : 0, number + 1);
-        Claim memory claim = said.settled.claim;
-        (claim.plan, claim.primary, claim.salt) = (_schemes[said.plan].id, first.id, bytes32(++_made));
-        claim.deadline = uint40(block.timestamp + 1 days);
-        said.query.id = world.claims().idOf(claim);
-        said.query.most = world.claims().stateOf(first.id).share;
-        said.query.funds = world.escrow().balanceOf(claim.plan);
-        _ask(said);
-        if (said.answer.missing != IBenefits.Missing.Nothing) revert NothingToDo();
-
-        bytes memory data = abi.encodeCall(
-            IClaims.coordinate,
-            (claim, said.rows, _settled(first), said.answer.decision.paid, _consent(said))
-        );
-        _moveClaim(_speaker(claim.provider, PROVIDERS, seed), data, said.plan, first.provider);
-        first.hasSecondary = true;
-        _decided(_keep(said), said, 0);
+        _coordinate(seed);
     }
 
     /// @notice The patient, or who pays for her, pays what is due of her share.
@@ -451,12 +418,7 @@ contract ClaimHandler is ClaimLedger {
     function rule(uint256 seed, bool forInsurer) external acting {
         if (seed % 3 != 0) revert NothingToDo();
         if (!_search(seed, Wanted.Ruled)) _refute(_find(seed, Wanted.Refutable), seed);
-        Told storage told = _find(seed, Wanted.Ruled);
-        address arbiter = _speaker(AUTHORITY, ARBITERS, seed);
-        IClaims.Settled memory settled = _settled(told);
-        bytes memory data = abi.encodeCall(IAppeals.rule, (settled, bytes32("openings"), forInsurer));
-        if (seed % 2 == 0) data = _ruling(told, settled, arbiter, forInsurer);
-        _conclude(seed % 2 == 0 ? world.stranger() : arbiter, data, told, forInsurer);
+        _rule(_find(seed, Wanted.Ruled), seed, forInsurer);
     }
 
     /// @notice Nobody ruled in time.
@@ -492,14 +454,19 @@ contract ClaimHandler is ClaimLedger {
         _refused(by, address(world.claims()), data, number);
     }
 
-    /// @notice Evidence, a service on a day or an authorization that was paid for is claimed again.
+    /// @notice Evidence, a service on a day, an authorization or a year's units that were paid for are claimed again.
     function hostileTwice(uint256 seed) external acting {
-        Told storage told = _find(seed, Wanted.Paid);
+        // Of what was authorized, or has units for a year, only that is the same.
+        uint256 kind = (seed / 32) % 6;
+        if (kind == 4 && !_search(seed, Wanted.Authorized)) _scan(seed);
+        else if (kind == 5) _visitFor(seed, Schedules.YEARLY, NONE);
+        Told storage told = kind == 5 ? _claims[_touched] : _find(seed, kind == 4 ? Wanted.Authorized : Wanted.Paid);
+        if (told.status == IClaims.ClaimStatus.Pended) revert NothingToDo();
         Said memory said = _again(told);
         Claim memory claim = said.settled.claim;
         claim.salt = bytes32(++_made);
         claim.deadline = uint40(block.timestamp + 1 days);
-        uint256 kind = (seed / 32) % 4;
+        if (kind > 3) kind = 3;
         if (kind != 1) {
             claim.evidence = bytes32(++_made);
             _write(told.who, claim.provider, claim.evidence);
@@ -512,22 +479,26 @@ contract ClaimHandler is ClaimLedger {
         _submitAsked(said, seed);
     }
 
-    /// @notice What was decided is shown again with more in it, or by another, or from another state.
+    /// @notice What was decided is shown again as something else, or by another, or from another state.
     function hostileClaim(uint256 seed, uint256 how) external acting {
         if (_claims.length == 0) revert NothingToDo();
+        uint256 kind = how % 8;
         Told storage told = _claims[seed % _claims.length];
+        if (kind == 2) told = _find(seed, Wanted.Reversible);
+        else if (kind == 7 && !_search(seed, Wanted.Ruled)) _refute(_find(seed, Wanted.Refutable), seed);
+        if (kind == 7) told = _find(seed, Wanted.Ruled);
         IClaims.Settled memory settled = _settled(told);
         address other = _speaker(_providerAt(_providerIndex(told.provider) + 1), PROVIDERS, seed);
-        uint256 kind = how % 8;
         address target = address(world.claims());
         bytes memory data;
         address by = other;
         if (kind == 0) data = abi.encodeCall(IClaims.reverse, (settled, NONE, 0));
         else if (kind == 1) data = abi.encodeCall(IClaims.receiveShare, (_schemes[told.plan].id, told.content));
         else if (kind == 2) {
-            if (told.status == IClaims.ClaimStatus.Pended) revert NothingToDo();
             by = _speaker(told.provider, PROVIDERS, seed);
-            if (settled.outcomes.length != 0) ++settled.outcomes[0].paid;
+            if ((how / 8) % 3 == 0) ++settled.index;
+            else if ((how / 8) % 3 == 1 && settled.outcomes[0].paid != 0) --settled.outcomes[0].paid;
+            else ++settled.outcomes[0].paid;
             data = abi.encodeCall(IClaims.reverse, (settled, NONE, 0));
         } else if (kind == 3) data = abi.encodeCall(IClaims.withhold, (settled));
         else if (kind == 4) data = abi.encodeCall(IClaims.conclude, (settled, how % 2 == 0));
@@ -549,6 +520,16 @@ contract ClaimHandler is ClaimLedger {
     function hostileOver(uint256 seed, uint256 how) external acting {
         if (_claims.length == 0) revert NothingToDo();
         Told storage told = _claims[seed % _claims.length];
+        if (how % 6 == 0) {
+            if (!_search(seed, Wanted.Shared)) _coordinate(seed);
+            told = _find(seed, Wanted.Shared);
+        } else if (how % 6 == 2) {
+            if (!_search(seed, Wanted.Refuted)) {
+                _refute(_find(seed, Wanted.Refutable), seed);
+                _rule(_claims[_touched], seed, false);
+            }
+            told = _find(seed, Wanted.Refuted);
+        } else if (how % 6 == 3 && _search(seed, Wanted.Late)) told = _claims[_touched];
         IClaims.Settled memory settled = _settled(told);
         bool isOver = told.status == IClaims.ClaimStatus.Reversed || told.status == IClaims.ClaimStatus.Disputed;
         bool isLate = block.timestamp > told.decided + uint256(REVERSAL_DAYS) * 1 days;
@@ -565,13 +546,18 @@ contract ClaimHandler is ClaimLedger {
         } else revert NothingToDo();
     }
 
-    /// @notice Money is asked for by who has none coming.
+    /// @notice Money is asked for by who has none coming, of a token that takes more than it sends, of who never agreed.
     function hostileMoney(uint256 seed, uint256 how) external acting {
+        if (how % 8 > 5) {
+            if (how % 8 == 6) _drainOnTop();
+            else _takeUnasked(seed);
+            return;
+        }
         Scheme storage scheme = _schemes[seed % PLANS];
         IEscrow escrow = world.escrow();
         uint32 provider = _providerAt(seed);
         address by = how % 2 == 0 ? world.stranger() : world.accountOf(provider);
-        uint256 kind = (how / 2) % 8;
+        uint256 kind = (how / 8) % 8;
         bytes memory data;
         if (kind == 0) data = abi.encodeCall(IEscrow.drain, (scheme.id, 1, by));
         else if (kind == 1) data = abi.encodeCall(IEscrow.pay, (scheme.id, provider, 1));
@@ -589,7 +575,7 @@ contract ClaimHandler is ClaimLedger {
     /// @notice The escrow has of a token exactly what it owes.
     /// property C1
     function property_C1_the_escrow_has_what_it_owes() external view returns (bool) {
-        return _isCovered(turn % 2 == 0 ? address(_coin) : address(_odd));
+        return _isCovered(turn % 2 == 0 ? address(_coin) : address(_odd)) && _held("C1");
     }
 
     /// @notice A plan's money falls by what its claims were paid and what its insurer takes out.
@@ -725,6 +711,8 @@ contract ClaimHandler is ClaimLedger {
             if (told.upheld) continue;
             if (told.first != 0 && share != 0) return false;
             if (told.first == 0 && share + told.sharePaid > told.left) return false;
+            // Who has received more than is due after an adjustment keeps it, but nothing is due then.
+            if (share != 0 && share + told.sharePaid + told.shareReceived > told.left) return false;
             if (world.escrow().shareOf(_schemes[told.plan].id, told.id) != told.sharePaid) return false;
         }
         return true;
@@ -816,6 +804,30 @@ contract ClaimHandler is ClaimLedger {
         else signature = _consent(said);
         bytes memory data = abi.encodeCall(IClaims.submit, (claim, said.rows, least, signature));
         _moveClaim(_speaker(claim.provider, PROVIDERS, seed), data, said.plan, claim.provider);
+        _decided(_keep(said), said, 0);
+    }
+
+    /// @dev Another plan pays of what the first has left; a claim with a share that is due is made if there is none.
+    function _coordinate(uint256 seed) private {
+        uint256 number = _findShare(seed, true);
+        Told storage first = _claims[number];
+        Said memory said = _again(first);
+        (said.plan, said.first) = (first.plan == 0 ? 1 : 0, number + 1);
+        Claim memory claim = said.settled.claim;
+        (claim.plan, claim.primary, claim.salt) = (_schemes[said.plan].id, first.id, bytes32(++_made));
+        claim.deadline = uint40(block.timestamp + 1 days);
+        said.query.id = world.claims().idOf(claim);
+        said.query.most = world.claims().stateOf(first.id).share;
+        said.query.funds = world.escrow().balanceOf(claim.plan);
+        _ask(said);
+        if (said.answer.missing != IBenefits.Missing.Nothing) revert NothingToDo();
+
+        bytes memory data = abi.encodeCall(
+            IClaims.coordinate,
+            (claim, said.rows, _settled(first), said.answer.decision.paid, _consent(said))
+        );
+        _moveClaim(_speaker(claim.provider, PROVIDERS, seed), data, said.plan, first.provider);
+        first.hasSecondary = true;
         _decided(_keep(said), said, 0);
     }
 
@@ -1024,7 +1036,7 @@ contract ClaimHandler is ClaimLedger {
         _purseOf[told.plan][told.provider].disputed += told.paid;
     }
 
-    /// @dev Grants an appeal, if more comes of it.
+    /// @dev Grants an appeal if more comes of it, and says whether it is granted now.
     function _grant(Told storage told, Reasons[] memory waived, address by) private returns (bool) {
         Said memory said = _resumed(told);
         said.query.agreed = true;
@@ -1036,8 +1048,7 @@ contract ClaimHandler is ClaimLedger {
         bool gains = said.answer.missing == IBenefits.Missing.Nothing && said.answer.decision.paid > told.paid;
         if (!gains) {
             bytes memory nothing = abi.encodeCall(IAppeals.answer, (_settled(told), waived, true, "document"));
-            _refused(by, address(world.appeals()), nothing, "C13");
-            return false;
+            return !_refused(by, address(world.appeals()), nothing, "C13");
         }
 
         (uint64 paid, uint256 sharePaid) = (told.paid, told.sharePaid);
@@ -1056,6 +1067,14 @@ contract ClaimHandler is ClaimLedger {
         }
         (told.appeal, told.appealTime) = (3, uint40(block.timestamp));
         return true;
+    }
+
+    function _rule(Told storage told, uint256 seed, bool forInsurer) private {
+        address arbiter = _speaker(AUTHORITY, ARBITERS, seed);
+        IClaims.Settled memory settled = _settled(told);
+        bytes memory data = abi.encodeCall(IAppeals.rule, (settled, bytes32("openings"), forInsurer));
+        if (seed % 2 == 0) data = _ruling(told, settled, arbiter, forInsurer);
+        _conclude(seed % 2 == 0 ? world.stranger() : arbiter, data, told, forInsurer);
     }
 
     function _conclude(address by, bytes memory data, Told storage told, bool forInsurer) private {
@@ -1135,11 +1154,24 @@ contract ClaimHandler is ClaimLedger {
             return wanted == (_isWithin(told.refuteTime, APPEAL_DAYS) ? Wanted.Ruled : Wanted.Lapsed);
         }
         if (told.status != IClaims.ClaimStatus.Decided) return false;
+        if (wanted == Wanted.Shared) return told.hasSecondary && _isWithin(told.decided, REVERSAL_DAYS);
+        if (wanted == Wanted.Authorized) return _isAuthorized(told);
+        if (wanted == Wanted.Refuted)
+            return told.refutation == 3 && told.paid != 0 && _isWithin(told.decided, REFUTE_DAYS);
+        if (wanted == Wanted.Late) return !told.hasSecondary && !_isWithin(told.decided, REVERSAL_DAYS);
         if (wanted == Wanted.Reversible) return !told.hasSecondary && _isWithin(told.decided, REVERSAL_DAYS);
         if (wanted == Wanted.Paid) return !told.isGoods && told.paid != 0 && told.first == 0;
         if (wanted == Wanted.Appealable) return told.appeal == 0 && _isWithin(told.decided, APPEAL_DAYS);
         bool isOpen = told.paid != 0 && told.refutation == 0;
         return wanted == Wanted.Refutable && isOpen && _isWithin(told.decided, REFUTE_DAYS);
+    }
+
+    /// @dev Whether it is one for a service that uses an authorization.
+    function _isAuthorized(Told storage told) private view returns (bool) {
+        if (told.isGoods || told.first != 0) return false;
+
+        Line memory line = _settled(told).claim.lines[0];
+        return line.authorization != NONE && _takenBy[_authorizationKey(line.authorization)] == told.id;
     }
 
     function _isWithin(uint256 since, uint256 days_) private view returns (bool) {
@@ -1148,6 +1180,10 @@ contract ClaimHandler is ClaimLedger {
 
     /// @dev Somebody sees a doctor, and the hospital claims for it.
     function _visit(uint256 seed) private {
+        _visitFor(seed, _more(seed, 20) % 2 == 0 ? 0 : 3, NONE);
+    }
+
+    function _visitFor(uint256 seed, uint256 row, bytes32 authorization) private {
         Said memory said;
         _beginClaim(said, seed);
         Claim memory claim = said.settled.claim;
@@ -1155,10 +1191,43 @@ contract ClaimHandler is ClaimLedger {
         _write(said.who, HOSPITAL, claim.evidence);
         claim.lines = new Line[](1);
         said.rows = new IBenefits.Row[](1);
-        uint256 row = _more(seed, 20) % 2 == 0 ? 0 : 3;
         said.rows[0] = Schedules.rowAt(row);
         claim.lines[0] = _line(said, row, _more(seed, 21));
+        if (authorization != NONE) (claim.lines[0].authorization, claim.lines[0].units) = (authorization, 1);
+        if (said.rows[0].benefit.yearlyUnits != 0) claim.lines[0].units = uint16(said.rows[0].benefit.yearlyUnits);
         _submit(said, seed);
+    }
+
+    /// @dev A hospital asks for a scan, gets it, and claims for it.
+    function _scan(uint256 seed) private {
+        Asked memory asked = _request(seed, HOSPITAL);
+        _approve(asked, seed);
+        _visitFor(seed, Schedules.SCAN, asked.id);
+    }
+
+    function _request(uint256 seed, uint32 provider) private returns (Asked memory asked) {
+        (asked.plan, asked.who, asked.provider) = (seed % PLANS, _someone(seed / 4), provider);
+        asked.units = uint16(1 + ((seed / 256) % 3));
+        IAuthorizations.Request memory request = IAuthorizations.Request({
+            plan: _schemes[asked.plan].id,
+            pseudonym: _persons[asked.who].pseudonym,
+            service: Schedules.benefitAt(Schedules.SCAN).service,
+            units: asked.units,
+            document: bytes32(++_made)
+        });
+        bytes memory data = abi.encodeCall(IAuthorizations.request, (request));
+        address sender = _speaker(provider, PROVIDERS, seed);
+        asked.id = abi.decode(_do(sender, address(world.authorizations()), data), (bytes32));
+        asked.status = IAuthorizations.AuthorizationStatus.Requested;
+    }
+
+    function _approve(Asked memory asked, uint256 seed) private {
+        asked.expiry = uint40(block.timestamp + 1 days + (_more(seed, 1) % 60 days));
+        uint64 amount = seed % 2 == 0 ? 0 : 30_000;
+        bytes memory data = abi.encodeCall(IAuthorizations.approve, (asked.id, asked.units, amount, asked.expiry));
+        address insurer = _speaker(_schemes[asked.plan].insurer, INSURER, seed);
+        _say(insurer, address(world.authorizations()), data);
+        asked.status = IAuthorizations.AuthorizationStatus.Approved;
     }
 
     /// @dev A claim with a share that is due; one of the first two plans that no other plan has paid of, if that is wanted.
@@ -1215,6 +1284,35 @@ contract ClaimHandler is ClaimLedger {
         _fund(insurer, scheme.token, amount);
         _say(insurer, address(world.escrow()), abi.encodeCall(IEscrow.deposit, (scheme.id, amount)));
         scheme.deposited += amount;
+    }
+
+    /// @dev An insurer takes money out while its token takes more than it sends: that would be others' money.
+    function _drainOnTop() private {
+        Scheme storage scheme = _schemes[2];
+        uint256 amount = world.escrow().balanceOf(scheme.id) / 2;
+        if (amount < 100) revert NothingToDo();
+
+        address insurer = world.accountOf(scheme.insurer);
+        _odd.setOddity(OddToken.Oddity.OnTop);
+        _refused(insurer, address(world.escrow()), abi.encodeCall(IEscrow.drain, (scheme.id, amount, insurer)), "C1");
+        _odd.setOddity(OddToken.Oddity.None);
+    }
+
+    /// @dev A provider takes a claim back while nobody has agreed to answer for it, and has no credit left.
+    function _takeUnasked(uint256 seed) private {
+        Told storage told = _find(seed, Wanted.Reversible);
+        if (told.paid == 0 || told.plan == 2) revert NothingToDo();
+
+        address escrow = address(world.escrow());
+        address account = world.accountOf(told.provider);
+        bool push = world.escrow().payoutOf(told.provider).push;
+        if (world.escrow().creditOf(address(_coin), account) != 0) {
+            _say(account, escrow, abi.encodeCall(IEscrow.withdraw, (address(_coin), account)));
+        }
+        _say(account, escrow, abi.encodeCall(IEscrow.setPayout, (told.provider, _persons[0].pseudonym, push)));
+        bytes memory data = abi.encodeCall(IClaims.reverse, (_settled(told), NONE, 0));
+        _refused(_speaker(told.provider, PROVIDERS, seed), address(world.claims()), data, "C3");
+        _say(account, escrow, abi.encodeCall(IEscrow.setPayout, (told.provider, account, push)));
     }
 
     /// @dev Gives somebody play money, and lets the escrow take it.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {IConsortium} from "../../contracts/interfaces/IConsortium.sol";
 import {IBatches} from "../../contracts/interfaces/medicine/IBatches.sol";
 import {IColdChain} from "../../contracts/interfaces/medicine/IColdChain.sol";
 import {Blocks} from "../../contracts/types/Blocks.sol";
@@ -199,15 +200,8 @@ contract PackHandler is Handler {
     function accept(uint256 seed, uint256 missing) external acting {
         Act memory act = _begin(Name.Accept, seed);
         act.missing = missing % 3 == 0 ? missing / 3 : 0;
-        if (_search(act, seed)) {
-            _say(act, _shelves[act.shelf]);
-            return;
-        }
-        Act memory offered = _begin(Name.Offer, seed);
-        offered.to = _handler(missing);
-        offered.ends = uint40(block.timestamp + 1 days);
-        _choose(offered, seed);
-        _choose(act, seed);
+        _findOffered(act, seed, missing);
+        _say(act, _shelves[act.shelf]);
     }
 
     /// @notice A holder signs an offer for somebody; it may be brought later, or never.
@@ -355,7 +349,7 @@ contract PackHandler is Handler {
         _choose(act, seed);
     }
 
-    /// @notice Something is offered, then what it lies in; then the first is taken, or something else done with it.
+    /// @notice Something is offered, then what it lies in; then the first is taken, while the other waits or after it went.
     function hostileInside(uint256 seed, uint256 more) external acting {
         Act memory inner = _begin(Name.Offer, seed);
         (inner.to, inner.ends) = (_handler(more), uint40(block.timestamp + 1 days));
@@ -370,11 +364,58 @@ contract PackHandler is Handler {
         _say(outer, shelf);
 
         Act memory act = _begin(Name.Accept, inner.shelf);
-        (act.part, act.waived) = (inner.part, PackModel.LOCKED);
+        if (_more(more, 1) % 2 == 0) {
+            act.part = outer.part;
+            _actAs(act, world.accountOf(outer.to));
+            _say(act, _shelves[inner.shelf]);
+        } else act.waived = PackModel.LOCKED;
+        act.part = inner.part;
         _actAs(act, world.accountOf(inner.to));
         shelf = _shelves[inner.shelf];
-        if (!_isForbidden(act, shelf)) revert NothingToDo();
+        if (act.waived == 0 ? _may(act, shelf) : !_isForbidden(act, shelf)) revert NothingToDo();
         _say(act, shelf);
+    }
+
+    /// @notice Somebody takes what is offered while who gives it is suspended.
+    function hostileGiver(uint256 seed, uint256 whom) external acting {
+        Act memory act = _begin(Name.Accept, seed);
+        _findOffered(act, seed, whom);
+        Shelf memory shelf = _shelves[act.shelf];
+        IConsortium consortium = world.consortium();
+        (address board, uint32 giver) = (consortium.board(), shelf.parts[act.part].holder);
+        _do(board, address(consortium), abi.encodeCall(IConsortium.suspend, (giver, 1)));
+        _say(act, shelf);
+        _do(board, address(consortium), abi.encodeCall(IConsortium.reinstate, (giver)));
+    }
+
+    /// @notice Somebody lifts a block, mostly another's. Where none is set, one is set first.
+    function hostileRelease(uint256 seed, uint256 whom) external acting {
+        Act memory act = _begin(Name.Release, seed);
+        act.block_ = uint8(1 << (_more(seed, 3) % 4));
+        if (!_search(act, seed)) {
+            Act memory set = _begin(Name.Quarantine, seed);
+            set.block_ = act.block_;
+            _choose(set, seed);
+            if (!_search(act, seed)) revert NothingToDo();
+        }
+        _actAs(act, world.accountOf(_anybody(whom)));
+        _say(act, _shelves[act.shelf]);
+    }
+
+    /// @notice Packs are dispensed or ended by their case after something was said of one of them alone.
+    function hostileMask(uint256 seed, uint256 mask) external acting {
+        Act memory act = _begin(seed % 2 == 0 ? Name.DispenseMany : Name.EndMany, seed);
+        act.packs = mask;
+        if (!_search(act, seed)) revert NothingToDo();
+
+        Shelf memory shelf = _shelves[act.shelf];
+        if (shelf.caseBits == 0) revert NothingToDo();
+        Act memory alone = _begin(Name.Withdraw, act.shelf);
+        while (!shelf.parts[alone.part].isPack() || act.packs & shelf.parts[alone.part].bitOf() == 0) ++alone.part;
+        _actAs(alone, act.actor);
+        if (!_may(alone, shelf)) revert NothingToDo();
+        _say(alone, shelf);
+        _say(act, _shelves[act.shelf]);
     }
 
     /// @notice Signed offers that were brought, are too old, name somebody else or were signed by somebody else.
@@ -603,6 +644,17 @@ contract PackHandler is Handler {
     function _choose(Act memory act, uint256 seed) private {
         if (!_search(act, seed)) revert NothingToDo();
         _say(act, _shelves[act.shelf]);
+    }
+
+    /// @dev Finds something on offer that somebody can take. Where there is nothing, something is offered first.
+    function _findOffered(Act memory act, uint256 seed, uint256 whom) private {
+        if (_search(act, seed)) return;
+
+        Act memory offered = _begin(Name.Offer, seed);
+        offered.to = _handler(whom);
+        offered.ends = uint40(block.timestamp + 1 days);
+        _choose(offered, seed);
+        if (!_search(act, seed)) revert NothingToDo();
     }
 
     function _search(Act memory act, uint256 seed) private view returns (bool) {

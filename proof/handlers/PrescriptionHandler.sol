@@ -205,16 +205,34 @@ contract PrescriptionHandler is Handler {
         _refusedBy(spent.sender, spent.data, "P11");
     }
 
-    /// @notice A line is filled by who does not hold it, too soon, too late, beyond what is due, as another one.
+    /// @notice A line is filled by who does not hold it, beyond what is due, as another one, for nothing.
     function hostileFill(uint256 seed, uint256 how) external acting {
-        Script storage script = _choose(seed);
-        uint8 line = uint8(_more(seed, 1) % script.count);
+        (Script storage script, uint8 line) = _findHeld(seed, true);
         uint32 by = _holds(_toldOf[script.id][line]);
-        IPrescriptions.Filling memory filling = _filling(script, line, uint16(1 + (how % 3)));
+        IPrescriptions.Filling memory filling = _filling(script, line, 1);
         string memory number = "P8";
-        if (by == 0 || how % 3 == 0) by = _another(by, how);
-        else number = _spoil(script, filling, how);
+        if (how % 3 == 0) by = _another(by, how / 3);
+        else number = _spoil(script, filling, how / 3);
         _refusedBy(_at(by, PHARMACIST, how), abi.encodeCall(IPrescriptions.fill, (filling)), number);
+    }
+
+    /// @notice Who holds a line fills it before its earliest second, or from its latest on.
+    function hostileUntimely(uint256 seed, uint256 how) external acting {
+        bool isEarly = how % 2 == 0;
+        (bool found, Script storage script, uint8 line) = _findUntimely(seed, isEarly);
+        if (!found && isEarly) {
+            _prescribe(how);
+            (found, script, line) = _findUntimely(seed, isEarly);
+        }
+        if (!found) revert NothingToDo();
+
+        uint32 by = _holds(_toldOf[script.id][line]);
+        if (by == 0) {
+            by = _pharmacy(seed);
+            _takeLine(script, line, by, seed);
+        }
+        bytes memory data = abi.encodeCall(IPrescriptions.fill, (_filling(script, line, 1)));
+        _refusedBy(_at(by, PHARMACIST, how), data, "P6");
     }
 
     /// @notice Who holds a line fills it after it was cancelled.
@@ -256,18 +274,19 @@ contract PrescriptionHandler is Handler {
 
     /// @notice A line is given back by who does not hold it, or through a contract that its pharmacy did not name.
     function hostileHold(uint256 seed, uint256 how) external acting {
-        Script storage script = _choose(seed);
-        uint8 line = uint8(_more(seed, 1) % script.count);
-        uint32 holder = _holds(_toldOf[script.id][line]);
         if (how % 2 == 0) {
-            uint32 by = _another(holder, how / 2);
+            Script storage script = _choose(seed);
+            uint8 line = uint8(_more(seed, 1) % script.count);
+            uint32 by = _another(_holds(_toldOf[script.id][line]), how / 2);
             bytes memory data = abi.encodeCall(IPrescriptions.giveBack, (script.id, uint32(1) << line));
             _refusedBy(_at(by, PHARMACIST, how), data, "P12");
-        } else if (holder == SECOND_PHARMACY) {
-            address pharmacist = _at(holder, PHARMACIST, how);
+        } else {
+            (Script storage script, uint8 line) = _findHeld(seed, true);
+            if (_holds(_toldOf[script.id][line]) != SECOND_PHARMACY) _takeLine(script, line, SECOND_PHARMACY, seed);
+            address pharmacist = _at(SECOND_PHARMACY, PHARMACIST, how);
             bytes memory data = abi.encodeCall(IPrescriptions.fillFor, (pharmacist, _filling(script, line, 1)));
             _refusedBy(_till, data, "P17");
-        } else revert NothingToDo();
+        }
     }
 
     /// @notice Lines are cancelled by another member, a pharmacy, or somebody else's key.
@@ -510,20 +529,39 @@ contract PrescriptionHandler is Handler {
             for (line = 0; line < script.count; ++line) {
                 Told storage told = _toldOf[script.id][line];
                 if (!_mayFill(script, told, line)) continue;
-                uint32 to = _pharmacy(seed);
-                uint32 lines = uint32(1) << line;
-                (IPrescriptions.Take memory terms, bytes memory signature) = _word(script, lines, 0, to, _soon(seed));
-                _do(
-                    _at(to, PHARMACIST, seed),
-                    address(_prescriptions),
-                    abi.encodeCall(IPrescriptions.take, (terms, signature))
-                );
-                ++script.words;
-                (told.holder, told.holdEnds) = (to, uint40(block.timestamp + HOLD));
+                _takeLine(script, line, _pharmacy(seed), seed);
                 return (script, line);
             }
         }
         revert NothingToDo();
+    }
+
+    /// @dev A pharmacy takes a line from whoever holds it, or that nobody holds.
+    function _takeLine(Script storage script, uint8 line, uint32 to, uint256 seed) private {
+        Told storage told = _toldOf[script.id][line];
+        (IPrescriptions.Take memory terms, bytes memory signature) = _word(
+            script,
+            uint32(1) << line,
+            _holds(told),
+            to,
+            _soon(seed)
+        );
+        _say(_at(to, PHARMACIST, seed), abi.encodeCall(IPrescriptions.take, (terms, signature)));
+        ++script.words;
+        (told.holder, told.holdEnds) = (to, uint40(block.timestamp + HOLD));
+    }
+
+    /// @dev A line for which it is too early, or too late.
+    function _findUntimely(uint256 seed, bool isEarly) private returns (bool found, Script storage script, uint8 line) {
+        script = _choose(seed);
+        for (uint256 k = 0; k < _scripts.length; ++k) {
+            script = _choose((seed % _scripts.length) + k);
+            for (line = 0; line < script.count; ++line) {
+                IPrescriptions.Line storage opened = _toldOf[script.id][line].opened;
+                bool isIt = isEarly ? block.timestamp < opened.earliest : block.timestamp >= opened.latest;
+                if (isIt && (script.cancelled >> line) & 1 == 0) return (true, script, line);
+            }
+        }
     }
 
     function _mayFill(Script storage script, Told storage told, uint8 line) private view returns (bool) {
@@ -574,22 +612,20 @@ contract PrescriptionHandler is Handler {
         return "P11";
     }
 
-    /// @dev Makes a filling by who holds the line one that is not to be, if it is not that already.
+    /// @dev Makes a filling that may be one that is not to be.
     function _spoil(
         Script storage script,
         IPrescriptions.Filling memory filling,
         uint256 how
     ) private view returns (string memory) {
         Told storage told = _toldOf[script.id][filling.line];
-        if (block.timestamp < told.opened.earliest || block.timestamp >= told.opened.latest) return "P6";
-        if ((script.cancelled >> filling.line) & 1 == 1) return "P7";
-        uint256 kind = (how / 3) % 4;
+        uint256 kind = how % 5;
         if (kind == 0) ++filling.opened.quantity;
         else if (kind == 1) ++filling.line;
         else if (kind == 2) filling.units = 0;
+        else if (kind == 3) filling.evidence = 0;
         else {
-            uint256 due = _due(told.opened);
-            filling.units = uint16(due > told.given ? due - told.given + 1 : 1);
+            filling.units = uint16(_due(told.opened) - told.given + 1);
             return "P3";
         }
         return "P5";

@@ -154,7 +154,7 @@ abstract contract ClaimLedger is Handler {
             _use(told.id, _evidenceKey(told, settled), true);
             _use(told.id, keccak256(abi.encode("day", told.plan, who, Schedules.keyOf(benefit), line.day)), false);
         }
-        if (authorized != 0) _use(told.id, keccak256(abi.encode("authorization", line.authorization)), false);
+        if (authorized != 0) _use(told.id, _authorizationKey(line.authorization), false);
         if (benefit.yearlyUnits == 0) return;
 
         bytes32 key = keccak256(abi.encode("units", told.plan, who, benefit.service));
@@ -223,7 +223,7 @@ abstract contract ClaimLedger is Handler {
             if (!rejected) _free(told.id, _evidenceKey(told, settled));
             _free(told.id, keccak256(abi.encode("day", told.plan, who, Schedules.keyOf(benefit), line.day)));
         }
-        _free(told.id, keccak256(abi.encode("authorization", line.authorization)));
+        _free(told.id, _authorizationKey(line.authorization));
         if (benefit.yearlyUnits == 0) return;
         _unitsOf[keccak256(abi.encode("units", told.plan, who, benefit.service))] -= line.units;
     }
@@ -236,6 +236,10 @@ abstract contract ClaimLedger is Handler {
     function _evidenceKey(Told storage told, IClaims.Settled memory settled) private view returns (bytes32) {
         uint256 payer = told.first == 0 ? PLANS : told.plan;
         return keccak256(abi.encode("evidence", payer, settled.claim.pseudonym, settled.claim.evidence));
+    }
+
+    function _authorizationKey(bytes32 authorization) internal pure returns (bytes32) {
+        return keccak256(abi.encode("authorization", authorization));
     }
 
     // Money

@@ -10,6 +10,7 @@ library Schedules {
     uint256 internal constant ROWS = 8;
     uint256 internal constant SERVICES = 6;
     uint256 internal constant SCAN = 1;
+    uint256 internal constant YEARLY = 2;
     uint256 internal constant PILLS = 6;
 
     bytes32 private constant PANELS = keccak256("panels");
@@ -22,7 +23,7 @@ library Schedules {
             (benefit.price, benefit.copay, benefit.coinsurance, benefit.deductible) = (10_000, 1_000, 2_000, true);
         } else if (row == SCAN) {
             (benefit.price, benefit.coinsurance, benefit.authorization) = (40_000, 1_500, true);
-        } else if (row == 2) {
+        } else if (row == YEARLY) {
             (benefit.price, benefit.yearlyUnits, benefit.deductible) = (2_500, 3, true);
         } else if (row == 3) {
             (benefit.price, benefit.bundle) = (6_000, PANELS);
