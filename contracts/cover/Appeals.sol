@@ -58,16 +58,17 @@ contract Appeals is IAppeals, ByPseudonym {
 
     /// @inheritdoc IAppeals
     function appeal(Claim calldata claim, bytes32 document) external {
+        bytes32 id = _claims.idOf(claim);
         IKeys.Authority memory authority = _keys.authorityOf(claim.pseudonym);
         uint32 member = 0;
         if (msg.sender == authority.controller) {
             if (authority.frozen) revert IKeys.Frozen(claim.pseudonym);
         } else {
             member = _memberOf(msg.sender, PROVIDERS);
-            if (member != claim.provider) revert NotAParty(_claims.idOf(claim), member);
+            if (member != claim.provider) revert NotAParty(id, member);
         }
 
-        _appeal(claim, document, member);
+        _appeal(id, claim.plan, document, member);
     }
 
     /// @inheritdoc IAppeals
@@ -77,7 +78,7 @@ contract Appeals is IAppeals, ByPseudonym {
         bytes32 hash = keccak256(abi.encode(APPEAL_TYPEHASH, terms));
         _checkFreeSignature(terms.pseudonym, terms.era, terms.deadline, hash, signature);
 
-        _appeal(claim, terms.document, 0);
+        _appeal(id, claim.plan, terms.document, 0);
     }
 
     /// @inheritdoc IAppeals
@@ -150,13 +151,12 @@ contract Appeals is IAppeals, ByPseudonym {
         _conclude(settled, id, false, address(0));
     }
 
-    function _appeal(Claim calldata claim, bytes32 document, uint32 member) private {
-        bytes32 id = _claims.idOf(claim);
+    function _appeal(bytes32 id, bytes32 plan, bytes32 document, uint32 member) private {
         if (document == 0) revert WrongDocument(document);
         AppealStatus status = _appealOf[id].status;
         if (status != AppealStatus.None) revert WrongStatus(id, status);
         IClaims.State memory state = _decided(id);
-        (, , , , uint16 appealDays, ) = _policies.disputesOf(claim.plan);
+        (, , , , uint16 appealDays, ) = _policies.disputesOf(plan);
         _checkWithin(id, state.decided, appealDays);
 
         _appealOf[id] = AppealState(AppealStatus.Open, uint40(block.timestamp));

@@ -151,22 +151,28 @@ def _hex(data: bytes) -> str:
 
 def floors_of(chain: Chain, contracts: Contracts) -> dict[str, str]:
     """The code of each contract's floor, by the address of the contract."""
-    consortium, keys = contracts.consortium.address, contracts.keys.address
+    at = {name: each.address for name, each in contracts.by_name.items()}
     found: dict[str, str] = {}
-    for name, more in {
+    for name, asked in {
         "Consortium": (),
         "Keys": (),
-        "Grants": (consortium, keys),
-        "Records": (consortium, keys),
-        "Letters": (keys,),
-        "Batches": (consortium,),
-        "ColdChain": (consortium,),
-        "Prescriptions": (consortium,),
+        "Grants": ("Consortium", "Keys"),
+        "Records": ("Consortium", "Keys"),
+        "Letters": ("Keys",),
+        "Batches": ("Consortium",),
+        "ColdChain": ("Consortium",),
+        "Prescriptions": ("Consortium",),
+        "Policies": ("Consortium", "Keys"),
+        "Authorizations": ("Consortium", "Policies"),
+        "Escrow": ("Consortium", "Policies"),
+        "Episodes": ("Consortium", "Keys", "Records", "Policies", "Escrow"),
+        "Benefits": ("Records", "Policies"),
+        "Claims": ("Consortium", "Keys", "Batches", "Prescriptions", "Benefits", "Escrow"),
+        "Appeals": ("Consortium", "Keys", "Claims"),
     }.items():
-        place = contracts.by_name[name].address
-        found[place] = _code_of(chain, f"{name}Floor", place, *more)
-    found[contracts.accesslog.address] = _code_of(chain, "AccessLogFloor", consortium)
-    found[contracts.carrier.address] = _code_of(chain, "CarrierFloor")
+        found[at[name]] = _code_of(chain, f"{name}Floor", at[name], *(at[each] for each in asked))
+    found[at["AccessLog"]] = _code_of(chain, "AccessLogFloor", at["Consortium"])
+    found[at["Carrier"]] = _code_of(chain, "CarrierFloor")
     return found
 
 

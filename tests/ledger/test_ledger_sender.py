@@ -1,6 +1,7 @@
 """A sender does each intent once, and says by name why it did not."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -257,6 +258,10 @@ def test_wait__at_a_depth__settles_when_so_many_blocks_stand_on_it(
 ) -> None:
     sender = Sender(chain.web3, payer, outbox=None, depth=2)
     sender.submit(emitter.functions.tick(), intent="tick")
+    # A node that makes blocks by itself takes its time.
+    deadline = time.monotonic() + 30
+    while not used(chain, payer) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
     with pytest.raises(NotSettled) as at_zero:
         sender.wait("tick", timeout=AT_ONCE)

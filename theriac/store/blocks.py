@@ -31,11 +31,15 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
+_AHEAD = 2
+"""How many leaves beyond the one at hand are fetched meanwhile: one is read while the other is hashed."""
+
+
 class Blocks(ABC):
     """Something that holds blocks under their digests, and files made of them."""
 
     READS_AHEAD: ClassVar[bool] = False
-    """Whether a file that is read from its start on is fetched a leaf ahead, by a thread of its reader's own."""
+    """Whether a file that is read from its start on is fetched ahead, by threads of its reader's own."""
 
     @property
     @abstractmethod
@@ -50,8 +54,8 @@ class Blocks(ABC):
         """
 
     def get(self, cid: Cid) -> BinaryIO:
-        """A seekable reader of the file `cid`; it holds one leaf and one node a depth, and reads what it is asked for,
-        or a leaf ahead of that.
+        """A seekable reader of the file `cid`; it holds three leaves and one node a depth, and reads what it is asked
+        for, or two leaves ahead of that.
 
         Raises NotStored, WrongBytes, BadBlock, here for the file's first block and while reading for those below.
         """
@@ -131,7 +135,7 @@ class _FileReader(io.RawIOBase):
         # The node last read at each depth, and which of its depth it is.
         self._nodes: dict[int, tuple[int, Node]] = {}
         self._thread: ThreadPoolExecutor | None = None
-        self._ahead: tuple[int, Future[bytes]] | None = None
+        self._ahead: dict[int, Future[bytes]] = {}
 
         root = blocks.verified(cid)
         if cid.codec is Codec.RAW:
@@ -174,26 +178,28 @@ class _FileReader(io.RawIOBase):
         if index == self._leaf_index:
             return
         in_order = index == self._leaf_index + 1 and index > 0
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[0] == index:
-            self._leaf = ahead[1].result()
+        ahead, self._ahead = self._ahead, {}
+        if index in ahead:
+            self._leaf = ahead.pop(index).result()
         else:
             self._leaf = self._blocks.leaf(self._link_to(index, depth=0))
         self._leaf_index = index
         if in_order and self._blocks.READS_AHEAD:
-            self._read_ahead(index + 1)
+            self._ahead = ahead
+            for following in range(index + 1, index + 1 + _AHEAD):
+                self._read_ahead(following)
 
     def _read_ahead(self, index: int) -> None:
-        """Has the thread fetch and check a leaf. It is asked for below the node at hand alone: what is wrong with
+        """Has a thread fetch and check a leaf. It is asked for below the node at hand alone: what is wrong with
         another node is no matter of the bytes before it.
         """
         above, place = divmod(index, MAX_LINKS)
         known = self._nodes.get(1)
-        if known is None or known[0] != above or place >= len(known[1].links):
+        if index in self._ahead or known is None or known[0] != above or place >= len(known[1].links):
             return
         if self._thread is None:
-            self._thread = ThreadPoolExecutor(1)
-        self._ahead = index, self._thread.submit(self._blocks.leaf, known[1].links[place])
+            self._thread = ThreadPoolExecutor(_AHEAD)
+        self._ahead[index] = self._thread.submit(self._blocks.leaf, known[1].links[place])
 
     def close(self) -> None:
         if self._thread is not None:

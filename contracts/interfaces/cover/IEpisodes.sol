@@ -54,7 +54,7 @@ interface IEpisodes {
         uint40 deadline;
     }
 
-    /// @notice What is known of an episode; two slots.
+    /// @notice What is known of an episode; three slots.
     /// @param status Where it stands.
     /// @param provider The member that treats.
     /// @param assessor The member that assesses.

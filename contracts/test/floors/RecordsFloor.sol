@@ -30,6 +30,15 @@ contract RecordsFloor is Floor {
         _keys = keys;
     }
 
+    function recordOf(
+        address pseudonym,
+        uint32 anchoredBy,
+        bytes32 digest
+    ) external view returns (uint256 time, uint256 version, uint256 author, uint256 status, uint256 marks) {
+        uint256 word = _recordOf[(uint256(anchoredBy) << 160) | uint160(pseudonym)][digest];
+        return (uint40(word), uint32(word >> 40), uint32(word >> 72), uint8(word >> 104), word >> 112);
+    }
+
     function anchor(address pseudonym, bytes32 digest, uint32 version, uint40) external {
         uint256 author = _memberOf(_consortium, msg.sender, WRITERS);
 
