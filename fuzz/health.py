@@ -238,6 +238,7 @@ TARGETS = [
         lambda data: referrals.Referral.decode(data, letter="00" * 32, sender=ACCOUNT),
         write=_encoded,
     ),
+    _document("referred", "referrals:Referred.decode", referrals.Referred.decode, write=_encoded),
     _document(
         "returned",
         "referrals:Returned.decode",

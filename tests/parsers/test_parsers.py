@@ -4,6 +4,7 @@ A short run of what `make fuzz-parsers` does for as long as it is told (docs/par
 some changes of each that are the same at every run.
 """
 
+import json
 import random
 import re
 from pathlib import Path
@@ -17,7 +18,8 @@ from fuzz.targets import CORPUS, Target, all_targets
 from fuzz.watch import fault_of, mistyped
 from theriac.errors import BadDocument
 from theriac.health.escrow import Share
-from tools.fuzz_parsers import table
+from tools import fuzz_parsers
+from tools.fuzz_parsers import fed_before, table
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = all_targets()
@@ -118,6 +120,30 @@ def test_corpus__is_small_and_of_targets_alone() -> None:
 
     assert sum(path.stat().st_size for path in files) < 1 << 20
     assert {path.parent.name for path in files} <= set(TARGETS)
+
+
+@pytest.mark.parametrize(
+    ("told", "is_done"),
+    [
+        pytest.param({"executions": 7, "seconds": 60.2, "faults": ["one"]}, True, id="to its end"),
+        pytest.param({"executions": 7, "seconds": 12.0, "faults": ["one"]}, False, id="broken off"),
+        pytest.param({"executions": 7, "seconds": 60.2, "faults": [], "ended": -9}, False, id="killed"),
+        pytest.param({"executions": 7}, False, id="half a report"),
+    ],
+)
+def test_fed_before__only_what_was_fed_to_the_end__is_not_fed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: dict[str, object], is_done: bool
+) -> None:
+    monkeypatch.setattr(fuzz_parsers, "FOLDER", tmp_path)
+    target = _target(len)
+    assert fed_before(target, seconds=60) is None
+
+    (tmp_path / target.name).mkdir()
+    (tmp_path / target.name / "report.json").write_text(json.dumps(told))
+
+    found = fed_before(target, seconds=60)
+    assert (found is not None) == is_done
+    assert found is None or (found.executions, found.faults) == (7, ("one",))
 
 
 def test_page__lists_every_entry_point_as_it_is() -> None:
