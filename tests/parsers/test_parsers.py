@@ -7,6 +7,8 @@ some changes of each that are the same at every run.
 import json
 import random
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,22 @@ def test_fault_of__what_is_wrong__is_said(target: Target, kind: str) -> None:
 
     assert fault is not None
     assert fault.kind == kind
+
+
+@pytest.mark.parametrize(
+    "called",
+    [
+        pytest.param("changes._json(data, lambda below: 0, [])", id="a change"),
+        pytest.param("targets.told(data, 'reader')", id="a field of the input"),
+    ],
+)
+def test_fuzzing__deep_nesting_in_an_input__does_not_end_the_process(called: str) -> None:
+    # given what a library that embeds a chain does to the limit, and an input that a fuzzer comes to by itself
+    script = "import sys; from fuzz import changes, targets; sys.setrecursionlimit(10**7); data = b'[' * 10**6;"
+
+    done = subprocess.run([sys.executable, "-c", script + called], cwd=ROOT, capture_output=True, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_fault_of__an_error_that_may_be__is_none() -> None:
