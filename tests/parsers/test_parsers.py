@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz.changes import change
+from fuzz.relayer import posted
 from fuzz.targets import CORPUS, Target, all_targets
 from fuzz.watch import fault_of, mistyped
 from theriac.errors import BadDocument
@@ -120,6 +121,18 @@ def test_fuzzing__deep_nesting_in_an_input__does_not_end_the_process(called: str
     done = subprocess.run([sys.executable, "-c", script + called], cwd=ROOT, capture_output=True, timeout=60)
 
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("data", [b"{}", b"GET /v1/relayer HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /v1/groups/00\r\n\r\n"])
+def test_posted__an_answer_that_the_protocol_has_not__is_a_fault(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    posted(data)
+
+    # when no status is one of the protocol's
+    monkeypatch.setattr("fuzz.relayer.ANSWERS", ())
+
+    # then
+    with pytest.raises(AssertionError, match="the relayer answers"):
+        posted(data)
 
 
 def test_fault_of__an_error_that_may_be__is_none() -> None:
