@@ -138,7 +138,7 @@ fuzz-faults: setup ## Plant faults into a copy of the contracts, and see that th
 	@$(BIN)/python -m tools.fuzz_faults $(ARGS)
 
 .PHONY: fuzz-parsers
-fuzz-parsers: setup ## Feed what takes bytes from strangers with worse, SECONDS=60 for each; ARGS="age epcis" for fewer
+fuzz-parsers: setup ## Feed what takes bytes from strangers with worse, SECONDS=60 for each; ARGS="age epcis" for fewer, "--resume" to go on
 	@$(BIN)/python -m tools.fuzz_parsers --seconds $(or $(SECONDS),60) $(ARGS)
 
 .PHONY: mutants-python

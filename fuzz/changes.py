@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from theriac.ledger.codec import parse_json
+
 Pick = Callable[[int], int]
 """A number below the one given."""
 
@@ -135,7 +137,8 @@ def _loaded(data: bytes) -> Any:
     if data[:1] not in (b"{", b"["):
         return _NONE
     try:
-        return json.loads(data)
+        # As the readers do: beyond some depth, JSON ends a process whose limit to recursion a library has raised.
+        return parse_json(data)
     except (ValueError, RecursionError):
         return _NONE
 

@@ -1,11 +1,10 @@
 """Targets of theriac.consortium: the papers to join."""
 
-import json
-
 from fuzz.targets import Target
 from theriac.consortium.invitation import Invitation, Request
 from theriac.consortium.peers import Card
 from theriac.errors import BadAnchor, BadDeployment, BadInvitation, BadPeer, DevelopmentChain, InvitationForged
+from theriac.ledger.codec import parse_json
 
 TARGETS = [
     Target(
@@ -35,6 +34,6 @@ TARGETS = [
 
 def _value(data: bytes) -> object:
     try:
-        return json.loads(data)
+        return parse_json(data)
     except (ValueError, RecursionError):
         return data.decode("latin-1")

@@ -238,6 +238,7 @@ TARGETS = [
         lambda data: referrals.Referral.decode(data, letter="00" * 32, sender=ACCOUNT),
         write=_encoded,
     ),
+    _document("referred", "referrals:Referred.decode", referrals.Referred.decode, write=_encoded),
     _document(
         "returned",
         "referrals:Returned.decode",
@@ -422,7 +423,7 @@ TARGETS = [
         entry="theriac.health.pictures:picture",
         read=pictures.picture,
         may=(NoPicture,),
-        limit="16 million pixels",
+        limit="`MOST_PIXELS`, 33 million",
         words=(b"DICM", b"\x28\x00\x10\x00US\x02\x00", b"\xff\xff\xff\xff", b"\xe0\x7f\x10\x00OW"),
     ),
     _document("same-question", "sameness:Question.of", _question),

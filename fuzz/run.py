@@ -104,7 +104,8 @@ def _atheris(name: str, seconds: float, folder: Path) -> None:
     grown.mkdir(exist_ok=True)
     words = [
         str(grown),
-        str(target.folder),
+        # Of a folder that is not there it makes an error, and there is none where nothing is kept.
+        *([str(target.folder)] if target.folder.exists() else []),
         f"-max_len={target.longest}",
         "-timeout=86400",
         f"-artifact_prefix={folder}/",

@@ -169,6 +169,8 @@ def _health() -> Iterator[tuple[str, bytes]]:
     yield "group", body
     yield "relayer-http", body
     yield from _papers()
+    for version in (b"", b" HTTP/0.9", b" HTTP/2.0"):
+        yield "relayer-http", b"GET /v1/groups/00%s\r\nHost: x\r\n\r\n" % version
     for line in (b"GET /v1/relayer", b"GET /v1/groups/" + b"ab" * 32, b"OPTIONS *"):
         yield "relayer-http", line + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
     head = b"POST /v1/groups HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"

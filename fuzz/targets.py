@@ -1,7 +1,6 @@
 """What a target is, and all of them."""
 
 import importlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -10,6 +9,7 @@ from typing import Any, cast
 
 from theriac.crypto.recipients import HybridIdentity, X25519Identity
 from theriac.errors import TheriacError
+from theriac.ledger.codec import parse_json
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
 
@@ -55,7 +55,7 @@ class Target:
 def told(data: bytes, name: str, otherwise: Any = ACCOUNT) -> Any:
     """A field of a JSON text: many readers know already whose document they read, and it is the one they are given."""
     try:
-        return json.loads(data)[name]
+        return parse_json(data)[name]
     except (ValueError, LookupError, TypeError, RecursionError):
         return otherwise
 

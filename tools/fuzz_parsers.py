@@ -2,7 +2,8 @@
 
 Each target (docs/parsers.md) is fed in a process of its own, for so many seconds of the processor. What is found is
 kept in .build/fuzz/<target>/fault-*; the tool then fails. `--write` puts the numbers of executions into
-docs/parsers.md, `--table` prints the table of entry points that stands there.
+docs/parsers.md, `--table` prints the table of entry points that stands there. `--resume` goes on with a run that was
+broken off: a target that was fed for so long already is taken as it came out then.
 """
 
 import argparse
@@ -26,6 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "parsers.md"
 FOLDER = ROOT / ".build" / "fuzz"
 
+_REPORT = "report.json"
+
 _SLOWER = 60
 """How many times as long as its time of the processor a target may take by the clock, before it counts as hanging."""
 
@@ -40,8 +43,10 @@ class Fed:
     faults: tuple[str, ...]
 
 
-def fed(target: Target, *, seconds: float, engine: str) -> Fed:
+def fed(target: Target, *, seconds: float, engine: str, resume: bool = False) -> Fed:
     folder = FOLDER / target.name
+    if resume and (before := fed_before(target, seconds=seconds)):
+        return before
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     words = [sys.executable, "-m", "fuzz.run", target.name, str(seconds), str(folder), engine]
@@ -50,15 +55,28 @@ def fed(target: Target, *, seconds: float, engine: str) -> Fed:
             code = subprocess.run(words, cwd=ROOT, stdout=said, stderr=said, timeout=_SLOWER * seconds + 600).returncode
         except subprocess.TimeoutExpired:
             code = -signal.SIGALRM
-    report = folder / "report.json"
+    report = folder / _REPORT
     nothing = {"executions": 0, "seconds": 0.0, "faults": []}
     told: dict[str, Any] = json.loads(report.read_text()) if report.exists() else nothing
     faults = list(told["faults"])
     if code:
         shutil.copy(folder / "at-hand", folder / "fault-end")
         how = "does not end" if code == -signal.SIGALRM else f"ends with {code}"
+        report.write_text(json.dumps(told | {"ended": code}))
         faults.append(f"{target.name}: the process {how}; see {(folder / 'said').relative_to(ROOT)}")
     return Fed(target.name, told["executions"], told["seconds"], tuple(faults))
+
+
+def fed_before(target: Target, *, seconds: float) -> Fed | None:
+    """What came of a target in an earlier run, if it was fed to the end and for as long."""
+    try:
+        told = json.loads((FOLDER / target.name / _REPORT).read_text())
+        found = Fed(target.name, told["executions"], told["seconds"], tuple(told["faults"]))
+        is_whole = "ended" not in told and found.seconds >= seconds
+    except (OSError, ValueError, KeyError):
+        return None
+    # A report is also written whenever something is found, before the time is over.
+    return found if is_whole else None
 
 
 def table() -> str:
@@ -96,6 +114,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--engine", choices=("atheris", "plain"), default=_engine())
     parser.add_argument("--write", action="store_true", help=f"put the figures into {PAGE.name}")
     parser.add_argument("--table", action="store_true", help="print the table of entry points, and feed nothing")
+    parser.add_argument("--resume", action="store_true", help="feed only what was not fed for so long already")
     told = parser.parse_args(words)
     targets = all_targets()
     if told.table:
@@ -105,7 +124,7 @@ def main(words: Sequence[str] | None = None) -> None:
         parser.error(f"there is no target {unknown[0]}; --table lists them")
 
     chosen = [targets[name] for name in told.targets or targets]
-    found = list(_fed(chosen, told.seconds, told.engine, told.jobs))
+    found = list(_fed(chosen, told.seconds, told.engine, told.jobs, told.resume))
     print(figures(found), end="")
     if told.write:
         page = placed(PAGE.read_text(encoding="utf-8"), "figures", figures(found))
@@ -114,9 +133,9 @@ def main(words: Sequence[str] | None = None) -> None:
         sys.exit(f"{_faults(found)} faults; the inputs are in {FOLDER.relative_to(ROOT)}/<target>/fault-*.")
 
 
-def _fed(chosen: Sequence[Target], seconds: float, engine: str, jobs: int) -> Iterator[Fed]:
+def _fed(chosen: Sequence[Target], seconds: float, engine: str, jobs: int, resume: bool) -> Iterator[Fed]:
     with ThreadPoolExecutor(jobs) as pool:
-        for each in pool.map(lambda target: fed(target, seconds=seconds, engine=engine), chosen):
+        for each in pool.map(lambda target: fed(target, seconds=seconds, engine=engine, resume=resume), chosen):
             for fault in each.faults:
                 print(fault, file=sys.stderr, flush=True)
             yield each

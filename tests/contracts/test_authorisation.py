@@ -7,6 +7,8 @@ each is asked by several kinds of account and must answer all alike. docs/author
 
 import os
 import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from authorisation_page import PAGE, page
 from authorisation_rows import SIGNERS, Row, SignedRow
 from eth_abi import encode
 from eth_utils import keccak
+from ethpm_types import ContractType
 
 ROWS = (
     *(*authorisation_rows.ROWS, *cover.ROWS, *access.ROWS, *emergencies.ROWS),
@@ -49,19 +52,52 @@ def cast(world, accounts) -> Cast:
     return cast
 
 
-def functions() -> set[tuple[str, str]]:
-    """Every external function that changes state, of every contract that is deployed."""
-    return {
-        (contract.name, function.name)
-        for contract in ape.project.manifest.contract_types.values()
-        if not contract.source_id.startswith(NOT_DEPLOYED)
-        if Path(ape.project.path, contract.source_id).exists()
-        for function in contract.mutable_methods
-    }
+def functions(contracts: Iterable[ContractType]) -> list[tuple[str, str]]:
+    """Every external function that changes state: two of one name, which differ in what they take, are both there."""
+    return [(str(contract.name), function.name) for contract in contracts for function in contract.mutable_methods]
+
+
+def without_a_row(contracts: Iterable[ContractType]) -> list[tuple[str, str]]:
+    """The functions that no row tries. A row names no types, so the second function of a name has none."""
+    return sorted((Counter(functions(contracts)) - Counter({(row.contract, row.function) for row in ROWS})).elements())
 
 
 def test_rows__every_function_has_one_and_every_row_a_function(world):
-    assert {(row.contract, row.function) for row in ROWS} == functions()
+    contracts = deployed().values()
+
+    assert without_a_row(contracts) == []
+    assert {(row.contract, row.function) for row in ROWS} == set(functions(contracts))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"name": "seize", "stateMutability": "nonpayable"}, id="a new one"),
+        pytest.param({"name": "seize", "stateMutability": "payable"}, id="one that takes coins"),
+        pytest.param({"inputs": [{"name": "all", "type": "bool"}]}, id="another of the same name"),
+    ],
+)
+def test_rows__a_function_that_a_contract_gains__is_named(world, change: dict[str, Any]):
+    # given
+    contracts = deployed()
+    before = contracts["Consortium"]
+    gained = before.mutable_methods[0].model_copy(update={"inputs": []}).model_dump() | change
+
+    # when
+    after = ContractType.model_validate(before.model_dump() | {"abi": [*before.model_dump()["abi"], gained]})
+
+    # then
+    assert len(after.mutable_methods) == len(before.mutable_methods) + 1
+    assert without_a_row((contracts | {"Consortium": after}).values()) == [("Consortium", gained["name"])]
+
+
+def test_views__one_that_a_contract_gains__is_asked_too(world):
+    before = deployed()["Consortium"]
+    gained = before.view_methods[0].model_dump() | {"name": "peek", "inputs": []}
+
+    after = ContractType.model_validate(before.model_dump() | {"abi": [*before.model_dump()["abi"], gained]})
+
+    assert "peek" in {each.name for each in views({"Consortium": after})["Consortium"]}
 
 
 ASKING = (
@@ -77,11 +113,11 @@ ASKING = (
 """Who asks what changes nothing."""
 
 
-def views() -> dict[str, list[Any]]:
+def views(contracts: Mapping[str, ContractType]) -> dict[str, list[Any]]:
     """Every external function that changes nothing, by contract."""
     return {
         name: list(contract.view_methods)
-        for name, contract in deployed().items()
+        for name, contract in contracts.items()
         if contract.view_methods and len(contract.runtime_bytecode.bytecode) > 2
     }
 
@@ -106,7 +142,7 @@ def some(kind: str, parts: Any, cast: Cast, *, zero: bool) -> Any:
 
 def test_views__answer_alike_whoever_asks(cast: Cast):
     asked = 0
-    for name, functions in views().items():
+    for name, functions in views(deployed()).items():
         contract = cast.world.contract(name)
         for function in functions:
             for zero in (True, False):
@@ -128,7 +164,11 @@ def test_contracts__take_nothing_but_what_their_functions_take(world):
 
 def test_page__says_what_was_tried(cast: Cast):
     told = page(
-        cast, ROWS, SIGNED, {name: [each.name for each in found] for name, found in views().items()}, len(ASKING)
+        cast,
+        ROWS,
+        SIGNED,
+        {name: [each.name for each in found] for name, found in views(deployed()).items()},
+        len(ASKING),
     )
     if os.environ.get("THERIAC_AUTHORISATION") == "write":
         PAGE.write_text(told)
@@ -139,7 +179,7 @@ def test_page__says_what_was_tried(cast: Cast):
 def test_signed_rows__every_function_that_takes_a_signature_has_one(world):
     signed = {
         (contract, function.name)
-        for contract in {contract for contract, _ in functions()}
+        for contract in {contract for contract, _ in functions(deployed().values())}
         for function in world.contract(contract).contract_type.mutable_methods
         if any(given.name in NAMES and given.canonical_type == "bytes" for given in function.inputs)
     }
@@ -176,7 +216,7 @@ REPLACING = {0xF2: "CALLCODE", 0xF4: "DELEGATECALL", 0xFF: "SELFDESTRUCT"}
 FORBIDDEN = re.compile(r"pause|upgrade|owner|admin|initiali[sz]e|implementation|proxy", re.IGNORECASE)
 
 
-def deployed() -> dict[str, Any]:
+def deployed() -> dict[str, ContractType]:
     return {
         contract.name: contract
         for contract in ape.project.manifest.contract_types.values()

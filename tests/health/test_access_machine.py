@@ -7,10 +7,10 @@ time.
 from dataclasses import replace
 
 import pytest
-from access_lives import NEVER, Given, Lives, live_lives
+from access_lives import NEVER, Given, Lives, deed, live_lives, when
 from health_world import LAB, MENTAL, TREAT
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant
 from paper_chain import HOUR
 
 from theriac.health.hours import time_of
@@ -26,7 +26,7 @@ class Access(Lives):
     def introduce(self) -> None:
         self.introduce_all()
 
-    @rule(
+    @deed(
         number=st.integers(0, 2),
         classes=st.sampled_from([(LAB,), (MENTAL,), (LAB, MENTAL)]),
         since=st.sampled_from(["all", "past", "now"]),
@@ -70,7 +70,7 @@ class Access(Lives):
         if done or self.dirty:
             self.given.append(Given(number, names, begins, opens, end, self.order, surely=done))
 
-    @rule(number=st.integers(0, 2), keep=st.sampled_from(CLASSES), shorter=st.booleans())
+    @deed(number=st.integers(0, 2), keep=st.sampled_from(CLASSES), shorter=st.booleans())
     def narrow(self, number: int, keep: KeyClass, shorter: bool) -> None:
         standing = [each for each in self.given if each.reader == number and each.taken == NEVER and each.surely]
         if not standing or self.dirty or str(keep) not in standing[-1].classes:
@@ -88,7 +88,7 @@ class Access(Lives):
             narrowed = replace(former, classes=frozenset({str(keep)}), end=end, given=self.order, taken=NEVER)
             self.given.append(narrowed)
 
-    @rule(number=st.integers(0, 2), lives=st.sampled_from([None, None, 0, 1, 2]), lands=st.booleans())
+    @deed(number=st.integers(0, 2), lives=st.sampled_from([None, None, 0, 1, 2]), lands=st.booleans())
     def revoke(self, number: int, lives: int | None, lands: bool) -> None:
         reader = self.readers[number].address
         if self.act(lambda: self.patient.revoke(reader, purpose=TREAT), lives=lives, lands=lands):
@@ -97,8 +97,8 @@ class Access(Lives):
         elif self.dirty:
             self.doubt(number)
 
-    @precondition(lambda self: self.records and not self.dirty)
-    @rule(number=st.integers(0, 2), which=st.integers(0, 99))
+    @when(lambda self: self.records and not self.dirty)
+    @deed(number=st.integers(0, 2), which=st.integers(0, 99))
     def share_record(self, number: int, which: int) -> None:
         entries = self.patient.vault.listed()
         if not entries:
@@ -110,22 +110,22 @@ class Access(Lives):
             self.singles[place] = end
             self.shared_ever.add(place)
 
-    @rule(hours=st.sampled_from([1, 1, 5, 24, 70]), awake=st.booleans())
+    @deed(hours=st.sampled_from([1, 1, 5, 24, 70]), awake=st.booleans())
     def pass_time(self, hours: int, awake: bool) -> None:
         self.chain.seconds += hours * HOUR
         if awake:
             self.watch()
 
-    @rule(which=st.integers(0, 1), cls=st.sampled_from(CLASSES), inbox=st.sampled_from([False, False, True]))
+    @deed(which=st.integers(0, 1), cls=st.sampled_from(CLASSES), inbox=st.sampled_from([False, False, True]))
     def write(self, which: int, cls: KeyClass, inbox: bool) -> None:
         self.writes(self.clinics[which], self.sources[which], cls, inbox=inbox)
 
-    @rule(rewrite=st.booleans())
+    @deed(rewrite=st.booleans())
     def rotate(self, rewrite: bool) -> None:
         if not self.dirty:
             self.act(lambda: self.patient.rotate(rewrite=rewrite))
 
-    @rule()
+    @deed()
     def watch(self) -> None:
         """Also what a phone does when it is switched on again: it finishes what it began."""
         revoking = {each.reader for each in self.patient.vault.revoking}
@@ -137,7 +137,7 @@ class Access(Lives):
                 self.take(number)
                 self.singles = {place: end for place, end in self.singles.items() if place[0] != number}
 
-    @rule()
+    @deed()
     def restore(self) -> None:
         """The phone is lost, and another one starts from the backup that home names."""
         self.come_back()
@@ -158,7 +158,7 @@ class Access(Lives):
         self.check_nobody_opens_more()
 
     # properties H6, H7, H9
-    @rule()
+    @deed()
     def everyone_granted_opens(self) -> None:
         """When the phone was on."""
         if not self.dirty:

@@ -78,6 +78,27 @@ def test_referral__its_nodes_are_of_just_those_hours() -> None:
     assert rfc8785.dumps(values) == vector["document"].encode()
 
 
+def test_referred__is_its_fields_in_their_one_order() -> None:
+    # given, as the page names them
+    vector = VECTORS["referred"]
+    fields = ("pseudonym", "reader", "purpose", "classes", "since", "nonce")
+    assert set(vector) == {*fields, "document"}
+
+    # when
+    parts = [f'"{name}":{json.dumps(vector[name], separators=(",", ":"))}' for name in fields]
+    written = "{" + ",".join(sorted([*parts, '"format":1', '"kind":"referred"'])) + "}"
+
+    # then
+    assert vector["document"] == written
+
+
+def test_referred__tells_of_the_grant_of_the_referral() -> None:
+    told, letter = VECTORS["referred"], json.loads(VECTORS["referral"]["document"])
+
+    shared = ("pseudonym", "reader", "purpose", "classes")
+    assert [told[name] for name in shared] == [letter[name] for name in shared]
+
+
 def test_mondays__are_the_next_five() -> None:
     for vector in VECTORS["mondays"]:
         days = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in vector["mondays"]]

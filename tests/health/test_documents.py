@@ -18,7 +18,7 @@ from theriac.health.escrow import Share
 from theriac.health.hours import Nodes
 from theriac.health.pleas import Approval, Approved
 from theriac.health.programmes import Note, Taken
-from theriac.health.referrals import Returned
+from theriac.health.referrals import Referred, Returned
 from theriac.health.requests import Answer, Request
 
 READER = X25519Identity.generate()
@@ -63,6 +63,7 @@ WRITTEN = [
     (REQUEST, lambda data: Request.decode(data, pseudonym=WHO, letter="")),
     (Answer(WHO, "ab" * 32, True, ""), Answer.decode),
     (Returned("ab" * 32, WHO, ("cd" * 32,), "a note", ""), lambda data: Returned.decode(data, sender="")),
+    (Referred(WHO, WHO, "TREAT", ("laboratory/N",), 52_000, 4), Referred.decode),
     (Taken(WHO, 4, "06" * 32, 52_000, 53_000), Taken.decode),
     (Note(WHO, 4, "checkup", 52_001, True, ""), Note.decode),
     (Approval("Ben", (Approved(WHO, WHO, b"\1" * 65),)), Approval.decode),
@@ -111,6 +112,25 @@ def test_decode__a_request_of_what_there_is_not__is_no_request(name: str, other:
 
     with pytest.raises(BadDocument):
         Request.decode(rfc8785.dumps(values), pseudonym=WHO, letter="")
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("classes", ["laboratory"]),
+        ("purpose", "CURIOSITY"),
+        ("reader", WHO.lower()),
+        ("pseudonym", WHO.lower()),
+        ("pseudonym", "somebody"),
+        ("since", -1),
+        ("nonce", -1),
+    ],
+)
+def test_decode__what_nobody_was_referred_for__tells_nothing(name: str, other: object) -> None:
+    values = json.loads(Referred(WHO, WHO, "TREAT", ("laboratory/N",), 52_000, 4).encode())
+
+    with pytest.raises(BadDocument):
+        Referred.decode(rfc8785.dumps({**values, name: other}))
 
 
 @pytest.mark.parametrize("values", [[[1e400, 0, "00" * 32]], [[20, 1e400, "00" * 32]]])

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from access_lives import NEVER, Given, Lives, Reading, WholeLives, live_lives
+from access_lives import NEVER, Given, Lives, Reading, WholeLives, deed, live_lives, when
 from eth_account import Account
 from health_world import LAB, MENTAL, TREAT, VITALS
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant
 from paper_chain import HOUR
 from whole_chain import WholeSender
 
@@ -101,7 +101,7 @@ class Emergencies(WholeLives):
 
     # -- the patient -------------------------------------------------------------------------------------------------
 
-    @rule(
+    @deed(
         classes=some_classes,
         members=st.lists(st.sampled_from(CUSTODIANS), min_size=NEED, max_size=3, unique=True),
         inbox=st.booleans(),
@@ -122,7 +122,7 @@ class Emergencies(WholeLives):
             if changes and done:
                 self.void()
 
-    @rule(lives=st.sampled_from([None, None, 0, 1]))
+    @deed(lives=st.sampled_from([None, None, 0, 1]))
     def end_emergency(self, lives: int | None) -> None:
         if self.act(self.patient.end_emergency, lives=lives):
             self.void()
@@ -130,7 +130,7 @@ class Emergencies(WholeLives):
         elif self.dirty:
             self.decision = None
 
-    @rule(which=choice, sanction=st.booleans())
+    @deed(which=choice, sanction=st.booleans())
     def review(self, which: int, sanction: bool) -> None:
         cases = [each for each in self.patient.emergencies() if each.is_open]
         if cases and not self.dirty:
@@ -138,7 +138,7 @@ class Emergencies(WholeLives):
             verdict, until = (SANCTIONED, now + 6 * HOUR) if sanction else (JUSTIFIED, 0)
             self.act(lambda: self.patient.review(case.number, verdict=verdict, barred_until=until))
 
-    @rule(number=st.integers(0, 2), classes=some_classes, history=st.booleans(), days=st.integers(1, 60))
+    @deed(number=st.integers(0, 2), classes=some_classes, history=st.booleans(), days=st.integers(1, 60))
     def grant(self, number: int, classes: Sequence[KeyClass], history: bool, days: int) -> None:
         hour = self.chain.hour()
         begins, end = 0 if history else hour + 1, hour + days * 24
@@ -150,7 +150,7 @@ class Emergencies(WholeLives):
             names = frozenset(map(str, classes))
             self.given.append(Given(number, names, begins, max(hour, begins), end, self.order))
 
-    @rule(which=choice)
+    @deed(which=choice)
     def revoke(self, which: int) -> None:
         held = sorted({each.reader for each in self.standing()}) or [0]
         number = held[which % len(held)]
@@ -158,18 +158,18 @@ class Emergencies(WholeLives):
         if not self.dirty and self.act(lambda: self.patient.revoke(reader, purpose=TREAT)):
             self.take(number)
 
-    @rule(rewrite=st.booleans())
+    @deed(rewrite=st.booleans())
     def rotate(self, rewrite: bool) -> None:
         if not self.dirty:
             self.act(lambda: self.patient.rotate(rewrite=rewrite))
 
-    @rule(hours=st.sampled_from([1, 1, 1, 5, 25, 24 * 31]), awake=st.booleans())
+    @deed(hours=st.sampled_from([1, 1, 1, 5, 25, 24 * 31]), awake=st.booleans())
     def pass_time(self, hours: int, awake: bool) -> None:
         self.chain.seconds += hours * HOUR
         if awake:
             self.watch()
 
-    @rule()
+    @deed()
     def watch(self) -> None:
         """Also what a phone does when it is switched on again. An escrow that was used is a revoke."""
         void = self.dirty or self.was_used()
@@ -178,7 +178,7 @@ class Emergencies(WholeLives):
         if void:
             self.void()
 
-    @rule()
+    @deed()
     def restore(self) -> None:
         """The phone is lost, and another one starts from the backup that home names."""
         self.come_back()
@@ -210,8 +210,8 @@ class Emergencies(WholeLives):
     def sender(self, member: int) -> Any:
         return WholeSender(self.chain, self.chain.accounts[member])
 
-    @precondition(lambda self: self.card())
-    @rule(clinician=st.sampled_from(CLINICIANS))
+    @when(lambda self: self.card())
+    @deed(clinician=st.sampled_from(CLINICIANS))
     def break_glass(self, clinician: int) -> None:
         self.asks(
             lambda: self.responder(clinician).open(
@@ -227,8 +227,8 @@ class Emergencies(WholeLives):
         account = self.patient.vault.account_for("emergency")
         return account.pseudonym if account is not None else ""
 
-    @precondition(lambda self: self.chain.cases)
-    @rule(custodians=st.sampled_from([(6, 7), (7, 8), (8, 6), (6, 7, 8), (6,), (8,)]), collected=st.booleans())
+    @when(lambda self: self.chain.cases)
+    @deed(custodians=st.sampled_from([(6, 7), (7, 8), (8, 6), (6, 7, 8), (6,), (8,)]), collected=st.booleans())
     def release(self, custodians: Sequence[int], collected: bool) -> None:
         for member in custodians:
             service = Custody(
@@ -245,15 +245,15 @@ class Emergencies(WholeLives):
         if collected:
             self.collect()
 
-    @precondition(lambda self: self.chain.cases)
-    @rule(which=choice)
+    @when(lambda self: self.chain.cases)
+    @deed(which=choice)
     def withdraw(self, which: int) -> None:
         number = which % len(self.chain.cases) + 1
         clinician = self.chain.members[self.chain.cases[number]["clinician"]]
         self.asks(lambda: self.responder(clinician).withdraw(number, sender=self.sender(clinician)))
 
-    @precondition(lambda self: self.chain.cases)
-    @rule()
+    @when(lambda self: self.chain.cases)
+    @deed()
     def collect(self) -> None:
         """The clinicians look at what was released, and put the key together where it is enough."""
         for number, kept in self.chain.cases.items():
@@ -280,7 +280,7 @@ class Emergencies(WholeLives):
 
     # -- records -----------------------------------------------------------------------------------------------------
 
-    @rule(which=st.integers(0, 1), cls=st.sampled_from(CLASSES), inbox=st.booleans())
+    @deed(which=st.integers(0, 1), cls=st.sampled_from(CLASSES), inbox=st.booleans())
     def write(self, which: int, cls: KeyClass, inbox: bool) -> None:
         self.writes(self.clinics[which], self.sources[which], cls, inbox=inbox)
 
@@ -359,7 +359,7 @@ class Emergencies(WholeLives):
                     assert self.opens(reading, record.digest, {record.first, record.hour}), (case, record)
 
     # properties H6, H9, E11
-    @rule()
+    @deed()
     def everyone_granted_opens(self) -> None:
         """When the phone was on, and nothing waits for the shares of a case."""
         if not self.dirty:

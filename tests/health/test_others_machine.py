@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from access_lives import CLINIC_KEY, Given, Lives, Reading, Record, WholeLives, live_lives
+from access_lives import CLINIC_KEY, Given, Lives, Reading, Record, WholeLives, deed, live_lives, when
 from eth_utils.address import to_checksum_address
 from health_world import LAB, MENTAL, TREAT
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant
 from paper_chain import HOUR, PaperClinic
 from whole_chain import WholeRelay, WholeSender
 
@@ -117,7 +117,7 @@ class Others(WholeLives):
 
     # -- the patient -------------------------------------------------------------------------------------------------
 
-    @rule(
+    @deed(
         number=st.integers(0, 2),
         classes=some_classes,
         history=st.booleans(),
@@ -159,7 +159,7 @@ class Others(WholeLives):
             self.doubt_all(number)
             self.given.append(replace(given, surely=False, under=Under("?")))
 
-    @rule(which=choice, lives=st.sampled_from([None, None, 0, 1, 2]), lands=st.booleans())
+    @deed(which=choice, lives=st.sampled_from([None, None, 0, 1, 2]), lands=st.booleans())
     def revoke(self, which: int, lives: int | None, lands: bool) -> None:
         held = sorted({each.reader for each in self.standing()}) or [0]
         number = held[which % len(held)]
@@ -169,7 +169,7 @@ class Others(WholeLives):
         elif self.dirty:
             self.doubt_all(number)
 
-    @rule(which=choice, keep=st.sampled_from(CLASSES), shorter=st.booleans())
+    @deed(which=choice, keep=st.sampled_from(CLASSES), shorter=st.booleans())
     def narrow(self, which: int, keep: KeyClass, shorter: bool) -> None:
         own = self.standing(lambda each: each.surely and each.under.by == 0 and str(keep) in each.classes)
         if self.dirty or not own:
@@ -184,8 +184,8 @@ class Others(WholeLives):
             narrowed = replace(former, classes=frozenset({str(keep)}), end=end, given=self.order)
             self.replace_at(former.under.pseudonym, number, narrowed)
 
-    @precondition(lambda self: not self.dirty)
-    @rule(
+    @when(lambda self: not self.dirty)
+    @deed(
         number=st.integers(0, 2),
         classes=some_classes,
         days=st.integers(2, 60),
@@ -210,25 +210,25 @@ class Others(WholeLives):
             self.doubt_all(number)
             self.given.append(replace(given, surely=False, under=Under("?")))
 
-    @precondition(lambda self: self.patient.vault.programmes and not self.dirty)
-    @rule(which=choice)
+    @when(lambda self: self.patient.vault.programmes and not self.dirty)
+    @deed(which=choice)
     def leave(self, which: int) -> None:
         enrolment = self.patient.vault.programmes[which % len(self.patient.vault.programmes)]
         if self.act(lambda: self.patient.others.leave(enrolment)):
             self.end_under(enrolment.pseudonym, enrolment.by)
 
-    @rule(rewrite=st.booleans())
+    @deed(rewrite=st.booleans())
     def rotate(self, rewrite: bool) -> None:
         if not self.dirty:
             self.act(lambda: self.patient.rotate(rewrite=rewrite))
 
-    @rule(hours=st.sampled_from([1, 1, 1, 5, 24, 100, 400]), awake=st.booleans())
+    @deed(hours=st.sampled_from([1, 1, 1, 5, 24, 100, 400]), awake=st.booleans())
     def pass_time(self, hours: int, awake: bool) -> None:
         self.chain.seconds += hours * HOUR
         if awake:
             self.watch()
 
-    @rule()
+    @deed()
     def watch(self) -> None:
         """Also what a phone does when it is switched on again: it finishes what it began."""
         revoking = [(each.pseudonym, each.reader) for each in self.patient.vault.revoking]
@@ -240,7 +240,7 @@ class Others(WholeLives):
             self.end_at(pseudonym, number)
         self.take_in_what_others_granted()
 
-    @rule()
+    @deed()
     def restore(self) -> None:
         """The phone is lost, and another one starts from the backup that home names."""
         self.come_back()
@@ -255,8 +255,8 @@ class Others(WholeLives):
 
     # -- delegates ---------------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: not self.dirty and self.offered < 6)
-    @rule(
+    @when(lambda self: not self.dirty and self.offered < 6)
+    @deed(
         classes=some_classes,
         days=st.integers(2, 60),
         history=st.booleans(),
@@ -275,8 +275,8 @@ class Others(WholeLives):
             lands=lands,
         )
 
-    @precondition(lambda self: self.patient.vault.mandates and not self.dirty)
-    @rule(which=choice, lives=st.sampled_from([None, None, 0, 1]))
+    @when(lambda self: self.patient.vault.mandates and not self.dirty)
+    @deed(which=choice, lives=st.sampled_from([None, None, 0, 1]))
     def end_delegate(self, which: int, lives: int | None) -> None:
         mandate = self.patient.vault.mandates[which % len(self.patient.vault.mandates)]
         if self.act(lambda: self.patient.others.end(mandate), lives=lives):
@@ -284,8 +284,8 @@ class Others(WholeLives):
         elif self.dirty:
             self.change(lambda each: each.under.pseudonym == mandate.pseudonym, surely=False)
 
-    @precondition(lambda self: self.patient.vault.mandates)
-    @rule(number=st.integers(0, 2), which=choice, classes=some_classes, days=st.integers(1, 60))
+    @when(lambda self: self.patient.vault.mandates)
+    @deed(number=st.integers(0, 2), which=choice, classes=some_classes, days=st.integers(1, 60))
     def grant_for_her(self, number: int, which: int, classes: Sequence[KeyClass], days: int) -> None:
         sister, reader = self.sister(), self.readers[number].address
         mandate = self.patient.vault.mandates[which % len(self.patient.vault.mandates)]
@@ -298,7 +298,7 @@ class Others(WholeLives):
         if self.asks(do, BeyondMandate, BadWindow, UnknownMandate):
             self.note_granted_for_her(mandate, number, classes, end)
 
-    @rule(which=choice, keep=st.sampled_from(CLASSES), shorter=st.booleans(), whole=st.booleans())
+    @deed(which=choice, keep=st.sampled_from(CLASSES), shorter=st.booleans(), whole=st.booleans())
     def take_back_for_her(self, which: int, keep: KeyClass, shorter: bool, whole: bool) -> None:
         """A delegate narrows or revokes what it granted."""
         places = [place for place, each in self.promised.items() if each.under.by != REFERRED]
@@ -336,7 +336,7 @@ class Others(WholeLives):
 
     # -- referrers ---------------------------------------------------------------------------------------------------
 
-    @rule(which=choice, step=st.integers(1, 2), classes=some_classes, back=st.sampled_from([None, None, 5, 100]))
+    @deed(which=choice, step=st.integers(1, 2), classes=some_classes, back=st.sampled_from([None, None, 5, 100]))
     def refer(self, which: int, step: int, classes: Sequence[KeyClass], back: int | None) -> None:
         marked = [
             (number, pseudonym)
@@ -380,7 +380,7 @@ class Others(WholeLives):
         """Whoever gets a letter of a referrer has the keys in it."""
         self.take_in(self.readers[number], letter.openings, letter.indexes)
 
-    @rule(which=choice)
+    @deed(which=choice)
     def withdraw(self, which: int) -> None:
         places = [place for place, each in self.promised.items() if each.under.by == REFERRED]
         if places:
@@ -398,8 +398,8 @@ class Others(WholeLives):
             ):
                 self.change(lambda each: each.reader == to and each.under.pseudonym == pseudonym, surely=False)
 
-    @precondition(lambda self: self.patient.others.referrals() and not self.dirty)
-    @rule(which=choice)
+    @when(lambda self: self.patient.others.referrals() and not self.dirty)
+    @deed(which=choice)
     def revoke_referral(self, which: int) -> None:
         """The patient ends what was referred to a reader, by whomever, and nothing else."""
         standing = self.patient.others.referrals()
@@ -412,11 +412,11 @@ class Others(WholeLives):
 
     # -- records -----------------------------------------------------------------------------------------------------
 
-    @rule(which=st.integers(0, 1), cls=st.sampled_from(CLASSES), inbox=st.sampled_from([False, False, True]))
+    @deed(which=st.integers(0, 1), cls=st.sampled_from(CLASSES), inbox=st.sampled_from([False, False, True]))
     def write(self, which: int, cls: KeyClass, inbox: bool) -> None:
         self.writes(self.clinics[which], self.sources[which], cls, inbox=inbox)
 
-    @rule(which=choice, cls=st.sampled_from(CLASSES))
+    @deed(which=choice, cls=st.sampled_from(CLASSES))
     def report(self, which: int, cls: KeyClass) -> None:
         """The member of a reader that was referred to, or of a team, writes under the pseudonym that it reads by."""
         places = [
@@ -429,7 +429,7 @@ class Others(WholeLives):
             pseudonym, member = places[which % len(places)]
             self.writes(self.reporters[member], pseudonym, cls, inbox=False)
 
-    @rule(which=choice, staff=st.sampled_from(STAFF))
+    @deed(which=choice, staff=st.sampled_from(STAFF))
     def hand_to_staff(self, which: int, staff: int) -> None:
         """The member's gateway gives the key of one record's file to somebody of its staff."""
         opened = [each for each in self.records if each.digest in self.readers[GATEWAY].opened]
@@ -520,7 +520,7 @@ class Others(WholeLives):
         self.check_nobody_opens_more()
 
     # properties H6, H7, H9, G10
-    @rule()
+    @deed()
     def everyone_granted_opens(self) -> None:
         """When the phone was on."""
         if not self.dirty:

@@ -97,6 +97,13 @@ def test_picture__deflated__is_refused_before_it_is_inflated():
         picture(sink.getvalue())
 
 
+def lengthened(tag: bytes) -> bytes:
+    """The gradient with a byte too many in an element of whole numbers of 16 bits."""
+    head, found, rest = GRADIENT.read_bytes().partition(tag + b"US\x02\x00")
+    assert found
+    return head + tag + b"US\x03\x00" + rest[:2] + b"\x00" + rest[2:]
+
+
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
@@ -107,8 +114,10 @@ def test_picture__deflated__is_refused_before_it_is_inflated():
         (changed(Rows=65535, Columns=65535), "its 65535 by 65535 pixels are too many"),
         (changed(Rows=2000, Columns=2000), "its pixels cannot be decoded"),
         (changed(BitsAllocated=7), "its pixels cannot be decoded"),
+        (lengthened(b"\x28\x00\x10\x00"), "it has no pixels"),
+        (lengthened(b"\x28\x00\x02\x00"), "its pixels cannot be decoded"),
     ],
-    ids=["empty", "pdf", "cut", "no_pixels", "huge", "too_few_pixels", "bits"],
+    ids=["empty", "pdf", "cut", "no_pixels", "huge", "too_few_pixels", "bits", "rows_of_3_bytes", "samples_of_3_bytes"],
 )
 def test_picture__what_cannot_be_shown__one_sentence(content, fault):
     with pytest.raises(NoPicture, match=fault) as refused:

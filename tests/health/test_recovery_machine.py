@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from functools import cache
 
 import pytest
-from access_lives import Given, Lives, Reading, Record, WholeLives, live_lives, words_in
+from access_lives import Given, Lives, Reading, Record, WholeLives, deed, live_lives, when, words_in
 from health_world import LAB, MENTAL, TREAT
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant
 from paper_chain import HOUR
 from recovery_world import Helper
 
@@ -67,8 +67,8 @@ class Recoveries(WholeLives):
 
     # -- everyday life -----------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: not self.dirty)
-    @rule(number=st.integers(0, 2), classes=some_classes, history=st.booleans(), days=st.integers(3, 80))
+    @when(lambda self: not self.dirty)
+    @deed(number=st.integers(0, 2), classes=some_classes, history=st.booleans(), days=st.integers(3, 80))
     def grant(self, number: int, classes: Sequence[KeyClass], history: bool, days: int) -> None:
         hour = self.chain.hour()
         begins, end = 0 if history else hour + 1, hour + days * 24
@@ -80,7 +80,7 @@ class Recoveries(WholeLives):
             names = frozenset(map(str, classes))
             self.given.append(Given(number, names, begins, max(hour, begins), end, self.order))
 
-    @rule(which=choice, lives=st.sampled_from([None, None, 0, 1]), lands=st.booleans())
+    @deed(which=choice, lives=st.sampled_from([None, None, 0, 1]), lands=st.booleans())
     def revoke(self, which: int, lives: int | None, lands: bool) -> None:
         held = sorted({each.reader for each in self.standing() if each.reader not in self.finders}) or [0]
         number = held[which % len(held)]
@@ -90,22 +90,22 @@ class Recoveries(WholeLives):
         elif self.dirty:
             self.doubt(number)
 
-    @rule(which=st.integers(0, 1), cls=st.sampled_from(CLASSES), inbox=st.sampled_from([False, False, True]))
+    @deed(which=st.integers(0, 1), cls=st.sampled_from(CLASSES), inbox=st.sampled_from([False, False, True]))
     def write(self, which: int, cls: KeyClass, inbox: bool) -> None:
         self.writes(self.clinics[which], self.sources[which], cls, inbox=inbox)
 
-    @rule(rewrite=st.booleans())
+    @deed(rewrite=st.booleans())
     def rotate(self, rewrite: bool) -> None:
         if not self.dirty:
             self.act(lambda: self.patient.rotate(rewrite=rewrite))
 
-    @rule(hours=st.sampled_from([1, 1, 5, 24, 300]), awake=st.booleans())
+    @deed(hours=st.sampled_from([1, 1, 5, 24, 300]), awake=st.booleans())
     def pass_time(self, hours: int, awake: bool) -> None:
         self.chain.seconds += hours * HOUR
         if awake:
             self.watch()
 
-    @rule()
+    @deed()
     def watch(self) -> None:
         """Also what a phone does when it is switched on again: it finishes what it began."""
         revoking = {each.reader for each in self.patient.vault.revoking}
@@ -121,7 +121,7 @@ class Recoveries(WholeLives):
 
     # -- what is lost ------------------------------------------------------------------------------------------------
 
-    @rule()
+    @deed()
     def lose_the_phone(self) -> None:
         """Another one starts from the backup that home names; somebody finds the phone."""
         self.found(self.patient.vault.encode())
@@ -132,8 +132,8 @@ class Recoveries(WholeLives):
         self.take_what_is_unknown()
 
     # property V14
-    @precondition(lambda self: not self.dirty)
-    @rule(keep=st.booleans(), lives=st.sampled_from([None, None, None, 0, 1, 3]), lands=st.booleans())
+    @when(lambda self: not self.dirty)
+    @deed(keep=st.booleans(), lives=st.sampled_from([None, None, None, 0, 1, 3]), lands=st.booleans())
     def hand_over(self, keep: bool, lives: int | None, lands: bool) -> None:
         """To another wallet, with another lock; the phone of before falls into somebody's hands."""
         former, vault = self.wallet, self.patient.vault.encode()
@@ -154,15 +154,15 @@ class Recoveries(WholeLives):
             self.change(lambda each: each.reader not in self.finders, taken=self.order)
 
     # property V14
-    @precondition(lambda self: not self.dirty)
-    @rule()
+    @when(lambda self: not self.dirty)
+    @deed()
     def revoke_everything(self) -> None:
         self.found(self.patient.vault.encode())
         assert self.act(self.patient.revoke_all)
         self.change(lambda each: True, taken=self.order)
 
-    @precondition(lambda self: not self.dirty)
-    @rule()
+    @when(lambda self: not self.dirty)
+    @deed()
     def guard(self) -> None:
         """Names guardians, or the same by new shares: those of before open backups of before alone."""
         cards = [card for _, card in helpers()]
@@ -190,8 +190,8 @@ class Recoveries(WholeLives):
         return [each.words() for each in keepers]
 
     # properties V13, V14, V15
-    @precondition(lambda self: not self.dirty and self.patient.vault.guardians is not None)
-    @rule(written=st.booleans())
+    @when(lambda self: not self.dirty and self.patient.vault.guardians is not None)
+    @deed(written=st.booleans())
     def recover_by_guardians(self, written: bool) -> None:
         """Phone and wallet are lost. Guardians open the backup, and give her pseudonyms to another wallet."""
         home = self.patient.vault.home().pseudonym
@@ -237,8 +237,8 @@ class Recoveries(WholeLives):
         self.take_what_is_unknown()
 
     # property U6
-    @precondition(lambda self: not self.dirty)
-    @rule(classes=st.sampled_from([(LAB,), (MENTAL,)]), lives=st.sampled_from([None, None, 1, 2]))
+    @when(lambda self: not self.dirty)
+    @deed(classes=st.sampled_from([(LAB,), (MENTAL,)]), lives=st.sampled_from([None, None, 1, 2]))
     def erase(self, classes: Sequence[KeyClass], lives: int | None) -> None:
         """Whoever finds the phone afterwards, with its lock, opens no record of the class from before."""
         self.watch()
@@ -293,7 +293,7 @@ class Recoveries(WholeLives):
         self.check_nobody_opens_more()
 
     # properties H6, H9, V15, U7
-    @rule()
+    @deed()
     def everyone_granted_opens(self) -> None:
         """When the phone was on."""
         if not self.dirty:

@@ -1,5 +1,6 @@
 """Two scans of one serial: which are of one pack, which are not, and what a report of it proves."""
 
+import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from depot_town import order
 from eth_account import Account
+from spellings import other_spellings, written
 from verify_stage import DISTRIBUTOR, MAKER, OTHER, PHARMACY, Stage, code, serving, stage
 
 from theriac.errors import BadAnswer, BadScan, FalseReport, NoBlock, NotAClone
@@ -431,6 +433,24 @@ def test_decode__what_is_no_report__is_refused(place: Stage) -> None:
     for damaged in (b"{}", data[:-1], data.replace(b'"clone"', b'"sheet"'), b" " * 40_000, b"[" * 30_000):
         with pytest.raises(BadScan):
             CloneReport.decode(damaged)
+
+
+def test_decode__a_report_in_another_spelling__is_refused(place: Stage) -> None:
+    data = reported(place, 59).encode()
+    values = json.loads(data)
+    first = values["scans"][0]
+    others = {
+        **other_spellings(data),
+        "a field in a scan": written({**values, "scans": [{**first, "note": ""}, *values["scans"][1:]]}),
+        "a scan's number": written(
+            {**values, "scans": [{**first, "nonce": f" {first['nonce']}"}, *values["scans"][1:]]}
+        ),
+    }
+
+    assert data not in others.values()
+    for other in others.values():
+        with pytest.raises(BadScan):
+            CloneReport.decode(other)
 
 
 def test_decode__by_a_reporter_that_is_no_address__is_refused(place: Stage) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from depot_town import PRODUCT, Town, order, town
 from real_anvil import BOARD
+from spellings import other_spellings, written
 from web3 import HTTPProvider, Web3
 
 from theriac.crypto import age
@@ -527,10 +528,28 @@ def test_signed_offer__what_is_none_is_refused(data: bytes) -> None:
 def test_signed_offer__of_what_no_contract_takes__is_refused(signed: SignedOffer, change: dict[str, object]) -> None:
     values = json.loads(signed.encode())
 
-    data = json.dumps({**values, "terms": {**values["terms"], **change}}).encode()
+    data = written({**values, "terms": {**values["terms"], **change}})
 
-    with pytest.raises(NothingOffered):
+    with pytest.raises(NothingOffered) as refused:
         SignedOffer.decode(data)
+    # It is refused for what it says, and not only for how it is written.
+    assert "RFC 8785" not in str(refused.value)
+
+
+def test_signed_offer__in_another_spelling__is_refused(signed: SignedOffer) -> None:
+    data = signed.encode()
+    values = json.loads(data)
+    terms = values["terms"]
+    others = {
+        **other_spellings(data),
+        "a field in its terms": written({**values, "terms": {**terms, "note": ""}}),
+        "a term's number": written({**values, "terms": {**terms, "sheet": f" {terms['sheet']}"}}),
+    }
+
+    assert SignedOffer.decode(b"\n" + data + b"\n") == signed
+    for other in others.values():
+        with pytest.raises(NothingOffered):
+            SignedOffer.decode(other)
 
 
 # -- ends ------------------------------------------------------------------------------------------------------------

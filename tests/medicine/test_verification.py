@@ -15,6 +15,7 @@ from depot_town import YEAR, order
 from eth_account import Account
 from quiet_server import QuietHandler, Served
 from real_anvil import BOARD, person
+from spellings import other_spellings, written
 from verify_stage import MAKER, OTHER, Stage, code, serving, stage
 
 from theriac.consortium import Role
@@ -30,6 +31,9 @@ from theriac.medicine.tree import BATCH, Shape, node_of
 from theriac.medicine.verification import LARGEST_ANSWER, Answer, Finding, ask, explained
 from theriac.medicine.verifier import LARGEST_QUESTION, Doors, Limits, Rate
 from theriac.medicine.wedge import ScannerCause
+
+SECP256K1 = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+"""The order of the group, as SEC 2 has it."""
 
 
 @pytest.fixture(scope="module")
@@ -317,6 +321,24 @@ def test_answer__decoded__is_the_same_and_damaged_is_refused(place: Stage) -> No
     for old, new in ((b'"known"', b'"sure"'), (b'"format":1', b'"format":2'), (b'"block":', b'"block":-')):
         with pytest.raises(BadScan):
             Answer.decode(data.replace(old, new, 1))
+
+
+def test_answer__in_another_spelling__is_refused(place: Stage) -> None:
+    data = place.verifier().answer(place.scan("other pharmacy", code(6))).encode()
+    values = json.loads(data)
+    others = {
+        **other_spellings(data),
+        "a number for a yes": written({**values, "yours": int(values["yours"])}),
+        "a field in its proof": written({**values, "proof": {**values["proof"], "note": ""}}),
+        "another date": data.replace(
+            values["proof"]["expiry"].encode(), values["proof"]["expiry"].replace("-", "").encode()
+        ),
+    }
+
+    assert data not in others.values()
+    for other in others.values():
+        with pytest.raises(BadScan):
+            Answer.decode(other)
 
 
 def test_answer__by_an_account_that_is_no_address__is_refused(place: Stage) -> None:
@@ -701,8 +723,45 @@ def test_server__the_longest_question__fits_and_is_answered(place: Stage) -> Non
 def test_decode__what_no_scan_says__is_refused(place: Stage, change: dict[str, object]) -> None:
     values = {**json.loads(place.scan("other pharmacy", code(4)).encode()), **change}
 
-    with pytest.raises(BadScan):
-        SignedScan.decode(json.dumps(values).encode())
+    with pytest.raises(BadScan) as refused:
+        SignedScan.decode(written(values))
+
+    # It is refused for what it says, and not only for how it is written.
+    assert "RFC 8785" not in str(refused.value)
+
+
+def test_decode__a_scan_in_another_spelling__is_refused(place: Stage) -> None:
+    data = place.scan("other pharmacy", code(4)).encode()
+
+    assert SignedScan.decode(data) == SignedScan.decode(b" " + data + b"\n")
+    for other in other_spellings(data).values():
+        with pytest.raises(BadScan):
+            SignedScan.decode(other)
+
+
+def test_decode__a_place_with_spaces_that_are_not_single__is_refused(place: Stage) -> None:
+    values = json.loads(place.scan("other pharmacy", code(4)).encode())
+
+    assert SignedScan.decode(written({**values, "place": "counter 1"})).scan.place == "counter 1"
+    for name in ("counter  1", " counter 1", "counter 1 "):
+        with pytest.raises(BadScan, match="single"):
+            SignedScan.decode(written({**values, "place": name}))
+
+
+def test_is_signed__the_same_signature_in_another_spelling__is_none(place: Stage) -> None:
+    # given
+    question = place.scan("other pharmacy", code(4))
+    r, s, v = question.signature[:32], int.from_bytes(question.signature[32:64], "big"), question.signature[64]
+    high = (SECP256K1 - s).to_bytes(32, "big")
+    others = [r + high + bytes([55 - v]), question.signature[:64] + bytes([v - 27]), r + high + bytes([28 - v])]
+
+    # when, given that a library takes each of them for the account's
+    message = question.scan.signable(place.domain)
+    assert {Account.recover_message(message, signature=each) for each in others} == {question.scan.account}
+
+    # then
+    assert question.is_signed(place.domain)
+    assert not any(replace(question, signature=each).is_signed(place.domain) for each in others)
 
 
 # -- a recalled pack, and one that was dispensed ---------------------------------------------------------------------

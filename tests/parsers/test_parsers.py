@@ -4,8 +4,11 @@ A short run of what `make fuzz-parsers` does for as long as it is told (docs/par
 some changes of each that are the same at every run.
 """
 
+import json
 import random
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,11 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz.changes import change
+from fuzz.relayer import posted
 from fuzz.targets import CORPUS, Target, all_targets
 from fuzz.watch import fault_of, mistyped
 from theriac.errors import BadDocument
 from theriac.health.escrow import Share
-from tools.fuzz_parsers import table
+from tools import fuzz_parsers
+from tools.fuzz_parsers import fed_before, table
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = all_targets()
@@ -102,6 +107,34 @@ def test_fault_of__what_is_wrong__is_said(target: Target, kind: str) -> None:
     assert fault.kind == kind
 
 
+@pytest.mark.parametrize(
+    "called",
+    [
+        pytest.param("changes._json(data, lambda below: 0, [])", id="a change"),
+        pytest.param("targets.told(data, 'reader')", id="a field of the input"),
+    ],
+)
+def test_fuzzing__deep_nesting_in_an_input__does_not_end_the_process(called: str) -> None:
+    # given what a library that embeds a chain does to the limit, and an input that a fuzzer comes to by itself
+    script = "import sys; from fuzz import changes, targets; sys.setrecursionlimit(10**7); data = b'[' * 10**6;"
+
+    done = subprocess.run([sys.executable, "-c", script + called], cwd=ROOT, capture_output=True, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("data", [b"{}", b"GET /v1/relayer HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /v1/groups/00\r\n\r\n"])
+def test_posted__an_answer_that_the_protocol_has_not__is_a_fault(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    posted(data)
+
+    # when no status is one of the protocol's
+    monkeypatch.setattr("fuzz.relayer.ANSWERS", ())
+
+    # then
+    with pytest.raises(AssertionError, match="the relayer answers"):
+        posted(data)
+
+
 def test_fault_of__an_error_that_may_be__is_none() -> None:
     def refusing(data: bytes) -> None:
         raise BadDocument(kind="any", fault="it is none")
@@ -118,6 +151,30 @@ def test_corpus__is_small_and_of_targets_alone() -> None:
 
     assert sum(path.stat().st_size for path in files) < 1 << 20
     assert {path.parent.name for path in files} <= set(TARGETS)
+
+
+@pytest.mark.parametrize(
+    ("told", "is_done"),
+    [
+        pytest.param({"executions": 7, "seconds": 60.2, "faults": ["one"]}, True, id="to its end"),
+        pytest.param({"executions": 7, "seconds": 12.0, "faults": ["one"]}, False, id="broken off"),
+        pytest.param({"executions": 7, "seconds": 60.2, "faults": [], "ended": -9}, False, id="killed"),
+        pytest.param({"executions": 7}, False, id="half a report"),
+    ],
+)
+def test_fed_before__only_what_was_fed_to_the_end__is_not_fed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: dict[str, object], is_done: bool
+) -> None:
+    monkeypatch.setattr(fuzz_parsers, "FOLDER", tmp_path)
+    target = _target(len)
+    assert fed_before(target, seconds=60) is None
+
+    (tmp_path / target.name).mkdir()
+    (tmp_path / target.name / "report.json").write_text(json.dumps(told))
+
+    found = fed_before(target, seconds=60)
+    assert (found is not None) == is_done
+    assert found is None or (found.executions, found.faults) == (7, ("one",))
 
 
 def test_page__lists_every_entry_point_as_it_is() -> None:

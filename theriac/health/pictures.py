@@ -81,7 +81,8 @@ def _read(content: bytes) -> Dataset:
 def _number(dataset: Dataset, name: str, default: int) -> int:
     try:
         return int(dataset.get(name, default) or default)
-    except (TypeError, ValueError, OverflowError):
+    except Exception:
+        # An element is decoded when it is asked for, and what is wrong with it comes in the library's own errors.
         return default
 
 

@@ -123,15 +123,17 @@ class Referred:
         values = documents.decode("referred", data)
         try:
             found = cls(
-                pseudonym=str(values["pseudonym"]),
+                pseudonym=str(to_checksum_address(values["pseudonym"])),
                 reader=str(to_checksum_address(values["reader"])),
-                purpose=str(values["purpose"]),
+                purpose=Purpose.parse(str(values["purpose"])).code,
                 classes=tuple(str(KeyClass.parse(name)) for name in values["classes"]),
                 since=int(values["since"]),
                 nonce=int(values["nonce"]),
             )
-        except (KeyError, TypeError, ValueError, UnknownClass):
+        except (KeyError, TypeError, ValueError, UnknownClass, UnknownPurpose):
             raise BadDocument(kind="referred", fault="a part of it is missing or broken") from None
+        if found.since < 0 or found.nonce < 0:
+            raise BadDocument(kind="referred", fault="an hour or a nonce in it is below zero")
         return documents.as_written("referred", found, data)
 
 

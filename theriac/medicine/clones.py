@@ -27,6 +27,7 @@ from theriac.medicine.scans import (
     Scan,
     SignedScan,
     account_of,
+    as_written,
     bytes_of,
     document,
     domain_of,
@@ -255,10 +256,10 @@ class CloneReport:
 
     @classmethod
     def decode(cls, data: bytes) -> "CloneReport":
-        """Raises BadScan."""
+        """Raises BadScan for anything but what `encode` writes."""
         if len(data) > LARGEST:
             raise BadScan(kind="report of a clone", fault=f"it has more than {LARGEST} bytes")
-        return cls.of(document(data, "clone"))
+        return as_written("report of a clone", cls.of(document(data, "clone")), data)
 
     @classmethod
     def of(cls, values: Any) -> "CloneReport":

@@ -81,13 +81,13 @@ class SignedOffer:
 
     @classmethod
     def decode(cls, data: bytes) -> "SignedOffer":
-        """Raises NothingOffered where the file is no offer."""
+        """Raises NothingOffered where the file is not what `encode` writes, white space around it aside."""
         try:
             values = parse_json(data)
             terms = values["terms"]
             if values["kind"] != "offer" or values["format"] != 1:
                 raise NothingOffered(what="in this file")
-            return cls(
+            found = cls(
                 Handoff(
                     batch=bytes_of(terms, "batch"),
                     node=number_of(terms, "node", below=1 << 32),
@@ -101,6 +101,9 @@ class SignedOffer:
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             raise NothingOffered(what="in this file") from None
+        if found.encode() != data.strip():
+            raise NothingOffered(what="in this file as an offer is written (RFC 8785)")
+        return found
 
 
 class Depot:

@@ -8,7 +8,7 @@ tomorrow, and evidence must not depend on that.
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import rfc8785
 from eth_account import Account
@@ -32,6 +32,9 @@ LONGEST_TEXT = 20
 
 _LONGEST_TEXT = 64
 _LAST_MOMENT = 1 << 34
+
+_HIGHEST_S = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+"""Half of the order of secp256k1: of s and the order less s, the lower is the signature (EIP-2)."""
 
 
 def domain_of(batches: Domain) -> Domain:
@@ -77,7 +80,10 @@ def digest_of(message: SignableMessage) -> bytes:
 
 
 def is_signed_by(message: SignableMessage, signature: bytes, account: str) -> bool:
-    """Whether an account's key made a signature."""
+    """Whether an account's key made a signature, and it is spelled as contracts take it: v 27 or 28, a low s."""
+    # Of one signature anybody makes three more that recover the same account; one of them is the one that was made.
+    if len(signature) != 65 or signature[64] not in (27, 28) or int.from_bytes(signature[32:64], "big") > _HIGHEST_S:
+        return False
     try:
         return bool(Account.recover_message(message, signature=signature) == account)
     except Exception:
@@ -202,8 +208,8 @@ class SignedScan:
 
     @classmethod
     def decode(cls, data: bytes) -> "SignedScan":
-        """Raises BadScan."""
-        return cls.of(document(data, "scan"))
+        """Raises BadScan for anything but what `encode` writes."""
+        return as_written("scan", cls.of(document(data, "scan")), data)
 
     @classmethod
     def of(cls, values: Any) -> "SignedScan":
@@ -240,6 +246,9 @@ def _check_place(place: str) -> None:
         raise BadScan(
             kind="scan", fault=f"its place is empty, has more than {LONGEST_PLACE} letters or is not printable"
         )
+    # Else one counter, written with another space, would be two places: a clone that is none.
+    if place != " ".join(place.split()):
+        raise BadScan(kind="scan", fault="its place has spaces that are not single")
 
 
 def _check(scan: Scan) -> None:
@@ -329,6 +338,25 @@ def document(data: bytes, kind: str) -> dict[str, Any]:
     if found != (kind, 1):
         raise BadScan(kind=kind, fault="it is another kind of document")
     return dict(values)
+
+
+class _Paper(Protocol):
+    def encode(self) -> bytes: ...
+
+
+Read = TypeVar("Read", bound=_Paper)
+
+
+def as_written(kind: str, found: Read, data: bytes) -> Read:
+    """What was read of a document, if it is written again as it came, white space around it aside.
+
+    What is signed are the fields: a document in another spelling would be the same evidence, and another file.
+
+    :raises BadScan: it comes out in another way.
+    """
+    if found.encode() != data.strip():
+        raise BadScan(kind=kind, fault="it is not written as such a document is (RFC 8785)")
+    return found
 
 
 def text_of(values: Any, name: str, *, longest: int = _LONGEST_TEXT) -> str:

@@ -48,6 +48,7 @@ from theriac.medicine.scans import (
     Scan,
     SignedScan,
     account_of,
+    as_written,
     bytes_of,
     document,
     domain_of,
@@ -146,10 +147,10 @@ class Answer:
 
     @classmethod
     def decode(cls, data: bytes) -> "Answer":
-        """Raises BadScan."""
+        """Raises BadScan for anything but what `encode` writes."""
         values = document(data, "answer")
         try:
-            return cls(
+            found = cls(
                 question=bytes_of(values, "question"),
                 finding=Finding(text_of(values, "finding")),
                 time=moment_of(values, "time"),
@@ -163,6 +164,7 @@ class Answer:
             )
         except (KeyError, TypeError, ValueError) as fault:
             raise BadScan(kind="answer", fault=f"{type(fault).__name__} in one of its parts") from None
+        return as_written("answer", found, data)
 
 
 @dataclass(frozen=True)

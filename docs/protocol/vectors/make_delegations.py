@@ -14,7 +14,7 @@ from theriac.health.bundle import IndexFile, Opening
 from theriac.health.delegations import Quorum, commitment
 from theriac.health.hours import Nodes, mondays_after
 from theriac.health.programmes import Programme, Step
-from theriac.health.referrals import Referral
+from theriac.health.referrals import Referral, Referred
 from theriac.ledger.signer import KeySigner
 
 FILE = Path(__file__).resolve().parent / "delegations.json"
@@ -70,6 +70,15 @@ def vectors() -> dict[str, Any]:
             "since": HOUR,
             "end": HOUR + 5,
             "document": referral.encode().decode(),
+        },
+        "referred": {
+            "pseudonym": referral.pseudonym,
+            "reader": referral.reader,
+            "purpose": referral.purpose,
+            "classes": list(referral.classes),
+            "since": HOUR,
+            "nonce": 4,
+            "document": Referred.of(referral, since=HOUR, nonce=4).encode().decode(),
         },
         "mondays": [{"hour": hour, "mondays": list(mondays_after(hour))} for hour in (0, 119, 120, 121, HOUR)],
     }
