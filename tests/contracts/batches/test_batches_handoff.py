@@ -2,6 +2,7 @@
 
 import pytest
 from batches_depot import (
+    BY_HOLDER,
     BY_MAKER,
     BY_REGULATOR,
     CASE,
@@ -164,6 +165,20 @@ def test_offer__of_an_opened_case(depot: Depot) -> None:
 
     # then
     assert refusals == [error("IsOpened", batch=depot.batch, node=CASE)] * 2
+
+
+def test_offer__of_a_batch_some_of_whose_packs_are_gone(depot: Depot) -> None:
+    # given that the pack whose index is the batch's number is gone
+    depot.hand("maker", CASE, "pharmacy")
+    depot.dispense("pharmacist", BATCH)
+
+    # when
+    depot.hand("maker", BATCH, "wholesaler")
+    depot.block("wholesaler", BATCH, BY_HOLDER)
+
+    # then
+    assert depot.place(PALLET) == Place(WHOLESALER, MAKER, moves=1, blocks=BY_HOLDER)
+    assert depot.place(CASE) == Place(PHARMACY, MAKER, moves=1)
 
 
 def test_offer__of_what_is_blocked(depot: Depot) -> None:
