@@ -334,18 +334,7 @@ class Campaign:
         if not differing:
             return {"outcome": "equivalent"}
         names = list(differing)
-        job = {
-            "id": 0,
-            "contracts": {
-                name: {
-                    "creation": code.creation,
-                    "runtime": code.runtime,
-                    "places": self._originals[name].places,
-                    "faulty_places": code.places,
-                }
-                for name, code in differing.items()
-            },
-        }
+        job = self._job(differing)
         is_constructors = all(code.plain[1] == self._originals[name].plain[1] for name, code in differing.items())
         reached_by = self.sources.reaching(mutant.function_id)
         if is_constructors:
@@ -357,6 +346,30 @@ class Campaign:
         # What only a constructor does is done before a child has the fault.
         outcome = founded(job) if is_constructors else runner.outcome(job)
         return {name: value for name, value in outcome.items() if name != "id"}
+
+    def control(self, tests: Sequence[Measured]) -> dict[str, Any]:
+        """What becomes of every contract without a fault, put in the place of the same: the tests must all pass."""
+        with ExitStack() as stack:
+            compiler = stack.enter_context(closing(Compiler(self.sources)))
+            runner = stack.enter_context(closing(Runner()))
+            self._originals = compiler.codes(self.sources.deployed(), {}) or {}
+            job = self._job(self._originals) | {"tests": [each.name for each in tests], "timeout": 7200}
+            return runner.outcome(job)
+
+    def _job(self, codes: Mapping[str, Code]) -> dict[str, Any]:
+        """These codes in the place of the contracts, for a runner."""
+        return {
+            "id": 0,
+            "contracts": {
+                name: {
+                    "creation": code.creation,
+                    "runtime": code.runtime,
+                    "places": self._originals[name].places,
+                    "faulty_places": code.places,
+                }
+                for name, code in codes.items()
+            },
+        }
 
     def _differing(self, mutant: Mutant, compiler: Compiler, changed: Mapping[str, str]) -> dict[str, Code] | None:
         """The contracts whose code a fault changes, at most a few, drawn by chance; None where it does not compile."""
@@ -574,6 +587,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--part", type=_part, default=(1, 1), help="which part of the sample, for several processes: 1/2 and 2/2"
     )
     parser.add_argument("--again", action="store_true", help="try again those that survived")
+    parser.add_argument("--control", action="store_true", help="try the contracts without a fault, which must pass")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE} and what {SURVIVORS} counts anew")
     options = parser.parse_args(arguments)
 
@@ -588,6 +602,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.record or not campaign.recorded.exists():
         campaign.record()
     tests = read_tests(campaign.recorded)
+    if options.control:
+        outcome = campaign.control(tests)
+        if outcome["outcome"] != "survived":
+            sys.exit(f"A test fails without a fault: {outcome.get('by', outcome['outcome'])}. {outcome.get('why', '')}")
+        print(
+            f"{outcome['ran']:,} tests passed in {outcome['seconds']:.0f} s with every contract in the place of itself."
+        )
+        return
+
     if options.only:
         chosen = [mutant for mutant in chosen if options.only in mutant.path]
         if not chosen:

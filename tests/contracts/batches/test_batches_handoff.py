@@ -241,6 +241,20 @@ def test_offer__locks_masks(depot: Depot, node: int) -> None:
     assert dispensed == ended == error("UnderOffer", batch=depot.batch, node=CASE)
 
 
+def test_offer__of_the_whole__locks_nothing_that_went_its_own_way(depot: Depot) -> None:
+    # given
+    depot.hand("maker", CASE, "pharmacy")
+    depot.offer("maker", BATCH, "wholesaler")
+
+    # when
+    refused = depot.refusal("pharmacist", "dispense", *depot.goods.proof(0))
+
+    # then
+    assert refused is None
+    assert depot.place(CASE) == Place(PHARMACY, MAKER, moves=1)
+    assert depot.place(NEXT_CASE) == Place(MAKER, MAKER, offered=True)
+
+
 def test_offer__locks_nothing_beside_it_and_nothing_after_its_end(depot: Depot) -> None:
     # given
     depot.hand("maker", BATCH, "pharmacy")

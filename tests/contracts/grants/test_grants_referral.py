@@ -169,6 +169,19 @@ def test_refer__in_the_place_of_what_the_patient_granted(grants, give, referable
         grants.refer.call(a_grant(patient, colleague, clock, scope=LABORATORY).terms(), doctor, sender=doctor)
 
 
+def test_refer__in_the_place_of_what_ends__from_the_second_of_its_end(
+    grants, give, referable, patient, doctor, colleague, clock
+):
+    give(patient, colleague, start=0, expiry=clock.hour(2))
+    terms = a_grant(patient, colleague, clock, start=0, scope=LABORATORY, expiry=clock.day(10)).terms()
+
+    clock.travel(clock.hour(2) - 1)
+    with refused(grants.Occupied, reader=colleague, by=0):
+        grants.refer.call(terms, doctor, sender=doctor)
+    clock.travel(clock.hour(2))
+    grants.refer.call(terms, doctor, sender=doctor)
+
+
 # property G7
 def test_refer__again_after_the_patient_revoked_it(grants, referred, patient, doctor, colleague):
     grants.revoke(patient, colleague, TREAT.number, sender=patient)
