@@ -394,7 +394,7 @@ class Campaign:
 
 
 Place = tuple[str, str, str, str, int]
-"""Which fault it is, so that lines above it may be added: path, function, old, new and the how manieth of the same."""
+"""Which fault it is, so that lines above it may be added: path, function, old, new and number among the same."""
 
 
 def places(found: Iterable[Mutant]) -> dict[tuple[str, int, str, str], Place]:
@@ -516,7 +516,8 @@ counts for nothing; nor does what does not compile, nor the few of which is show
 A fault meets the contracts' own tests that call what leads to it, those that name its error first, and not those of the
 clients, the pages or the commands, which would notice more. The tests of all signatures and of all authorisations are
 tried with what survived the others (`--again`). What a test stands on is founded by contracts without the fault, but
-where the fault is a constructor's. A fault in a library that changes many contracts is put into four of them.
+where the fault is a constructor's. A fault in a library that changes many contracts is put into four of them. That a
+test does not fail for another reason shows `ARGS=--control`: with each contract in the place of itself all must pass.
 """
 
 

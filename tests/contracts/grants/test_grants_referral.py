@@ -141,6 +141,8 @@ def test_refer__under_a_number_or_with_a_wrong_window(grants, referable, patient
         attempt(by=7)
     with refused(grants.NotAFullHour, time=clock.hour(2) + 1):
         attempt(expiry=clock.hour(2) + 1)
+    with refused(grants.NotAFullHour, time=clock.hour(2) + 1):
+        attempt(start=clock.hour(2) + 1)
     with refused(grants.WrongWindow, start=clock.hour(3), expiry=clock.hour(3)):
         attempt(start=clock.hour(3), expiry=clock.hour(3))
     with refused(grants.WrongScope, scope=0, known=KNOWN):
