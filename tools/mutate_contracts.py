@@ -327,34 +327,14 @@ class Campaign:
         self, mutant: Mutant, compiler: Compiler, runner: Runner, tests: Sequence[Measured], budget: float
     ) -> dict[str, Any]:
         """What becomes of one fault."""
-        names = self.sources.dependents(mutant.path)
         changed = {mutant.path: mutant.applied(self.sources.texts[mutant.path])}
-        codes = compiler.codes(names, changed)
-        if codes is None:
+        differing = self._differing(mutant, compiler, changed)
+        if differing is None:
             return {"outcome": "uncompilable"}
-
-        for name in names:
-            if name not in self._originals:
-                self._originals |= compiler.codes([name], {}) or {}
-        differing = {name: code for name, code in codes.items() if code.plain != self._originals[name].plain}
         if not differing:
             return {"outcome": "equivalent"}
-        if len(differing) > MOST_CONTRACTS:
-            chance = random.Random(repr(key(mutant)))
-            differing = {name: differing[name] for name in sorted(chance.sample(sorted(differing), MOST_CONTRACTS))}
         names = list(differing)
-        job = {
-            "id": 0,
-            "contracts": {
-                name: {
-                    "creation": code.creation,
-                    "runtime": code.runtime,
-                    "places": self._originals[name].places,
-                    "faulty_places": code.places,
-                }
-                for name, code in differing.items()
-            },
-        }
+        job = self._job(differing)
         is_constructors = all(code.plain[1] == self._originals[name].plain[1] for name, code in differing.items())
         reached_by = self.sources.reaching(mutant.function_id)
         if is_constructors:
@@ -367,10 +347,73 @@ class Campaign:
         outcome = founded(job) if is_constructors else runner.outcome(job)
         return {name: value for name, value in outcome.items() if name != "id"}
 
+    def control(self, tests: Sequence[Measured]) -> dict[str, Any]:
+        """What becomes of every contract without a fault, put in the place of the same: the tests must all pass."""
+        with ExitStack() as stack:
+            compiler = stack.enter_context(closing(Compiler(self.sources)))
+            runner = stack.enter_context(closing(Runner()))
+            self._originals = compiler.codes(self.sources.deployed(), {}) or {}
+            job = self._job(self._originals) | {"tests": [each.name for each in tests], "timeout": 7200}
+            return runner.outcome(job)
+
+    def _job(self, codes: Mapping[str, Code]) -> dict[str, Any]:
+        """These codes in the place of the contracts, for a runner."""
+        return {
+            "id": 0,
+            "contracts": {
+                name: {
+                    "creation": code.creation,
+                    "runtime": code.runtime,
+                    "places": self._originals[name].places,
+                    "faulty_places": code.places,
+                }
+                for name, code in codes.items()
+            },
+        }
+
+    def _differing(self, mutant: Mutant, compiler: Compiler, changed: Mapping[str, str]) -> dict[str, Code] | None:
+        """The contracts whose code a fault changes, at most a few, drawn by chance; None where it does not compile."""
+        names = sorted(self.sources.dependents(mutant.path))
+        random.Random(repr(key(mutant))).shuffle(names)
+        differing: dict[str, Code] = {}
+        # To compile all that share a library takes longer than the tests do.
+        for first in range(0, len(names), MOST_CONTRACTS):
+            few = names[first : first + MOST_CONTRACTS]
+            codes = compiler.codes(few, changed)
+            if codes is None:
+                return None
+
+            for name in few:
+                if name not in self._originals:
+                    self._originals |= compiler.codes([name], {}) or {}
+                if len(differing) < MOST_CONTRACTS and codes[name].plain != self._originals[name].plain:
+                    differing[name] = codes[name]
+            if len(differing) == MOST_CONTRACTS:
+                break
+        return differing
+
+
+Place = tuple[str, str, str, str, int]
+"""Which fault it is, so that lines above it may be added: path, function, old, new and number among the same."""
+
+
+def places(found: Iterable[Mutant]) -> dict[tuple[str, int, str, str], Place]:
+    """The place of every fault, by what a result has."""
+    same: Counter[tuple[str, str, str, str]] = Counter()
+    placed = {}
+    for each in sorted(found):
+        what = (each.path, each.function, each.old, each.new)
+        same[what] += 1
+        placed[each.path, each.start, each.old, each.new] = (*what, same[what])
+    return placed
+
 
 @dataclass(frozen=True)
 class Survivor:
-    """A fault that no test noticed when it was drawn, and what a person made of it."""
+    """A fault that no test noticed when it was drawn, and what a person made of it.
+
+    `which` counts the same changes in the same function, which otherwise nothing would tell apart.
+    """
 
     path: str
     function: str
@@ -378,10 +421,11 @@ class Survivor:
     new: str
     verdict: str
     why: str
+    which: int = 1
 
     @property
-    def place(self) -> tuple[str, str, str, str]:
-        return self.path, self.function, self.old, self.new
+    def place(self) -> Place:
+        return self.path, self.function, self.old, self.new, self.which
 
 
 VERDICTS = {"same": "does the same", "test": "a test was added", "open": "survives"}
@@ -398,6 +442,8 @@ class Count:
     killed: int = 0
     timeout: int = 0
     survived: int = 0
+    same: int = 0
+    tested: int = 0
 
 
 def kept(text: str) -> tuple[dict[str, Any], list[Count], list[Survivor]]:
@@ -410,32 +456,46 @@ def kept(text: str) -> tuple[dict[str, Any], list[Count], list[Survivor]]:
     )
 
 
-def counts(campaign: Campaign, known: Iterable[dict[str, Any]]) -> list[Count]:
-    """What is known by now of each part."""
+def counts(campaign: Campaign, known: Iterable[dict[str, Any]], survivors: Iterable[Survivor]) -> list[Count]:
+    """What is known by now of each part, and how many of those that were drawn do the same or have a test by now."""
+    verdicts = {each.place: each.verdict for each in survivors}
+    placed = places(campaign.all)
     outcomes: dict[str, Counter[str]] = defaultdict(Counter)
     for each in known:
-        outcomes[stratum(each["path"])][each["outcome"]] += 1
+        outcome, part = each["outcome"], outcomes[stratum(each["path"])]
+        part[outcome] += 1
+        match verdicts.get(placed[_found(each)]):
+            case "same" if outcome == "survived":
+                part["same"] += 1
+            case "test" if outcome in ("killed", "timeout"):
+                part["tested"] += 1
     sizes = Counter(stratum(mutant.path) for mutant in campaign.all)
-    names = {"uncompilable", "equivalent", "killed", "timeout", "survived"}
+    names = {"uncompilable", "equivalent", "killed", "timeout", "survived", "same", "tested"}
     return [
         Count(part, size, **{name: number for name, number in outcomes[part].items() if name in names})
         for part, size in sorted(sizes.items())
     ]
 
 
+def _found(result: Mapping[str, Any]) -> tuple[str, int, str, str]:
+    return result["path"], result["start"], result["old"], result["new"]
+
+
 def keep(campaign: Campaign, known: Sequence[dict[str, Any]], seed: int) -> str:
-    """proof/mutants.json as it should be by now. Who survives anew has no reason yet."""
+    """proof/mutants.json as it should be by now. Who survives anew has no reason yet; who is no fault any more goes."""
     path = ROOT / SURVIVORS
+    placed = places(campaign.all)
     survivors = kept(path.read_text(encoding="utf-8"))[2] if path.exists() else []
-    places = {each.place for each in survivors}
+    possible = set(placed.values())
+    survivors = [each for each in survivors if each.place in possible]
+    explained = {each.place for each in survivors}
     for each in known:
-        new = Survivor(each["path"], each["function"], each["old"], each["new"], "open", "")
-        if each["outcome"] == "survived" and new.place not in places:
-            survivors.append(new)
-            places.add(new.place)
+        place = placed[_found(each)]
+        if each["outcome"] == "survived" and place not in explained:
+            survivors.append(Survivor(*place[:4], verdict="open", why="", which=place[4]))
     content = {
         "measured": {"seed": seed, "budget": BUDGET},
-        "parts": [asdict(each) for each in counts(campaign, known)],
+        "parts": [asdict(each) for each in counts(campaign, known, survivors)],
         "survivors": [asdict(each) for each in sorted(survivors, key=lambda each: each.place)],
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
@@ -456,22 +516,20 @@ counts for nothing; nor does what does not compile, nor the few of which is show
 A fault meets the contracts' own tests that call what leads to it, those that name its error first, and not those of the
 clients, the pages or the commands, which would notice more. The tests of all signatures and of all authorisations are
 tried with what survived the others (`--again`). What a test stands on is founded by contracts without the fault, but
-where the fault is a constructor's. A fault in a library that changes many contracts is put into four of them.
+where the fault is a constructor's. A fault in a library that changes many contracts is put into four of them. That a
+test does not fail for another reason shows `ARGS=--control`: with each contract in the place of itself all must pass.
 """
 
 
 def page(text: str) -> str:
     """docs/mutation.md."""
     measured, parts, survivors = kept(text)
-    same, tested = (
-        Counter(stratum(each.path) for each in survivors if each.verdict == verdict) for verdict in ("same", "test")
-    )
     rows, total = [], Counter[str]()
     for each in parts:
         drawn = each.uncompilable + each.equivalent + each.killed + each.timeout + each.survived
-        counted = each.killed + each.timeout + each.survived - same[each.part]
+        counted = each.killed + each.timeout + each.survived - each.same
         now = each.killed + each.timeout
-        row = Counter(all=each.all, drawn=drawn, counted=counted, now=now, first=now - tested[each.part])
+        row = Counter(all=each.all, drawn=drawn, counted=counted, now=now, first=now - each.tested)
         total += row
         rows.append(_row(each.part, row))
     noticed = [_share(total[name], total["counted"]) for name in ("first", "now")]
@@ -485,12 +543,14 @@ def page(text: str) -> str:
         *rows,
         _row("all", total),
         "\n## What survived\n",
+        "Of this sample and of earlier ones, as long as the fault can still be made.\n",
         "| where | fault | verdict | why |",
         "|---|---|---|---|",
     ]
     for survivor in survivors:
         fault = f"{_code_of(survivor.old)} → {_code_of(survivor.new)}"
-        lines.append(f"| {survivor.function} | {fault} | {VERDICTS[survivor.verdict]} | {survivor.why} |")
+        where = survivor.function + (f", no. {survivor.which}" if survivor.which > 1 else "")
+        lines.append(f"| {where} | {fault} | {VERDICTS[survivor.verdict]} | {survivor.why} |")
     return "\n".join(lines) + "\n"
 
 
@@ -528,6 +588,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--part", type=_part, default=(1, 1), help="which part of the sample, for several processes: 1/2 and 2/2"
     )
     parser.add_argument("--again", action="store_true", help="try again those that survived")
+    parser.add_argument("--control", action="store_true", help="try the contracts without a fault, which must pass")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE} and what {SURVIVORS} counts anew")
     options = parser.parse_args(arguments)
 
@@ -542,6 +603,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.record or not campaign.recorded.exists():
         campaign.record()
     tests = read_tests(campaign.recorded)
+    if options.control:
+        outcome = campaign.control(tests)
+        if outcome["outcome"] != "survived":
+            sys.exit(f"A test fails without a fault: {outcome.get('by', outcome['outcome'])}. {outcome.get('why', '')}")
+        print(
+            f"{outcome['ran']:,} tests passed in {outcome['seconds']:.0f} s with every contract in the place of itself."
+        )
+        return
+
     if options.only:
         chosen = [mutant for mutant in chosen if options.only in mutant.path]
         if not chosen:

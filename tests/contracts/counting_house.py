@@ -47,6 +47,7 @@ TIERS = {"hospital": 3, "clinic": 1, "pharmacy": 1, "rival": 1}
 STAFF = {
     "doctor": ("hospital", Role.CLINICIAN | Role.PRESCRIBER),
     "colleague": ("clinic", Role.CLINICIAN),
+    "chemist": ("hospital", Role.LABORATORY),
     "pharmacist": ("pharmacy", Role.PHARMACIST),
     "competitor": ("rival", Role.PHARMACIST),
     "adjuster": ("insurer", Role.INSURER),

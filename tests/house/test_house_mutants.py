@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -12,15 +14,19 @@ from tools.mutate_contracts import (
     PAGE,
     SURVIVORS,
     VERDICTS,
+    Campaign,
     Compiler,
     Measured,
     Runner,
+    Survivor,
     choose_tests,
+    counts,
     founded,
     interval,
     kept,
     main,
     page,
+    places,
     sample,
 )
 
@@ -155,6 +161,40 @@ def test_sample__of_fewer_is_the_beginning_of_one_of_more_and_takes_from_every_p
 )
 def test_interval__is_wilsons(killed: int, counted: int, low: float, high: float) -> None:
     assert interval(killed, counted) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_places__tell_the_same_change_in_one_function_apart__and_stay_where_lines_come_above() -> None:
+    def found(function: str, *starts: int) -> list[Mutant]:
+        return [Mutant("contracts/Till.sol", start, "0", "1", "number", f"Till.{function}", 1) for start in starts]
+
+    now, later = (
+        places([*found("pay", 30, 20), *found("half", 50)]),
+        places([*found("pay", 31, 21), *found("half", 52)]),
+    )
+
+    assert now["contracts/Till.sol", 20, "0", "1"] == ("contracts/Till.sol", "Till.pay", "0", "1", 1)
+    assert now["contracts/Till.sol", 30, "0", "1"] == ("contracts/Till.sol", "Till.pay", "0", "1", 2)
+    assert sorted(now.values()) == sorted(later.values())
+
+
+def test_counts__a_reason_is_for_one_fault_and_only_of_what_was_drawn() -> None:
+    # given
+    path = "contracts/Till.sol"
+    starts = range(10, 60, 10)
+    campaign = SimpleNamespace(all=[Mutant(path, start, "0", "1", "number", "Till.pay", 1) for start in starts])
+    outcomes = ["survived", "survived", "killed", "killed"]
+    known = [
+        {"path": path, "start": start, "old": "0", "new": "1", "outcome": outcome}
+        for start, outcome in zip(starts, outcomes, strict=False)
+    ]
+    verdicts = {1: "same", 3: "test", 5: "test"}
+    survivors = [Survivor(path, "Till.pay", "0", "1", verdict, "", which) for which, verdict in verdicts.items()]
+
+    # when
+    (till,) = counts(cast(Campaign, campaign), known, survivors)
+
+    # then
+    assert (till.all, till.killed, till.survived, till.same, till.tested) == (5, 2, 2, 1, 1)
 
 
 def letters(sources: Sources, old: str, new: str) -> dict[str, str]:

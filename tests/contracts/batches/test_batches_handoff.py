@@ -2,6 +2,7 @@
 
 import pytest
 from batches_depot import (
+    BY_HOLDER,
     BY_MAKER,
     BY_REGULATOR,
     CASE,
@@ -166,6 +167,20 @@ def test_offer__of_an_opened_case(depot: Depot) -> None:
     assert refusals == [error("IsOpened", batch=depot.batch, node=CASE)] * 2
 
 
+def test_offer__of_a_batch_some_of_whose_packs_are_gone(depot: Depot) -> None:
+    # given that the pack whose index is the batch's number is gone
+    depot.hand("maker", CASE, "pharmacy")
+    depot.dispense("pharmacist", BATCH)
+
+    # when
+    depot.hand("maker", BATCH, "wholesaler")
+    depot.block("wholesaler", BATCH, BY_HOLDER)
+
+    # then
+    assert depot.place(PALLET) == Place(WHOLESALER, MAKER, moves=1, blocks=BY_HOLDER)
+    assert depot.place(CASE) == Place(PHARMACY, MAKER, moves=1)
+
+
 def test_offer__of_what_is_blocked(depot: Depot) -> None:
     # given
     depot.hand("maker", PALLET, "wholesaler")
@@ -224,6 +239,20 @@ def test_offer__locks_masks(depot: Depot, node: int) -> None:
 
     # then
     assert dispensed == ended == error("UnderOffer", batch=depot.batch, node=CASE)
+
+
+def test_offer__of_the_whole__locks_nothing_that_went_its_own_way(depot: Depot) -> None:
+    # given
+    depot.hand("maker", CASE, "pharmacy")
+    depot.offer("maker", BATCH, "wholesaler")
+
+    # when
+    refused = depot.refusal("pharmacist", "dispense", *depot.goods.proof(0))
+
+    # then
+    assert refused is None
+    assert depot.place(CASE) == Place(PHARMACY, MAKER, moves=1)
+    assert depot.place(NEXT_CASE) == Place(MAKER, MAKER, offered=True)
 
 
 def test_offer__locks_nothing_beside_it_and_nothing_after_its_end(depot: Depot) -> None:

@@ -34,6 +34,7 @@ from counting_house import (
     PILLS,
     REVERSED,
     REVIEW,
+    SHOT,
     WIG,
     Covered,
     House,
@@ -331,6 +332,19 @@ def test_dispense__with_the_row_of_another_service(counter: Counter) -> None:
 
 
 # -- not paid at once ------------------------------------------------------------------------------------------------
+
+
+def test_dispense__leaves_its_evidence_to_a_service(counter: Counter) -> None:
+    # given a line of a prescription that a record has the digest of, too
+    house, evidence = counter.house, evidence_of(counter.terms.id, 0)
+    house.send("doctor", "Records", "anchorInbox", house.address("patient"), [evidence])
+    counter.dispense(counter.claim())
+
+    # when
+    settled = house.submit(house.claim(counter.plan, evidence, Line(SHOT.service, 1005, 1, 2_500)))
+
+    # then
+    assert house.state(settled.id)["paid"] == 2_500
 
 
 def test_dispense__without_money__stands_and_is_paid_later(house: House) -> None:

@@ -186,6 +186,12 @@ def test_submit__by_no_provider(covered: Covered, shot: Claim, who: str) -> None
     assert refused == error("NoStanding", account=covered.house.address(who))
 
 
+def test_submit__by_a_laboratory__is_decided(covered: Covered, shot: Claim) -> None:
+    covered.house.submit(shot, by="chemist")
+
+    assert covered.house.state(shot.id)["status"] == DECIDED
+
+
 def test_submit__by_a_suspended_member(covered: Covered, shot: Claim) -> None:
     # given
     house = covered.house

@@ -29,6 +29,7 @@ from theriac.health.delegations import (
     mask_of_purposes,
 )
 from theriac.health.messages import Freshness
+from theriac.health.scope import PURPOSES
 
 DELEGATE = 7
 SCOPE, FOR_TREATMENT = ALLERGIES | LABORATORY, mask_of_purposes([TREAT, FAMILY])
@@ -84,6 +85,15 @@ def test_appoint__a_delegate(grants, delegations, way, patient, stranger, clock)
     ]
     assert grants.parentOf(patient, DELEGATE) == (stranger, 1, clock.day(40))
     assert delegations.mandateOf(patient, DELEGATE) == (SCOPE, FOR_TREATMENT, 0, 1, 0)
+
+
+def test_appoint__for_every_purpose_and_class_there_is(delegations, way, patient, stranger, clock):
+    every = mask_of_purposes(PURPOSES)
+
+    way.do(appointment(patient, stranger, clock, scope=CLASSES, purposes=every), by=patient)
+
+    assert every == 2**13 - 2
+    assert delegations.mandateOf(patient, DELEGATE) == (CLASSES, every, 0, 1, 0)
 
 
 def test_appoint__refuses_in_the_order_of_its_checks(grants, delegations, keys, way, patient, recovery, clock):

@@ -141,6 +141,8 @@ def test_refer__under_a_number_or_with_a_wrong_window(grants, referable, patient
         attempt(by=7)
     with refused(grants.NotAFullHour, time=clock.hour(2) + 1):
         attempt(expiry=clock.hour(2) + 1)
+    with refused(grants.NotAFullHour, time=clock.hour(2) + 1):
+        attempt(start=clock.hour(2) + 1)
     with refused(grants.WrongWindow, start=clock.hour(3), expiry=clock.hour(3)):
         attempt(start=clock.hour(3), expiry=clock.hour(3))
     with refused(grants.WrongScope, scope=0, known=KNOWN):
@@ -167,6 +169,19 @@ def test_refer__in_the_place_of_what_the_patient_granted(grants, give, referable
 
     with refused(grants.Occupied, reader=colleague, by=0):
         grants.refer.call(a_grant(patient, colleague, clock, scope=LABORATORY).terms(), doctor, sender=doctor)
+
+
+def test_refer__in_the_place_of_what_ends__from_the_second_of_its_end(
+    grants, give, referable, patient, doctor, colleague, clock
+):
+    give(patient, colleague, start=0, expiry=clock.hour(2))
+    terms = a_grant(patient, colleague, clock, start=0, scope=LABORATORY, expiry=clock.day(10)).terms()
+
+    clock.travel(clock.hour(2) - 1)
+    with refused(grants.Occupied, reader=colleague, by=0):
+        grants.refer.call(terms, doctor, sender=doctor)
+    clock.travel(clock.hour(2))
+    grants.refer.call(terms, doctor, sender=doctor)
 
 
 # property G7

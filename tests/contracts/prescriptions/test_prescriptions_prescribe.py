@@ -117,6 +117,22 @@ def test_prescribe_by_sig__out_of_its_window(empty: Desk) -> None:
     assert (early.error, early.facts["deadline"]) == ("DeadlineTooFar", now + 2 * HOUR)
 
 
+def test_prescribe_by_sig__to_the_last_second_of_its_window(empty: Desk) -> None:
+    # given
+    now = empty.chain.now()
+    signed, longer = empty.signed(deadline=now + HOUR), empty.signed(deadline=now + HOUR + 1)
+
+    # when
+    refusals = [empty.refusal("relayer", "prescribeBySig", *each) for each in (signed, longer)]
+    for moment in (now + HOUR, now + HOUR + 1):
+        empty.chain.at(moment)
+        refusals.append(empty.refusal("relayer", "prescribeBySig", *signed))
+
+    # then
+    too_far = error("DeadlineTooFar", deadline=now + HOUR + 1, latest=now + HOUR)
+    assert refusals == [None, too_far, None, error("SignatureExpired", deadline=now + HOUR)]
+
+
 def test_hash_of__lines__is_what_a_wallet_signs(empty: Desk) -> None:
     # given: a line more, which only the signature over the lines themselves can tell
     more = (*empty.lines, Line(digest("item 4"), 1, 0, 0, 0, 1))
