@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
-_AHEAD = 2
+_AHEAD = 3
 """How many leaves beyond the one at hand are fetched meanwhile: one is read while the other is hashed."""
 
 
@@ -54,8 +54,8 @@ class Blocks(ABC):
         """
 
     def get(self, cid: Cid) -> BinaryIO:
-        """A seekable reader of the file `cid`; it holds three leaves and one node a depth, and reads what it is asked
-        for, or two leaves ahead of that.
+        """A seekable reader of the file `cid`; it holds four leaves and one node a depth, and reads what it is asked
+        for, or three leaves ahead of that.
 
         Raises NotStored, WrongBytes, BadBlock, here for the file's first block and while reading for those below.
         """
