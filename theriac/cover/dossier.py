@@ -190,7 +190,8 @@ class Dossier:
         """
         try:
             author = Account.recover_message(self._message(), signature=self.seal)
-        except ValueError:
+        except Exception:
+            # Whatever a library makes of a malformed signature, it is nobody's.
             author = ""
         if author != self.author or not author:
             raise BadDossier(step=0, fault="it was changed since its author signed it")
@@ -215,7 +216,7 @@ class Dossier:
             return
         try:
             signer = Account.recover_message(self.claim.signable(self.domain), signature=self.signature)
-        except ValueError:
+        except Exception:
             raise BadDossier(step=2, fault="its consent is no signature") from None
         if signer != self.controller:
             raise BadDossier(step=2, fault="its consent was signed by another account than the pseudonym's controller")

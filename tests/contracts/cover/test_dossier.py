@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,22 @@ def test_dossier__with_any_byte_changed__is_refused(covered: Covered, cover: Cov
         changed = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
         with pytest.raises(Tampered):
             Dossier.decode(changed).verify(claim)
+
+
+@pytest.mark.parametrize(("part", "step"), [("seal", 0), ("signature", 2)])
+def test_dossier__with_a_signature_of_no_point_of_the_curve__is_refused(
+    covered: Covered, cover: Cover, part: str, step: int
+) -> None:
+    # given: no point has the x of 5, since 5^3 + 7 is no square
+    claim = decided(covered, *LINES)
+    nobodys = (5).to_bytes(32, "big") + (1).to_bytes(32, "big") + b"\x1b"
+    dossier = replace(made(covered, cover, claim), **{part: nobodys})
+    if part != "seal":
+        dossier = dossier.sealed(KeySigner(person("forger")))
+    # when, then
+    with pytest.raises(BadDossier) as refused:
+        dossier.verify(claim)
+    assert refused.value.step == step
 
 
 def test_dossier__of_a_contract_of_somebodys_own__is_refused_by_who_knows_the_consortiums(

@@ -204,6 +204,17 @@ def test_start__with_a_threshold_that_an_objection_would_not_raise(recovery, sib
         recovery.start.call((sibling, ZERO, 1, clock.now), wrong.terms, 0, [], b"", sender=sibling)
 
 
+def test_start__with_guardians_from_the_lowest_address_on__asks_for_their_signatures(recovery, sibling, clock):
+    # given
+    right = GuardianSet(bytes(32), 1, tuple(f"0x{number:040x}" for number in (1, 2, 3)))
+    recovery.setGuardians(sibling, right.hash, sender=sibling)
+    clock.travel(to=clock.now + 30 * DAY)
+
+    # then
+    with refused(recovery.TooFew, guardians=0, needed=1):
+        recovery.start.call((sibling, ZERO, 1, clock.now), right.terms, 0, [], b"", sender=sibling)
+
+
 @pytest.mark.parametrize("order", ["one twice", "descending", "nobody first"])
 def test_start__with_a_set_that_does_not_ascend(recovery, sibling, guarded, order, clock):
     # given
