@@ -128,7 +128,7 @@ class PaperChain:
         return [self.anchor(*place) for place in places]
 
     def grant(self, pseudonym: str, reader: str, purpose: Purpose) -> dict[str, int]:
-        none = {"scope": 0, "start": 0, "expiry": 0, "nonce": 0}
+        none = {"scope": 0, "start": 0, "expiry": 0, "nonce": 0, "era": 0}
         return self.grants.get((pseudonym, reader, purpose.number), none)
 
     def grant_nonce(self, pseudonym: str, reader: str, purpose: Purpose) -> int:
@@ -258,7 +258,8 @@ class PaperRelay:
     def _change(self, message: Grant | Narrow | Revoke) -> None:
         place = (message.pseudonym, message.reader, message.purpose.number)
         former = self._chain.grant(message.pseudonym, message.reader, message.purpose)
-        changed = {"scope": 0, "start": 0, "expiry": 0, "nonce": former["nonce"] + 1}
+        era = self._chain.eras.get(message.pseudonym, 0)
+        changed = {"scope": 0, "start": 0, "expiry": 0, "nonce": former["nonce"] + 1, "era": era}
         if not isinstance(message, Revoke):
             start = message.start if isinstance(message, Grant) else former["start"]
             changed |= {"scope": message.scope, "start": start, "expiry": message.expiry}

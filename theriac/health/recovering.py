@@ -506,7 +506,7 @@ class Recovering:
         lacking = []
         for (reader, purpose), (scope, start, expiry) in wanted.items():
             found = self.chain.grant(account.pseudonym, reader, purpose)
-            if found.get("era", authority.era) != authority.era:
+            if found["era"] != authority.era:
                 fresh = self._freshness(account.pseudonym, reader, purpose)
                 message = Grant(account.pseudonym, reader, purpose, scope, start, expiry, fresh)
                 lacking.append(sign(self.chain, message, self._signer(account)))
