@@ -3,10 +3,11 @@
 import json
 import time
 import urllib.request
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
@@ -21,6 +22,8 @@ from theriac.errors import NotSettled
 from theriac.ledger.contracts import Call
 from theriac.ledger.sender import Intent, Sender
 from theriac.ledger.signer import KeySigner
+
+_T = TypeVar("_T")
 
 CHAIN_ID = 8437422
 BEGUN = 1_900_000_000
@@ -60,22 +63,28 @@ def measure(effort: Effort) -> Section:
     ):
         folder, numbers = Path(name), iter(range(1 << 30))
         slot = _deployed(node.url)
-        runs: list[Run] = []
         lost = 0
-        while len(runs) < max(1, effort.runs - 2):
-            acts = {
-                "sender": lambda: _through_sender(node.url, slot, count, next(numbers), folder),
-                "bare": lambda: _bare(node.url, slot, count, next(numbers)),
-            }
-            order = ("sender", "bare") if len(runs) % 2 else ("bare", "sender")
-            try:
-                took = {way: acts[way]() for way in order}
-            except (NotSettled, TimeoutError):
-                lost += 1
-                if lost > _BORNE:
-                    raise
-                continue
-            runs.append(Run(count / took["sender"], count / took["bare"]))
+
+        def borne(act: Callable[[], _T]) -> _T:
+            """What an act gives, done again where anvil lost it."""
+            nonlocal lost
+            while True:
+                try:
+                    return act()
+                except (NotSettled, TimeoutError):
+                    lost += 1
+                    if lost > _BORNE:
+                        raise
+
+        def through_sender() -> float:
+            return _through_sender(node.url, slot, count, next(numbers), folder)
+
+        def measured(turn: int) -> Run:
+            acts = {"sender": through_sender, "bare": lambda: _bare(node.url, slot, count, next(numbers))}
+            took = {way: acts[way]() for way in (("sender", "bare") if turn % 2 else ("bare", "sender"))}
+            return Run(count / took["sender"], count / took["bare"])
+
+        runs = [borne(lambda turn=turn: measured(turn)) for turn in range(max(1, effort.runs - 2))]  # type: ignore[misc]
         what = "transactions simulated, signed, kept, sent and followed, by one account"
         beside = "the same signed before, in batches"
         figure = Figure(
@@ -85,9 +94,8 @@ def measure(effort: Effort) -> Section:
         )
         tables: list[Table] = []
         if not effort.small:
-            number = next(numbers)
-            act = f"{count:,} transactions through the sender"
-            tables.append(profiled(act, lambda: _through_sender(node.url, slot, count, number, folder)))
+            title = f"{count:,} transactions through the sender"
+            tables.append(borne(lambda: profiled(title, through_sender)))
     told = (f"{lost} runs in which anvil left a transaction lying; they were made again.",) if lost else ()
     return Section("sending", "Sending", PROSE, (figure,), tables=tuple(tables), skipped=told)
 

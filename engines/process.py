@@ -262,20 +262,21 @@ def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _begun(pid: int) -> str:
     """When a program was started, in the kernel's ticks since it was; empty where it is gone or only not yet reaped."""
-    with suppress(OSError):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return "" if fields[0] == "Z" else fields[19]
-    return ""
+    fields = _status(Path(f"/proc/{pid}/stat"))
+    return "" if not fields or fields[0] == "Z" else fields[19]
 
 
 def _states(pid: int) -> list[str]:
     """The state of each thread of a program, in the letters of proc(5)."""
-    states = []
-    for task in Path(f"/proc/{pid}/task").glob("*/stat"):
-        # A thread may end while it is looked at.
-        with suppress(OSError):
-            states.append(task.read_text().rpartition(")")[2].split()[0])
-    return states
+    found = (_status(task) for task in Path(f"/proc/{pid}/task").glob("*/stat"))
+    return [fields[0] for fields in found if fields]
+
+
+def _status(path: Path) -> list[str]:
+    """What the kernel says of a program or a thread from its state on, see proc(5); nothing where it is gone."""
+    with suppress(OSError):
+        return path.read_text().rpartition(")")[2].split()
+    return []
 
 
 _given: set[int] = set()

@@ -695,7 +695,7 @@ def test_send_all__a_node_that_takes_one_request_at_a_time__is_asked_so(emitter:
 def test_send_all__a_signer_that_stops_in_the_middle__what_it_signed_is_done_once(
     anvil: Chain, emitter: Contract, payer: KeySigner, tmp_path: Path, fault: BaseException
 ) -> None:
-    # given 40 acts, of which the first two pieces and half of the third are signed
+    # given 60 acts, of which the first two pieces and half of the third are signed
     class Tired(KeySigner):
         __slots__ = ()
         signed = 0

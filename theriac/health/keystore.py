@@ -36,12 +36,10 @@ from theriac.errors import (
 )
 from theriac.health import documents
 from theriac.ledger.node import Node
-from theriac.ledger.signer import Signer
+from theriac.ledger.signer import HIGHEST_S, ORDER, Signer
 from theriac.ledger.typed import Typed
 
 _SCRYPT = {"n": 1 << 17, "r": 8, "p": 1}
-_SECP256K1_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
-_SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 WARNING = "Sign this only in Theriac on your own device: whoever has this signature can open your backup."
 
@@ -114,8 +112,8 @@ def _by_wallet(wallet: Signer, parameters: dict[str, Any]) -> HybridIdentity:
 def _scalars(signature: bytes) -> bytes:
     """r and the low form of s: wallets differ in v, and some in s."""
     r, s = signature[:32], int.from_bytes(signature[32:64], "big")
-    if s > _SECP256K1_HALF_ORDER:
-        s = _SECP256K1_ORDER - s
+    if s > HIGHEST_S:
+        s = ORDER - s
     return r + s.to_bytes(32, "big")
 
 

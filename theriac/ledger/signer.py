@@ -16,6 +16,12 @@ from eth_typing import ChecksumAddress
 from theriac.errors import BadKey
 from theriac.ledger.transactions import PRICED, item, keccak, listed, with_two_prices
 
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+"""Of the group of secp256k1 (SEC 2, section 2.4.1)."""
+
+HIGHEST_S = ORDER // 2
+"""Of s and the order less s, which sign the same, contracts take the lower (EIP-2)."""
+
 
 class Signer(Protocol):
     """One account that can sign."""

@@ -37,7 +37,7 @@ from theriac.medicine.messages import OFFER_WINDOW, Handoff
 from theriac.medicine.packs import KEY_SIZE, BatchKey, Case, Product, places, tag_of
 from theriac.medicine.placed import Serials
 from theriac.medicine.scanner import Scanner
-from theriac.medicine.scans import account_of, bytes_of, moment_of, number_of
+from theriac.medicine.scans import account_of, bytes_of, is_as_written, moment_of, number_of
 from theriac.medicine.sheets import GRAIN, Sheet
 from theriac.medicine.shelf import KnownPack, Shelf, WantedSheet
 from theriac.medicine.state import BatchState, Block, End
@@ -101,7 +101,7 @@ class SignedOffer:
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             raise NothingOffered(what="in this file") from None
-        if found.encode() != data.strip():
+        if not is_as_written(found, data):
             raise NothingOffered(what="in this file as an offer is written (RFC 8785)")
         return found
 

@@ -17,7 +17,7 @@ from eth_utils.address import is_checksum_address
 
 from theriac.errors import BadScan
 from theriac.ledger.codec import parse_json
-from theriac.ledger.signer import Signer
+from theriac.ledger.signer import HIGHEST_S, Signer
 from theriac.ledger.typed import Domain
 from theriac.medicine.packid import PackCode
 from theriac.medicine.packs import BatchKey, Product, commitment_of
@@ -32,9 +32,6 @@ LONGEST_TEXT = 20
 
 _LONGEST_TEXT = 64
 _LAST_MOMENT = 1 << 34
-
-_HIGHEST_S = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
-"""Half of the order of secp256k1: of s and the order less s, the lower is the signature (EIP-2)."""
 
 
 def domain_of(batches: Domain) -> Domain:
@@ -82,7 +79,7 @@ def digest_of(message: SignableMessage) -> bytes:
 def is_signed_by(message: SignableMessage, signature: bytes, account: str) -> bool:
     """Whether an account's key made a signature, and it is spelled as contracts take it: v 27 or 28, a low s."""
     # Of one signature anybody makes three more that recover the same account; one of them is the one that was made.
-    if len(signature) != 65 or signature[64] not in (27, 28) or int.from_bytes(signature[32:64], "big") > _HIGHEST_S:
+    if len(signature) != 65 or signature[64] not in (27, 28) or int.from_bytes(signature[32:64], "big") > HIGHEST_S:
         return False
     try:
         return bool(Account.recover_message(message, signature=signature) == account)
@@ -347,6 +344,11 @@ class _Paper(Protocol):
 Read = TypeVar("Read", bound=_Paper)
 
 
+def is_as_written(found: _Paper, data: bytes) -> bool:
+    """Whether what was read is written again as it came, white space around it aside."""
+    return found.encode() == data.strip()
+
+
 def as_written(kind: str, found: Read, data: bytes) -> Read:
     """What was read of a document, if it is written again as it came, white space around it aside.
 
@@ -354,7 +356,7 @@ def as_written(kind: str, found: Read, data: bytes) -> Read:
 
     :raises BadScan: it comes out in another way.
     """
-    if found.encode() != data.strip():
+    if not is_as_written(found, data):
         raise BadScan(kind=kind, fault="it is not written as such a document is (RFC 8785)")
     return found
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 _AHEAD = 3
-"""How many leaves beyond the one at hand are fetched meanwhile: one is read while the other is hashed."""
+"""How many leaves beyond the one at hand are fetched meanwhile: some are read while others are hashed."""
 
 
 class Blocks(ABC):
@@ -134,7 +134,7 @@ class _FileReader(io.RawIOBase):
         self._leaf = b""
         # The node last read at each depth, and which of its depth it is.
         self._nodes: dict[int, tuple[int, Node]] = {}
-        self._thread: ThreadPoolExecutor | None = None
+        self._threads: ThreadPoolExecutor | None = None
         self._ahead: dict[int, Future[bytes]] = {}
 
         root = blocks.verified(cid)
@@ -197,13 +197,13 @@ class _FileReader(io.RawIOBase):
         known = self._nodes.get(1)
         if index in self._ahead or known is None or known[0] != above or place >= len(known[1].links):
             return
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(_AHEAD)
-        self._ahead[index] = self._thread.submit(self._blocks.leaf, known[1].links[place])
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_AHEAD)
+        self._ahead[index] = self._threads.submit(self._blocks.leaf, known[1].links[place])
 
     def close(self) -> None:
-        if self._thread is not None:
-            self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
         super().close()
 
     def _link_to(self, index: int, *, depth: int) -> Link:
