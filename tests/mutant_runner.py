@@ -94,7 +94,7 @@ class Chains:
 
     def take_back(self) -> None:
         for number, (chain, _) in self._places.items():
-            assert chain.ask("evm_revert", self._snapshots[number]) is True
+            chain.back(self._snapshots[number])
 
     def swap(self, swaps: list[Swap]) -> None:
         """In a child: puts the faulty code into the place of each contract."""

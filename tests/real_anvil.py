@@ -99,7 +99,14 @@ class Chain:
         try:
             yield
         finally:
-            assert self.ask("evm_revert", snapshot) is True
+            self.back(snapshot)
+
+    def back(self, snapshot: Any) -> None:
+        """Takes back whatever happened since a snapshot, which is used up by that."""
+        assert self.ask("evm_revert", snapshot) is True
+        # A receipt is there a moment before its transaction has left the pool; there it would be in the way of the next
+        # transaction with its nonce.
+        self.ask("anvil_dropAllTransactions")
 
     def transact(self, sender: LocalAccount, transaction: Mapping[str, Any]) -> TxReceipt:
         """Signs and sends a transaction, and returns its receipt whether it failed or not."""

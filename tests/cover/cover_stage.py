@@ -165,7 +165,7 @@ class Stage(House):
     # -- lives -------------------------------------------------------------------------------------------------------
 
     def anew(self) -> Model:
-        assert self.chain.ask("evm_revert", self.snapshot) is True
+        self.chain.back(self.snapshot)
         self.snapshot = self.chain.ask("evm_snapshot")
         return self.model()
 

@@ -174,7 +174,7 @@ class Stage:
 
     def anew(self) -> int:
         """The chain as it was before the first batch; the second that it shows."""
-        assert self.chain.ask("evm_revert", self.snapshot) is True
+        self.chain.back(self.snapshot)
         self.snapshot = self.chain.ask("evm_snapshot")
         return self.chain.now()
 
