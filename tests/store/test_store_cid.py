@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import io
+import threading
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pytest
 from hypothesis import given
@@ -24,9 +26,25 @@ from theriac.store.cid import (
     depth_of,
 )
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 MIB = 1 << 20
 LEAF = Cid.raw(bytes(range(32)))
 INNER = Cid.dag(bytes(range(32, 64)))
+
+
+class Bytes(io.RawIOBase):
+    """An unbuffered stream of `content`."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = io.BytesIO(content)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        return self._content.readinto(buffer)
 
 
 def varint(number: int) -> bytes:
@@ -183,14 +201,76 @@ def test_compute__the_same_however_the_stream_comes(step: int) -> None:
     assert cid == compute(io.BytesIO(content))
 
 
+@pytest.mark.parametrize("size", [0, 5, MIB, MIB + 1, 9 * MIB + 3])
+@pytest.mark.parametrize("step", [MIB, 65_537])
+def test_compute__buffered_file_whose_memory_is_used_again_the_same(size: int, step: int) -> None:
+    # given
+    class Slow(Bytes):
+        def readinto(self, buffer: "WriteableBuffer") -> int:
+            return super().readinto(memoryview(buffer)[:step])
+
+    content = sample(size)
+    kept: dict[Cid, bytes] = {}
+
+    # when
+    with Tree(keep=lambda block: kept.update({block.cid: bytes(block.content)})) as tree:
+        tree.take(io.BufferedReader(Slow(content)))
+        cid = tree.finish()
+
+    # then
+    assert cid == compute(io.BytesIO(content))
+    assert {Cid.raw(hashlib.sha256(content[at : at + MIB]).digest()) for at in range(0, size, MIB)} <= set(kept)
+    assert all(hashlib.sha256(block).digest() == cid.digest for cid, block in kept.items())
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize("before", [0, 2])
+def test_compute__source_that_has_nothing_yet_is_not_taken_to_end(before: int, buffered: bool) -> None:
+    # given
+    class Waiting(Bytes):
+        left = before
+
+        def readinto(self, buffer: "WriteableBuffer") -> int | None:  # type: ignore[override]
+            self.left -= 1
+            return super().readinto(memoryview(buffer)[:MIB]) if self.left >= 0 else None
+
+    raw = Waiting(sample(3 * MIB))
+    source = io.BufferedReader(raw) if buffered else raw
+
+    # then
+    with pytest.raises(BlockingIOError, match="the source must block"):
+        compute(cast(BinaryIO, source))
+
+
+def test_tree__whoever_writes_helps_a_thread_that_is_behind() -> None:
+    # given
+    helped = threading.Event()
+    content = sample(6 * MIB)
+
+    def keep(block: Block) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            assert helped.wait(timeout=60)
+        elif block.cid != Cid.raw(hashlib.sha256(content[:MIB]).digest()):
+            helped.set()
+
+    # when
+    with Tree(keep=keep) as tree:
+        tree.take(io.BytesIO(content))
+        cid = tree.finish()
+
+    # then
+    assert helped.is_set()
+    assert cid == compute(io.BytesIO(content))
+
+
 def test_tree__hands_over_every_block_before_the_node_that_links_to_it() -> None:
     # given
     kept: list[Block] = []
-    tree = Tree(keep=kept.append)
 
     # when
-    tree.write(sample(2 * MIB + 1))
-    root = tree.finish()
+    with Tree(keep=kept.append) as tree:
+        tree.write(sample(2 * MIB + 1))
+        root = tree.finish()
 
     # then
     assert [(block.height, len(block.content)) for block in kept[:3]] == [(0, MIB), (0, MIB), (0, 1)]

@@ -2,6 +2,7 @@
 
 import io
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -26,9 +27,9 @@ class Ahead(MemoryBlocks):
 
 def stored(content: bytes, blocks: MemoryBlocks | None = None) -> tuple[MemoryBlocks, Cid]:
     blocks = MemoryBlocks() if blocks is None else blocks
-    tree = Tree(keep=lambda block: blocks.blocks.update({block.cid.digest: block.content}))
-    tree.write(content)
-    return blocks, tree.finish()
+    with Tree(keep=lambda block: blocks.blocks.update({block.cid.digest: bytes(block.content)})) as tree:
+        tree.write(content)
+        return blocks, tree.finish()
 
 
 def node_over(blocks: MemoryBlocks, *links: Link) -> Link:
@@ -145,6 +146,55 @@ def test_get__where_leaves_are_read_ahead_the_first_is_fetched_alone() -> None:
     assert len(blocks.fetched) == 2
 
 
+def test_get__whoever_reads_fetches_what_the_thread_has_not_begun() -> None:
+    # given
+    class Slow(Ahead):
+        def __init__(self) -> None:
+            super().__init__()
+            self.helped = threading.Event()
+
+        def fetch(self, cid: Cid, *, limit: int) -> bytes:
+            if threading.current_thread() is not threading.main_thread():
+                assert self.helped.wait(timeout=60)
+            elif len(self.fetched) > 3:
+                self.helped.set()
+            return super().fetch(cid, limit=limit)
+
+    content = sample(6 * MIB + 1)
+    blocks, cid = stored(content, Slow())
+    with blocks.get(cid) as reader:
+        released = reader.read(2 * MIB)
+        fetched = list(blocks.fetched)
+
+        # when: the thread waits at the third leaf until a later one is fetched
+        rest = reader.read()
+
+    # then
+    assert released + rest == content
+    assert len(fetched) <= 3
+    assert len(blocks.fetched) == len(set(blocks.fetched)) == 8
+
+
+def test_read1__gives_what_is_at_hand() -> None:
+    # given
+    blocks, cid = stored(CONTENT)
+    reader = io.TextIOWrapper(blocks.get(cid), encoding="latin-1", newline="")
+
+    # then
+    assert reader.read() == CONTENT.decode("latin-1")
+
+
+def test_read__closed_reader_is_refused() -> None:
+    # given
+    blocks, cid = stored(CONTENT)
+    reader = blocks.get(cid)
+    reader.close()
+
+    # then
+    with pytest.raises(ValueError, match="closed file"):
+        reader.read(1)
+
+
 def test_get__across_two_storeys() -> None:
     # given
     blocks, cid = two_storeys()
@@ -220,6 +270,26 @@ def test_read__wrong_leaf_read_ahead_keeps_nothing_back_that_comes_before_it() -
     # then
     assert released == CONTENT[: 2 * MIB]
     assert refused.value.cid == str(Cid.raw(digest))
+
+
+@pytest.mark.parametrize("into", [True, False])
+def test_read__that_fails_in_its_middle_may_be_asked_again_from_its_start(into: bool) -> None:
+    # given
+    blocks, cid = stored(CONTENT)
+    digest = stored(CONTENT[MIB : 2 * MIB])[1].digest
+    second = blocks.blocks.pop(digest)
+    reader = blocks.get(cid)
+    room = bytearray(len(CONTENT))
+    reader.seek(5)
+    with pytest.raises(NotStored):
+        reader.readinto(room) if into else reader.read()  # type: ignore[attr-defined]
+
+    # when
+    blocks.blocks[digest] = second
+
+    # then
+    assert reader.tell() == 5
+    assert reader.read() == CONTENT[5:]
 
 
 def test_read__leaf_missing_when_it_was_read_ahead_is_asked_for_again() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
-from theriac.errors import BadBlock, WrongBytes
+from theriac.errors import BadBlock, TheriacError, WrongBytes
 from theriac.store.cid import (
     CHUNK_BYTES,
     MAX_LINKS,
@@ -53,13 +53,19 @@ class Blocks(ABC):
         The codec of `cid` does not matter: a block is found by its digest. Raises NotStored.
         """
 
+    def fetch_into(self, cid: Cid, room: memoryview) -> int:
+        """The same at the start of `room`: how many bytes, and never more than there is room for."""
+        block = self.fetch(cid, limit=len(room) - 1)
+        room[: len(block)] = block
+        return len(block)
+
     def get(self, cid: Cid) -> BinaryIO:
-        """A seekable reader of the file `cid`; it holds four leaves and one node a depth, and reads what it is asked
+        """A seekable reader of the file `cid`; it holds five leaves and one node a depth, and reads what it is asked
         for, or three leaves ahead of that.
 
         Raises NotStored, WrongBytes, BadBlock, here for the file's first block and while reading for those below.
         """
-        return io.BufferedReader(_FileReader(self, cid))
+        return _FileReader(self, cid)
 
     def resolve(self, digest: bytes) -> Cid:
         """The identifier of the file whose root has this sha2-256 `digest`: all that the chain keeps of it.
@@ -83,12 +89,14 @@ class Blocks(ABC):
         """A block's bytes, whose digest was checked. Raises NotStored, WrongBytes, BadBlock."""
         limit = MAX_NODE_BYTES if cid.codec is Codec.DAG_PB else CHUNK_BYTES
         block = self.fetch(cid, limit=limit)
+        self._check(block, cid=cid, limit=limit)
+        return block
 
+    def _check(self, block: bytes | memoryview, *, cid: Cid, limit: int) -> None:
         if len(block) > limit:
             raise BadBlock(cid=str(cid), fault=f"a block of more than {limit} bytes")
         if hashlib.sha256(block).digest() != cid.digest:  # (1)
             raise WrongBytes(cid=str(cid), store=self.place)
-        return block
 
     def tree(self, cid: Cid) -> Iterator[Cid]:
         """Every block of the file `cid`, from its root down; nodes are read and checked, leaves are only named.
@@ -116,30 +124,33 @@ class Blocks(ABC):
         """The checked node that a checked node's `link` names, `depth` above the leaves."""
         return decode_inner(self.verified(link.cid), link=link, depth=depth)  # (2)
 
-    def leaf(self, link: Link) -> bytes:
-        """The checked leaf that a checked node's `link` names."""
-        leaf = self.verified(link.cid)
+    def leaf(self, link: Link, room: bytearray) -> memoryview:
+        """The checked leaf that a checked node's `link` names, in `room`, which has one byte more than a full one."""
+        view = memoryview(room)
+        leaf = view[: self.fetch_into(link.cid, view)]
+        self._check(leaf, cid=link.cid, limit=CHUNK_BYTES)
         if len(leaf) != link.size:  # (2)
             raise BadBlock(cid=str(link.cid), fault=f"a leaf of {len(leaf)} bytes instead of {link.size}")
         return leaf
 
 
-class _FileReader(io.RawIOBase):
+class _FileReader(io.BufferedIOBase, BinaryIO):
     """One file, read leaf by leaf. The position moves freely; a leaf is fetched when a byte of it is asked for."""
 
     def __init__(self, blocks: Blocks, cid: Cid) -> None:
         self._blocks = blocks
         self._position = 0
         self._leaf_index = 0
-        self._leaf = b""
+        self._leaf = memoryview(b"")
         # The node last read at each depth, and which of its depth it is.
         self._nodes: dict[int, tuple[int, Node]] = {}
-        self._threads: ThreadPoolExecutor | None = None
-        self._ahead: dict[int, Future[bytes]] = {}
+        self._thread: ThreadPoolExecutor | None = None
+        self._ahead: dict[int, Future[memoryview]] = {}
+        self._free: list[bytearray] = []
 
         root = blocks.verified(cid)
         if cid.codec is Codec.RAW:
-            self._leaf, self._size, self._depth = root, len(root), 0
+            self._leaf, self._size, self._depth = memoryview(root), len(root), 0
         else:
             node = decode_root(root, cid=cid)
             self._size, self._depth = node.size, depth_of(node.size)
@@ -162,28 +173,59 @@ class _FileReader(io.RawIOBase):
         self._position = base + offset
         return self._position
 
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(self._size - self._position, 0)
+        wanted = left if size is None or size < 0 else min(size, left)
+        start = self._position
+        try:
+            piece = self._piece(wanted)
+            if len(piece) == wanted:
+                return bytes(piece)
+            content = bytearray(piece)
+            while len(content) < wanted:
+                content += self._piece(wanted - len(content))
+        except BaseException:
+            self._position = start
+            raise
+        return bytes(content)
+
+    def read1(self, size: int = -1) -> bytes:
+        return bytes(self._piece(CHUNK_BYTES if size < 0 else size))
+
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        if self._position >= self._size:
-            return 0
+        room = memoryview(buffer).cast("B")
+        filled, start = 0, self._position
+        try:
+            while filled < len(room) and (piece := self._piece(len(room) - filled)):
+                room[filled : filled + len(piece)] = piece
+                filled += len(piece)
+        except BaseException:
+            self._position = start
+            raise
+        return filled
+
+    def _piece(self, limit: int) -> memoryview:
+        """At most `limit` bytes, which end where a leaf does, and none only at the end."""
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+        if not limit or self._position >= self._size:
+            return memoryview(b"")
         index, offset = divmod(self._position, CHUNK_BYTES)
         self._turn_to(index)
-
-        room = memoryview(buffer).cast("B")
-        part = memoryview(self._leaf)[offset : offset + len(room)]
-        room[: len(part)] = part  # (3)
-        self._position += len(part)
-        return len(part)
+        piece = memoryview(self._leaf)[offset : offset + limit]  # (3)
+        self._position += len(piece)
+        return piece
 
     def _turn_to(self, index: int) -> None:
         if index == self._leaf_index:
             return
         in_order = index == self._leaf_index + 1 and index > 0
+        # What was read ahead and is not wanted keeps its room: the thread may still write there.
         ahead, self._ahead = self._ahead, {}
-        if index in ahead:
-            self._leaf = ahead.pop(index).result()
-        else:
-            self._leaf = self._blocks.leaf(self._link_to(index, depth=0))
-        self._leaf_index = index
+        leaf = self._taken(index, ahead) if index in ahead else self._fetched(self._link_to(index, depth=0))
+        if isinstance(self._leaf.obj, bytearray):
+            self._free.append(self._leaf.obj)
+        self._leaf, self._leaf_index = leaf, index
         if in_order and self._blocks.READS_AHEAD:
             self._ahead = ahead
             for following in range(index + 1, index + 1 + _AHEAD):
@@ -197,13 +239,39 @@ class _FileReader(io.RawIOBase):
         known = self._nodes.get(1)
         if index in self._ahead or known is None or known[0] != above or place >= len(known[1].links):
             return
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(_AHEAD)
-        self._ahead[index] = self._threads.submit(self._blocks.leaf, known[1].links[place])
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1)
+        self._ahead[index] = self._thread.submit(self._fetched, known[1].links[place])
+
+    def _taken(self, index: int, ahead: dict[int, Future[memoryview]]) -> memoryview:
+        """The leaf that is fetched ahead. Where the thread is behind, those that it has not begun are fetched here
+        instead of waiting for it.
+        """
+        coming = ahead.pop(index)
+        if coming.cancel():
+            return self._fetched(self._link_to(index, depth=0))
+        for other in sorted(ahead):
+            if coming.done():
+                break
+            if ahead[other].cancel():
+                ahead[other] = Future()
+                try:
+                    ahead[other].set_result(self._fetched(self._link_to(other, depth=0)))
+                except TheriacError as error:
+                    ahead[other].set_exception(error)
+        return coming.result()
+
+    def _fetched(self, link: Link) -> memoryview:
+        # Memory of its own for each leaf would go to the system and come back, which can take as long as hashing.
+        try:
+            room = self._free.pop()
+        except IndexError:
+            room = bytearray(CHUNK_BYTES + 1)
+        return self._blocks.leaf(link, room)
 
     def close(self) -> None:
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._thread is not None:
+            self._thread.shutdown(wait=False, cancel_futures=True)
         super().close()
 
     def _link_to(self, index: int, *, depth: int) -> Link:

@@ -11,12 +11,13 @@ Standards: CIDv1 (multiformats), DAG-PB (IPLD), UnixFS (IPFS), IPIP-499 for the 
 import base64
 import binascii
 import hashlib
+import io
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, TypeVar
 
 from theriac.errors import BadBlock, BadCid
 
@@ -34,6 +35,8 @@ MAX_NODE_BYTES = 128 << 10
 
 _WAITING = 2
 """How many leaves wait to be hashed and kept, before whoever makes them waits too."""
+
+_Read = TypeVar("_Read", bytes, int)
 
 _DIGEST_BYTES = 32
 _SHA2_256 = b"\x12\x20"
@@ -292,19 +295,22 @@ class _Bytes:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block of a file on its way into a store: its identifier, its bytes, its height above the leaves."""
+    """One block of a file on its way into a store: its identifier, its bytes, its height above the leaves.
+
+    The bytes of a leaf may stand in memory that the next one takes: whoever wants them longer copies them.
+    """
 
     cid: Cid
-    content: bytes
+    content: bytes | memoryview
     height: int
 
 
 class Tree:
     """Cuts what is written to it into blocks and hands each to `keep`, every block before the node that links to it.
 
-    Leaves beyond the first are hashed and kept by a thread of the tree's own, in their order, while the next is being
-    made: sealing takes as long as hashing. So `keep` may be called for a leaf and for a node above others at once, and
-    what it raises comes out of a later `write` or of `finish`. Written to within a context, which no thread outlives.
+    Leaves beyond the first are hashed and kept by a thread of the tree's own while the next is being made, and where it
+    falls behind by whoever makes them. So `keep` is called for two blocks at once, for leaves in any order, and what it
+    raises comes out of a later `write` or of `finish`. Written to within a context, which no thread outlives.
 
     Holds four leaves and at most 1,024 links of each height, whatever the size of the file.
     """
@@ -315,6 +321,7 @@ class Tree:
         self._open: list[list[Link]] = [[]]
         self._thread: ThreadPoolExecutor | None = None
         self._coming: deque[Future[Link]] = deque()
+        self._free: list[bytearray] = []
 
     def __enter__(self) -> Self:
         return self
@@ -323,12 +330,20 @@ class Tree:
         if self._thread is not None:
             self._thread.shutdown(cancel_futures=kind is not None)
 
-    def write(self, content: bytes) -> None:
-        """Add `content`, of any length, to the end of the file."""
+    def write(self, content: bytes | memoryview) -> None:
+        """Add `content`, of any length, to the end of the file. What a view is of belongs to the tree from now on."""
         if not self._pending and len(content) == CHUNK_BYTES:
             self._leaf(content)  # The common case, without a copy.
         else:
             self._collect(content)
+            self._release(content)
+
+    def take(self, stream: BinaryIO) -> None:
+        """Add what is left of `stream` to the end of the file. Raises BlockingIOError where it does not block."""
+        content: bytes | memoryview = _blocking(stream.read(CHUNK_BYTES))
+        while content:
+            self.write(content)
+            content = self._read(stream)
 
     def finish(self) -> Cid:
         """End the file, hand over what is left, and give its identifier. Nothing may be written afterwards."""
@@ -344,26 +359,43 @@ class Tree:
             height += 1
         return self._open[height][0].cid
 
-    def _collect(self, content: bytes) -> None:
+    def _read(self, stream: BinaryIO) -> bytes | memoryview:
+        if not isinstance(stream, io.BufferedReader):
+            return _blocking(stream.read(CHUNK_BYTES))
+        # Memory of its own for each leaf would go to the system and come back, which can take as long as hashing.
+        buffer = self._free.pop() if self._free else bytearray(CHUNK_BYTES)
+        return memoryview(buffer)[: _blocking(stream.readinto(buffer))]
+
+    def _release(self, content: bytes | memoryview) -> None:
+        if isinstance(content, memoryview) and isinstance(content.obj, bytearray):
+            self._free.append(content.obj)
+
+    def _collect(self, content: bytes | memoryview) -> None:
         self._pending += content
         while len(self._pending) >= CHUNK_BYTES:
             self._leaf(bytes(memoryview(self._pending)[:CHUNK_BYTES]))
             del self._pending[:CHUNK_BYTES]
 
-    def _leaf(self, content: bytes) -> None:
+    def _leaf(self, content: bytes | memoryview) -> None:
         if self._open == [[]]:
             # It may be the only one, for which no thread need start.
             self._link(self._kept(content), height=0)
             return
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1)
-        self._coming.append(self._thread.submit(self._kept, content))
-        while len(self._coming) > _WAITING:
+        if sum(not leaf.done() for leaf in self._coming) < _WAITING:
+            self._coming.append(self._thread.submit(self._kept, content))
+        else:
+            # The thread is behind, so whoever makes the leaves helps instead of waiting for it.
+            self._coming.append(Future())
+            self._coming[-1].set_result(self._kept(content))
+        while self._coming and (self._coming[0].done() or len(self._coming) > MAX_LINKS):
             self._link(self._coming.popleft().result(), height=0)
 
-    def _kept(self, content: bytes) -> Link:
+    def _kept(self, content: bytes | memoryview) -> Link:
         cid = Cid.raw(hashlib.sha256(content).digest())
         self._keep(Block(cid, content, 0))
+        self._release(content)
         return Link(cid, size=len(content), weight=len(content))
 
     def _link(self, link: Link, *, height: int) -> None:
@@ -383,9 +415,15 @@ class Tree:
         self._link(Link(cid, size=node.size, weight=_weight(content, node)), height=height + 1)
 
 
+def _blocking(read: _Read | None) -> _Read:
+    """What was read. A stream that does not block says None where it has nothing yet, which is not its end."""
+    if read is None:
+        raise BlockingIOError("the source must block")
+    return read
+
+
 def compute(stream: BinaryIO) -> Cid:
     """The identifier that every store gives to what is left of `stream`, in constant memory, keeping nothing."""
     with Tree(keep=lambda block: None) as tree:
-        while content := stream.read(CHUNK_BYTES):
-            tree.write(content)
+        tree.take(stream)
         return tree.finish()

@@ -29,7 +29,7 @@ from typing import BinaryIO
 
 from theriac.errors import BadCid, NotAStore, NotStored, StoreFull, StoreUnusable, Tampered
 from theriac.store.blocks import Blocks
-from theriac.store.cid import CHUNK_BYTES, Block, Cid, Codec, Tree
+from theriac.store.cid import Block, Cid, Codec, Tree
 
 _PRIVATE_FOLDER = 0o700
 _PRIVATE_FILE = 0o600
@@ -73,8 +73,7 @@ class LocalStore(Blocks):
         """
         with self._writer() as folder:
             with Tree(keep=lambda block: self._write(block, folder)) as tree:
-                while content := stream.read(CHUNK_BYTES):
-                    tree.write(content)
+                tree.take(stream)
                 cid = tree.finish()
 
             self._sync(folder)
@@ -128,15 +127,28 @@ class LocalStore(Blocks):
         return Collected(blocks=nodes.blocks + leaves.blocks, size=nodes.size + leaves.size)
 
     def fetch(self, cid: Cid, *, limit: int) -> bytes:
+        with self._opened(cid) as file:
+            return _read_up_to(file, limit + 1)
+
+    def fetch_into(self, cid: Cid, room: memoryview) -> int:
+        with self._opened(cid) as file:
+            filled = 0
+            while filled < len(room) and (count := file.readinto(room[filled:])):
+                filled += count
+            return filled
+
+    @contextmanager
+    def _opened(self, cid: Cid) -> Iterator[io.FileIO]:
         with self._disk():
             path = self._find(cid)
-            if path is not None:
-                try:
-                    with open(path, "rb", buffering=0) as file:
-                        return _read_up_to(file, limit + 1)
-                except FileNotFoundError:
-                    pass  # A collector was faster.
-        raise NotStored(cid=str(cid), store=self.place)
+            try:
+                handle = os.open(path, os.O_RDONLY) if path is not None else None
+            except FileNotFoundError:
+                handle = None  # A collector was faster.
+            if handle is None:
+                raise NotStored(cid=str(cid), store=self.place)
+            with os.fdopen(handle, "rb", buffering=0) as file:
+                yield file
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -194,8 +206,7 @@ class LocalStore(Blocks):
                 new.append(path)
             os.replace(height / name, path)  # An older block is replaced: its bytes may have rotted.
 
-        _sync_paths(list(shards))
-        _sync_path(self._blocks)
+        _sync_paths([*shards, self._blocks])
 
     def _set_pin(self, cid: Cid, new: list[Path]) -> None:
         path = self._pins / str(cid)
@@ -287,7 +298,7 @@ def _read_up_to(file: io.FileIO, count: int) -> bytes:
     return bytes(content)
 
 
-def _write_all(file: io.FileIO, content: bytes) -> None:
+def _write_all(file: io.FileIO, content: bytes | memoryview) -> None:
     left = memoryview(content)
     while left:
         left = left[file.write(left) :]
@@ -315,12 +326,16 @@ def _sync_path(path: Path) -> None:
 def _sync_paths(paths: Sequence[Path]) -> None:
     """Wait until all are on the disk; of many, some at once, as a disk writes what several wait for at one go."""
     if len(paths) <= _SYNCED:
-        for path in paths:
-            _sync_path(path)
+        _sync_each(paths)
     else:
         with ThreadPoolExecutor(_SYNCED) as threads:
-            for synced in [threads.submit(_sync_path, path) for path in paths]:
+            for synced in [threads.submit(_sync_each, paths[at::_SYNCED]) for at in range(_SYNCED)]:
                 synced.result()
+
+
+def _sync_each(paths: Sequence[Path]) -> None:
+    for path in paths:
+        _sync_path(path)
 
 
 def _lock(path: Path, *, wait: bool = True) -> int:
