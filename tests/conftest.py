@@ -1,6 +1,7 @@
 """What all tests share: where they may write, and the marks of tests that need more than a set-up machine."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,10 @@ MARKS = {
 }
 
 
-# Where the tests' temporary folders go: into the repository, as everything does.
+# Where the tests' temporary folders go. A disk can take milliseconds to remove one, and the tests make a hundred
+# thousand: so into memory where there is plenty of it, else into the repository, as everything does.
+MEMORY = Path("/dev/shm")
+PLENTY = 4 << 30
 TEMPORARY = Path(__file__).resolve().parent.parent / ".cache" / "tmp"
 
 # Containers often forbid Python to keep what it compiled. Each process of the tests, and each one that a test starts,
@@ -38,7 +42,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    Path(os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(TEMPORARY))).mkdir(parents=True, exist_ok=True)
+    in_memory = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= PLENTY
+    temporary = os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY if in_memory else TEMPORARY))
+    Path(temporary).mkdir(parents=True, exist_ok=True)
     for name, sentence in MARKS.items():
         config.addinivalue_line("markers", f"{name}: {sentence}")
 
