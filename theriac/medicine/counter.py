@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import rfc8785
-from eth_account import Account
 from eth_account.messages import SignableMessage, encode_defunct
 
 from theriac.errors import AlreadyQueued, CounterBusy, LedgerFileBroken, Reverted, TheriacError, Unavailable
@@ -28,6 +27,7 @@ from theriac.ledger.database import Database
 from theriac.ledger.sender import Intent, Outcome
 from theriac.ledger.signer import Signer
 from theriac.medicine.chain import Landing
+from theriac.medicine.scans import is_signed_by
 from theriac.medicine.shelf import KnownPack
 from theriac.medicine.state import Block
 
@@ -156,11 +156,7 @@ class Dispense:
     def is_signed(self) -> bool:
         """Whether the account signed exactly this."""
         message = _signable(self.pack, self.label, self.at, self.mark, self.account)
-        try:
-            return bool(Account.recover_message(message, signature=self.signature) == self.account)
-        except Exception:
-            # Whatever a library makes of a malformed signature, it is nobody's.
-            return False
+        return is_signed_by(message, self.signature, self.account)
 
 
 class Sends(Protocol):
