@@ -203,8 +203,13 @@ def test_compute__the_same_however_the_stream_comes(step: int) -> None:
 
 @pytest.mark.parametrize("size", [0, 5, MIB, MIB + 1, 9 * MIB + 3])
 @pytest.mark.parametrize("step", [MIB, 65_537])
-def test_compute__buffered_file_whose_memory_is_used_again_the_same(size: int, step: int) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_compute__buffered_file_whose_memory_is_used_again_the_same(
+    size: int, step: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # given
+    monkeypatch.setattr("theriac.store.cid.THREADS", threads)
+
     class Slow(Bytes):
         def readinto(self, buffer: "WriteableBuffer") -> int:
             return super().readinto(memoryview(buffer)[:step])
@@ -242,8 +247,10 @@ def test_compute__source_that_has_nothing_yet_is_not_taken_to_end(before: int, b
         compute(cast(BinaryIO, source))
 
 
-def test_tree__whoever_writes_helps_a_thread_that_is_behind() -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_tree__whoever_writes_helps_threads_that_are_behind(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # given
+    monkeypatch.setattr("theriac.store.cid.THREADS", threads)
     helped = threading.Event()
     content = sample(6 * MIB)
 

@@ -146,8 +146,11 @@ def test_get__where_leaves_are_read_ahead_the_first_is_fetched_alone() -> None:
     assert len(blocks.fetched) == 2
 
 
-def test_get__whoever_reads_fetches_what_the_thread_has_not_begun() -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_get__whoever_reads_fetches_what_no_thread_has_begun(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # given
+    monkeypatch.setattr("theriac.store.blocks.THREADS", threads)
+
     class Slow(Ahead):
         def __init__(self) -> None:
             super().__init__()
@@ -156,7 +159,7 @@ def test_get__whoever_reads_fetches_what_the_thread_has_not_begun() -> None:
         def fetch(self, cid: Cid, *, limit: int) -> bytes:
             if threading.current_thread() is not threading.main_thread():
                 assert self.helped.wait(timeout=60)
-            elif len(self.fetched) > 3:
+            elif len(self.fetched) >= 3:
                 self.helped.set()
             return super().fetch(cid, limit=limit)
 
@@ -166,7 +169,7 @@ def test_get__whoever_reads_fetches_what_the_thread_has_not_begun() -> None:
         released = reader.read(2 * MIB)
         fetched = list(blocks.fetched)
 
-        # when: the thread waits at the third leaf until a later one is fetched
+        # when: every thread waits at its leaf until a later one is fetched
         rest = reader.read()
 
     # then

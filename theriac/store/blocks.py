@@ -18,6 +18,7 @@ from theriac.store.cid import (
     CHUNK_BYTES,
     MAX_LINKS,
     MAX_NODE_BYTES,
+    THREADS,
     Cid,
     Codec,
     Link,
@@ -144,7 +145,7 @@ class _FileReader(io.BufferedIOBase, BinaryIO):
         self._leaf = memoryview(b"")
         # The node last read at each depth, and which of its depth it is.
         self._nodes: dict[int, tuple[int, Node]] = {}
-        self._thread: ThreadPoolExecutor | None = None
+        self._threads: ThreadPoolExecutor | None = None
         self._ahead: dict[int, Future[memoryview]] = {}
         self._free: list[bytearray] = []
 
@@ -220,7 +221,7 @@ class _FileReader(io.BufferedIOBase, BinaryIO):
         if index == self._leaf_index:
             return
         in_order = index == self._leaf_index + 1 and index > 0
-        # What was read ahead and is not wanted keeps its room: the thread may still write there.
+        # What was read ahead and is not wanted keeps its room: a thread may still write there.
         ahead, self._ahead = self._ahead, {}
         leaf = self._taken(index, ahead) if index in ahead else self._fetched(self._link_to(index, depth=0))
         if isinstance(self._leaf.obj, bytearray):
@@ -239,13 +240,13 @@ class _FileReader(io.BufferedIOBase, BinaryIO):
         known = self._nodes.get(1)
         if index in self._ahead or known is None or known[0] != above or place >= len(known[1].links):
             return
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1)
-        self._ahead[index] = self._thread.submit(self._fetched, known[1].links[place])
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(THREADS)
+        self._ahead[index] = self._threads.submit(self._fetched, known[1].links[place])
 
     def _taken(self, index: int, ahead: dict[int, Future[memoryview]]) -> memoryview:
-        """The leaf that is fetched ahead. Where the thread is behind, those that it has not begun are fetched here
-        instead of waiting for it.
+        """The leaf that is fetched ahead. Where the threads are behind, those that they have not begun are fetched here
+        instead of waiting for them.
         """
         coming = ahead.pop(index)
         if coming.cancel():
@@ -270,8 +271,8 @@ class _FileReader(io.BufferedIOBase, BinaryIO):
         return self._blocks.leaf(link, room)
 
     def close(self) -> None:
-        if self._thread is not None:
-            self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
         super().close()
 
     def _link_to(self, index: int, *, depth: int) -> Link:

@@ -12,6 +12,7 @@ import base64
 import binascii
 import hashlib
 import io
+import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,8 +34,10 @@ MAX_DEPTH = 3
 MAX_NODE_BYTES = 128 << 10
 """A node of 1,024 links is smaller: a link takes 54 bytes at most, and its size another 9."""
 
-_WAITING = 2
-"""How many leaves wait to be hashed and kept, before whoever makes them waits too."""
+_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+THREADS = max(1, min(2, _CORES - 1))
+"""How many threads hash leaves beside whoever seals or opens them, which takes as long as half of the hashing."""
 
 _Read = TypeVar("_Read", bytes, int)
 
@@ -308,18 +311,18 @@ class Block:
 class Tree:
     """Cuts what is written to it into blocks and hands each to `keep`, every block before the node that links to it.
 
-    Leaves beyond the first are hashed and kept by a thread of the tree's own while the next is being made, and where it
-    falls behind by whoever makes them. So `keep` is called for two blocks at once, for leaves in any order, and what it
-    raises comes out of a later `write` or of `finish`. Written to within a context, which no thread outlives.
+    Leaves beyond the first are hashed and kept by threads of the tree's own while the next is being made, and where
+    they fall behind by whoever makes them. So `keep` is called for some blocks at once, for leaves in any order, and
+    what it raises comes out of a later `write` or of `finish`. Written to within a context, which no thread outlives.
 
-    Holds four leaves and at most 1,024 links of each height, whatever the size of the file.
+    Holds five leaves and at most 1,024 links of each height, whatever the size of the file.
     """
 
     def __init__(self, keep: Callable[[Block], None]) -> None:
         self._keep = keep
         self._pending = bytearray()
         self._open: list[list[Link]] = [[]]
-        self._thread: ThreadPoolExecutor | None = None
+        self._threads: ThreadPoolExecutor | None = None
         self._coming: deque[Future[Link]] = deque()
         self._free: list[bytearray] = []
 
@@ -327,8 +330,8 @@ class Tree:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        if self._thread is not None:
-            self._thread.shutdown(cancel_futures=kind is not None)
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=kind is not None)
 
     def write(self, content: bytes | memoryview) -> None:
         """Add `content`, of any length, to the end of the file. What a view is of belongs to the tree from now on."""
@@ -381,12 +384,12 @@ class Tree:
             # It may be the only one, for which no thread need start.
             self._link(self._kept(content), height=0)
             return
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1)
-        if sum(not leaf.done() for leaf in self._coming) < _WAITING:
-            self._coming.append(self._thread.submit(self._kept, content))
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(THREADS)
+        if sum(not leaf.done() for leaf in self._coming) <= THREADS:
+            self._coming.append(self._threads.submit(self._kept, content))
         else:
-            # The thread is behind, so whoever makes the leaves helps instead of waiting for it.
+            # The threads are behind, so whoever makes the leaves helps instead of waiting for them.
             self._coming.append(Future())
             self._coming[-1].set_result(self._kept(content))
         while self._coming and (self._coming[0].done() or len(self._coming) > MAX_LINKS):
