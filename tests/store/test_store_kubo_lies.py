@@ -126,7 +126,7 @@ def liar() -> Iterator[Liar]:
 
 @pytest.fixture
 def store(liar: Liar) -> Iterator[KuboStore]:
-    with KuboStore(liar.address, timeout=timedelta(seconds=0.3)) as store:
+    with KuboStore(liar.address, timeout=timedelta(seconds=0.8)) as store:
         yield store
 
 
@@ -349,7 +349,7 @@ def test_put__node_falls_silent__says_for_how_long(liar: Liar, store: KuboStore,
     liar.answer = answer
 
     # then
-    with pytest.raises(NodeUnreachable, match=r"silent for 0\.3 s"):
+    with pytest.raises(NodeUnreachable, match=r"silent for 0\.8 s"):
         store.put(io.BytesIO(SMALL))
 
 
