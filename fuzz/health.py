@@ -148,6 +148,11 @@ def _vault(data: bytes) -> None:
     vault.Vault.decode(data)
 
 
+def _letter(data: bytes) -> Any:
+    pseudonym = told(data, "pseudonym")
+    return pseudonym, accesslog.decode_letter(data, pseudonym=pseudonym)
+
+
 def _words(data: bytes) -> list[str]:
     sealed = documents.seal(data, to=HYBRID.recipient)
     return pleas.open_words(sealed, identity=HYBRID, home=told(data, "home"))
@@ -250,10 +255,10 @@ TARGETS = [
     _document(
         "receipts-letter",
         "accesslog:decode_letter",
-        lambda data: accesslog.decode_letter(data, pseudonym=told(data, "pseudonym")),
-        write=None,
+        _letter,
+        write=lambda read: accesslog.encode_letter(*read),
     ),
-    _document("disclosure", "flow:decode_disclosure", flow.decode_disclosure),
+    _document("disclosure", "flow:decode_disclosure", flow.decode_disclosure, write=flow.encode_disclosure),
     _document("escrow-share", "escrow:Share.decode", escrow.Share.decode, write=_encoded),
     _document("guardian-card", "pleas:decode_card", pleas.decode_card),
     _document("plea", "pleas:Plea.decode", pleas.Plea.decode, write=_encoded),

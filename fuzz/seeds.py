@@ -105,7 +105,7 @@ def _store() -> Iterator[tuple[str, bytes]]:
     cid = tree.finish()
     yield "cid", str(cid).encode()
     yield "cid", str(Cid.raw(bytes(32))).encode()
-    yield "dag-root", blocks[-1].content
+    yield "dag-root", bytes(blocks[-1].content)
     leaf = Link(Cid.raw(hashlib.sha256(b"").digest()), size=1 << 20, weight=1 << 20)
     yield "dag-inner", Node((leaf,) * 3).encode()
     small = b"a leaf of one block"
