@@ -4,6 +4,7 @@ import io
 import json
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,11 +14,11 @@ from theriac.crypto import age
 from theriac.crypto.recipients import X25519Identity
 from theriac.errors import BadDocument, BadNodes
 from theriac.health import documents, keystore
-from theriac.health.erasure import UnpinRequest
+from theriac.health.erasure import UnpinReceipt, UnpinRequest
 from theriac.health.escrow import Share
-from theriac.health.hours import Nodes
+from theriac.health.hours import HOURS, Nodes
 from theriac.health.pleas import Approval, Approved
-from theriac.health.programmes import Note, Taken
+from theriac.health.programmes import Note, Programme, Step, Taken, standing
 from theriac.health.referrals import Referred, Returned
 from theriac.health.requests import Answer, Request
 
@@ -59,15 +60,27 @@ def test_open__a_length_beyond_what_follows__is_refused() -> None:
 
 WHO = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
 REQUEST = Request(WHO, 1, WHO, "North", ("laboratory/N",), "TREAT", "2031-01-01T00:00:00Z", True, "a visit")
+TAKEN = Taken(WHO, 4, "06" * 32, 52_000, 53_000)
+NOTE = Note(WHO, 4, "checkup", 52_001, True, "")
+ASKED = UnpinRequest(WHO, 1, ("ab" * 32,), 5, "", "")
+DONE = UnpinReceipt(WHO, 1, "cd" * 32, ("ab" * 32,), (), "", 6, WHO)
+PROGRAMME = Programme("Check-ups", 1, WHO, "TREAT", ("laboratory/N",), (Step("checkup", "Check-up", "nurse", 30),))
+
+
+def _asked(data: bytes) -> UnpinRequest:
+    return UnpinRequest.decode(data, letter="")
+
+
 WRITTEN = [
     (REQUEST, lambda data: Request.decode(data, pseudonym=WHO, letter="")),
     (Answer(WHO, "ab" * 32, True, ""), Answer.decode),
     (Returned("ab" * 32, WHO, ("cd" * 32,), "a note", ""), lambda data: Returned.decode(data, sender="")),
     (Referred(WHO, WHO, "TREAT", ("laboratory/N",), 52_000, 4), Referred.decode),
-    (Taken(WHO, 4, "06" * 32, 52_000, 53_000), Taken.decode),
-    (Note(WHO, 4, "checkup", 52_001, True, ""), Note.decode),
+    (TAKEN, Taken.decode),
+    (NOTE, Note.decode),
     (Approval("Ben", (Approved(WHO, WHO, b"\1" * 65),)), Approval.decode),
-    (UnpinRequest(WHO, 1, ("ab" * 32,), 5, "", ""), lambda data: UnpinRequest.decode(data, letter="")),
+    (ASKED, _asked),
+    (DONE, UnpinReceipt.decode),
     (Share(WHO, 1, 2, "words", "salt", True), Share.decode),
 ]
 
@@ -131,6 +144,47 @@ def test_decode__what_nobody_was_referred_for__tells_nothing(name: str, other: o
 
     with pytest.raises(BadDocument):
         Referred.decode(rfc8785.dumps({**values, name: other}))
+
+
+NEVER = 253_402_300_800
+"""The first second of the year 10000, which Python has no date for."""
+
+
+@pytest.mark.parametrize(
+    ("document", "read", "change"),
+    [
+        (TAKEN, Taken.decode, {"start": -1}),
+        (TAKEN, Taken.decode, {"start": 53_001}),
+        (TAKEN, Taken.decode, {"end": HOURS + 1}),
+        (TAKEN, Taken.decode, {"by": 0}),
+        (TAKEN, Taken.decode, {"by": 1 << 16}),
+        (TAKEN, Taken.decode, {"salt": "06" * 31}),
+        (TAKEN, Taken.decode, {"salt": "zz" * 32}),
+        (TAKEN, Taken.decode, {"pseudonym": "somebody"}),
+        (NOTE, Note.decode, {"hour": -1}),
+        (NOTE, Note.decode, {"hour": HOURS}),
+        (ASKED, _asked, {"time": -1}),
+        (ASKED, _asked, {"time": NEVER}),
+        (DONE, UnpinReceipt.decode, {"time": -1}),
+        (DONE, UnpinReceipt.decode, {"time": NEVER}),
+    ],
+)
+def test_decode__of_a_time_or_a_place_that_there_is_not__is_refused(
+    document: Any, read: Callable[[bytes], Any], change: dict[str, Any]
+) -> None:
+    # given what is well written in each other way
+    assert read(document.encode()) == document
+
+    # when, then
+    with pytest.raises(BadDocument):
+        read(replace(document, **change).encode())
+
+
+def test_standing__a_step_that_is_due_after_the_last_hour__is_due_then() -> None:
+    [found] = standing(PROGRAMME, [], start=HOURS - 1, now=HOURS - 1)
+
+    assert found.due == HOURS
+    assert found.sentence() == "Check-up: due, by 2139-08-15"
 
 
 @pytest.mark.parametrize("values", [[[1e400, 0, "00" * 32]], [[20, 1e400, "00" * 32]]])

@@ -16,6 +16,9 @@ FORMAT = 1
 LARGEST = 256 * 1024 * 1024
 """No document is read beyond this many bytes."""
 
+LAST_SECOND = 1 << 34
+"""Documents of strangers name seconds before this one, in 2514: later than 9999 would be none that can be shown."""
+
 _PIECE = 1 << 20
 
 

@@ -225,7 +225,7 @@ def _fits(receipt: Receipt) -> list[bool]:
         bool(_SIGNATURE.fullmatch(receipt.signature)),
         0 <= receipt.member < 1 << 32,
         0 < receipt.number < 1 << 53,
-        0 <= receipt.time < 1 << 40,
+        0 <= receipt.time < documents.LAST_SECOND,
     ]
 
 
