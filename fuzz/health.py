@@ -158,6 +158,11 @@ def _words(data: bytes) -> list[str]:
     return pleas.open_words(sealed, identity=HYBRID, home=told(data, "home"))
 
 
+def _terms(data: bytes) -> Any:
+    """A programme whose signature is right: the input is what was signed."""
+    return documents.as_written("programme", programmes.Programme.of(documents.decode("programme", data)), data)
+
+
 def _dicom(data: bytes) -> Any:
     found = dicom.open_dicom(BytesIO(data))
     while found.content.read(1 << 16):
@@ -269,7 +274,7 @@ TARGETS = [
     _document(
         "programme-terms",
         "programmes:Programme.of",
-        lambda data: programmes.Programme.of(documents.decode("programme", data)),
+        _terms,
         write=_encoded,
     ),
     _document("enrolment", "programmes:Taken.decode", programmes.Taken.decode, write=_encoded),
