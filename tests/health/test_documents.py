@@ -4,7 +4,7 @@ import io
 import json
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from theriac.crypto import age
 from theriac.crypto.recipients import X25519Identity
 from theriac.errors import BadDocument, BadNodes
 from theriac.health import documents, keystore
+from theriac.health.delegate import Drafted, mandates_document, mandates_from
 from theriac.health.erasure import UnpinReceipt, UnpinRequest
 from theriac.health.escrow import Share
 from theriac.health.hours import HOURS, Nodes
@@ -21,6 +22,7 @@ from theriac.health.pleas import Approval, Approved
 from theriac.health.programmes import Note, Programme, Step, Taken, standing
 from theriac.health.referrals import Referred, Returned
 from theriac.health.requests import Answer, Request
+from theriac.health.vault import Mandate
 
 READER = X25519Identity.generate()
 
@@ -106,7 +108,7 @@ def _others(value: Any) -> list[Any]:
 def test_decode__another_spelling__is_refused(written: Any, decode: Callable[[bytes], Any]) -> None:
     # given in canonical form each field once as another type that Python makes the right one of, and one field more
     values = json.loads(written.encode())
-    spellings = [{**values, "more": 1}]
+    spellings = [{**values, "more": 1}, {**values, "format": True}]
     for name, value in values.items():
         if name not in ("kind", "format"):
             spellings += [{**values, name: other} for other in _others(value)]
@@ -178,6 +180,52 @@ def test_decode__of_a_time_or_a_place_that_there_is_not__is_refused(
     # when, then
     with pytest.raises(BadDocument):
         read(replace(document, **change).encode())
+
+
+MANDATE = Mandate(WHO, 4, "Ann", WHO, ("laboratory/N",), ("TREAT",), 0, 53_000, 0, 2, "06" * 32, (WHO, WHO), "")
+
+
+def _mandates(data: bytes) -> Mandate:
+    [found] = mandates_from(data)[1]
+    return found
+
+
+def _drafted(data: bytes) -> Mandate:
+    return Drafted.decode(data).mandate
+
+
+@pytest.mark.parametrize("field", [each.name for each in fields(Mandate)])
+def test_mandate__with_what_does_not_belong_there__is_refused(field: str) -> None:
+    # given a mandate as the patient hands it out, and as a quorum hands it on
+    act = {"kind": "revoke", "reader": WHO, "purpose": "TREAT", "nonce": 1, "era": 0, "deadline": 5}
+    drafted = Drafted(MANDATE, act)
+    assert _mandates(mandates_document("ann", [MANDATE])) == _drafted(drafted.encode()) == MANDATE
+
+    # when, then
+    for other in ("7", 7, True, 1.5, None, -1, 1 << 52, [], [7], [None], {}):
+        value = getattr(MANDATE, field)
+        if type(other) is type(value) and not (type(other) is int and (other < 0 or other > HOURS)):
+            continue
+        if isinstance(value, tuple) and other == []:
+            continue
+        for whole, name, read in (
+            (json.loads(mandates_document("ann", [MANDATE])), "mandates", _mandates),
+            (json.loads(drafted.encode()), "mandate", _drafted),
+        ):
+            [inner] = whole[name] if name == "mandates" else [whole[name]]
+            inner[field] = other
+            with pytest.raises(BadDocument):
+                read(rfc8785.dumps(whole))
+
+
+@pytest.mark.parametrize(
+    "change", [{"more": 1}, {"patient": 7}, {"mandates": {}}, {"mandates": [{}]}, {"format": True}]
+)
+def test_mandates__with_too_much_or_too_little__are_refused(change: dict[str, Any]) -> None:
+    values = json.loads(mandates_document("ann", [MANDATE]))
+
+    with pytest.raises(BadDocument):
+        mandates_from(rfc8785.dumps({**values, **change}))
 
 
 def test_standing__a_step_that_is_due_after_the_last_hour__is_due_then() -> None:
