@@ -139,6 +139,10 @@ def swapped(data: bytes) -> Iterator[bytes]:
     """
     value = _loaded(data)
     if value is _NONE:
+        head, line, rest = data.partition(b"\n")
+        if line:
+            yield from (each + line + rest for each in swapped(head))
+            yield from (head + line + each for each in swapped(rest))
         return
     for owner, key in _places(value):
         inner = value if owner is None else owner[key]

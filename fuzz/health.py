@@ -123,6 +123,13 @@ def _index(data: bytes) -> Any:
     return bundle.read_index(sealed, file, [opening])
 
 
+def _bundle(data: bytes) -> bundle.Bundle:
+    """A bundle with one file in it whose seal is right: the input is what is inside."""
+    account = told(data, "pseudonym")
+    sealed = documents.seal(data, to=HYBRID.recipient)
+    return bundle.Bundle(account, 1, bundle.Inboxes(account, {}, 1, ""), (sealed,), (), "")
+
+
 def _unsealed(data: bytes) -> Any:
     return keystore.unseal(data, lambda parameters: HYBRID, path="an input")
 
@@ -210,6 +217,8 @@ TARGETS = [
         "bundle:Bundle.decode",
         lambda data: bundle.Bundle.decode(data, pseudonym=told(data, "pseudonym"), version=told(data, "version", 1)),
     ),
+    _document("capsule", "bundle:Bundle.capsule", lambda data: _bundle(data).capsule(HYBRID)),
+    _document("rows", "bundle:Bundle.writer_file", lambda data: _bundle(data).writer_file(HYBRID)),
     _document("index", "bundle:read_index", _index, (BadDocument, *SEALED)),
     _document(
         "profile", "bundle:Profile.decode", lambda data: bundle.Profile.decode(data, account=told(data, "account"))

@@ -183,6 +183,7 @@ def test_swapped__each_value_in_turn_is_another_and_all_else_stays() -> None:
     } <= set(found)
     assert len({data, *found}) == len(found) + 1
     assert list(swapped(b"no JSON")) == []
+    assert list(swapped(b"[1]\n[2]"))[-1] == b"[1]\n[]"
 
 
 @pytest.mark.parametrize(
