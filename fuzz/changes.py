@@ -1,7 +1,7 @@
 """Mutations of an input. What is chosen comes from outside: a random number, Hypothesis, or libFuzzer's bytes."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from theriac.ledger.codec import parse_json
@@ -17,6 +17,8 @@ _VALUES: tuple[Any, ...] = (
     *("\u0661\u0662", "9" * 5000, "A" * 300, "=", "../..", [], {}, [[]], {"": None}, [None] * 40, "true", "1e400"),
     "0x" + "ab" * 20,
 )
+
+_SWAPS: tuple[Any, ...] = (None, True, 0, 7, -1, 2**53 - 1, 1.5, "", "7", "00" * 32, [], [7], {}, {"": 7})
 
 
 def change(data: bytes, pick: Pick, others: Sequence[bytes], words: Sequence[bytes], longest: int) -> bytes:
@@ -128,6 +130,38 @@ def _json(data: bytes, pick: Pick, others: Sequence[bytes], *_: object) -> bytes
     else:
         owner[key] = _VALUES[pick(len(_VALUES))]
     return _written(value) + rest
+
+
+def swapped(data: bytes) -> Iterator[bytes]:
+    """A JSON text with each of its values in turn as one of every other kind, left out, and with a field more in it.
+
+    Chance changes more than one thing at a time in most of what it makes, and then the first check refuses it.
+    """
+    value = _loaded(data)
+    if value is _NONE:
+        head, line, rest = data.partition(b"\n")
+        if line:
+            yield from (each + line + rest for each in swapped(head))
+            yield from (head + line + each for each in swapped(rest))
+        return
+    for owner, key in _places(value):
+        inner = value if owner is None else owner[key]
+        if isinstance(inner, dict):
+            inner["more"] = 7
+            yield _written(value)
+            del inner["more"]
+        if owner is None:
+            continue
+        for other in _SWAPS:
+            if type(other) is not type(inner) or other != inner:
+                owner[key] = other
+                yield _written(value)
+        del owner[key]
+        yield _written(value)
+        if isinstance(owner, dict):
+            owner[key] = inner
+        else:
+            owner.insert(key, inner)
 
 
 _NONE = object()

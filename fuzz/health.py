@@ -123,6 +123,13 @@ def _index(data: bytes) -> Any:
     return bundle.read_index(sealed, file, [opening])
 
 
+def _bundle(data: bytes) -> bundle.Bundle:
+    """A bundle with one file in it whose seal is right: the input is what is inside."""
+    account = told(data, "pseudonym")
+    sealed = documents.seal(data, to=HYBRID.recipient)
+    return bundle.Bundle(account, 1, bundle.Inboxes(account, {}, 1, ""), (sealed,), (), "")
+
+
 def _unsealed(data: bytes) -> Any:
     return keystore.unseal(data, lambda parameters: HYBRID, path="an input")
 
@@ -148,9 +155,19 @@ def _vault(data: bytes) -> None:
     vault.Vault.decode(data)
 
 
+def _letter(data: bytes) -> Any:
+    pseudonym = told(data, "pseudonym")
+    return pseudonym, accesslog.decode_letter(data, pseudonym=pseudonym)
+
+
 def _words(data: bytes) -> list[str]:
     sealed = documents.seal(data, to=HYBRID.recipient)
     return pleas.open_words(sealed, identity=HYBRID, home=told(data, "home"))
+
+
+def _terms(data: bytes) -> Any:
+    """A programme whose signature is right: the input is what was signed."""
+    return documents.as_written("programme", programmes.Programme.of(documents.decode("programme", data)), data)
 
 
 def _dicom(data: bytes) -> Any:
@@ -200,6 +217,8 @@ TARGETS = [
         "bundle:Bundle.decode",
         lambda data: bundle.Bundle.decode(data, pseudonym=told(data, "pseudonym"), version=told(data, "version", 1)),
     ),
+    _document("capsule", "bundle:Bundle.capsule", lambda data: _bundle(data).capsule(HYBRID)),
+    _document("rows", "bundle:Bundle.writer_file", lambda data: _bundle(data).writer_file(HYBRID)),
     _document("index", "bundle:read_index", _index, (BadDocument, *SEALED)),
     _document(
         "profile", "bundle:Profile.decode", lambda data: bundle.Profile.decode(data, account=told(data, "account"))
@@ -250,10 +269,10 @@ TARGETS = [
     _document(
         "receipts-letter",
         "accesslog:decode_letter",
-        lambda data: accesslog.decode_letter(data, pseudonym=told(data, "pseudonym")),
-        write=None,
+        _letter,
+        write=lambda read: accesslog.encode_letter(*read),
     ),
-    _document("disclosure", "flow:decode_disclosure", flow.decode_disclosure),
+    _document("disclosure", "flow:decode_disclosure", flow.decode_disclosure, write=flow.encode_disclosure),
     _document("escrow-share", "escrow:Share.decode", escrow.Share.decode, write=_encoded),
     _document("guardian-card", "pleas:decode_card", pleas.decode_card),
     _document("plea", "pleas:Plea.decode", pleas.Plea.decode, write=_encoded),
@@ -264,7 +283,7 @@ TARGETS = [
     _document(
         "programme-terms",
         "programmes:Programme.of",
-        lambda data: programmes.Programme.of(documents.decode("programme", data)),
+        _terms,
         write=_encoded,
     ),
     _document("enrolment", "programmes:Taken.decode", programmes.Taken.decode, write=_encoded),

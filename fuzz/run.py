@@ -11,6 +11,7 @@ import random
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,11 @@ class Run:
 
     @property
     def is_over(self) -> bool:
-        return time.process_time() - self._began >= self._seconds
+        return self.is_past(1)
+
+    def is_past(self, share: float) -> bool:
+        """Whether so much of the time is over."""
+        return time.process_time() - self._began >= share * self._seconds
 
     def feed(self, data: bytes) -> None:
         from fuzz.watch import fault_of
@@ -60,6 +65,19 @@ class Run:
         path.with_suffix(".new").replace(path)
 
 
+def _feed_in_order(run: Run, seeds: Sequence[bytes]) -> None:
+    """What is kept, then every value of it in turn as others: chance has at least half of the time."""
+    from fuzz.changes import swapped
+
+    for seed in seeds:
+        run.feed(seed)
+    for seed in sorted(seeds, key=len):
+        for data in swapped(seed):
+            if run.is_past(0.5):
+                return
+            run.feed(data)
+
+
 def _plain(name: str, seconds: float, folder: Path) -> None:
     from fuzz.changes import change
     from fuzz.targets import target_named
@@ -68,8 +86,7 @@ def _plain(name: str, seconds: float, folder: Path) -> None:
     seeds = target.seeds() or [b""]
     run = Run(target, seconds, folder)
     draw = random.Random(name)
-    for seed in seeds:
-        run.feed(seed)
+    _feed_in_order(run, seeds)
     while not run.is_over:
         for _ in range(50):
             run.feed(change(draw.choice(seeds), draw.randrange, seeds, target.words, target.longest))
@@ -87,6 +104,7 @@ def _atheris(name: str, seconds: float, folder: Path) -> None:
 
     seeds = target.seeds() or [b""]
     run = Run(target, seconds, folder)
+    _feed_in_order(run, seeds)
 
     def one(data: bytes) -> None:
         run.feed(data)

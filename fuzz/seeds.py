@@ -105,7 +105,7 @@ def _store() -> Iterator[tuple[str, bytes]]:
     cid = tree.finish()
     yield "cid", str(cid).encode()
     yield "cid", str(Cid.raw(bytes(32))).encode()
-    yield "dag-root", blocks[-1].content
+    yield "dag-root", bytes(blocks[-1].content)
     leaf = Link(Cid.raw(hashlib.sha256(b"").digest()), size=1 << 20, weight=1 << 20)
     yield "dag-inner", Node((leaf,) * 3).encode()
     small = b"a leaf of one block"
@@ -195,6 +195,18 @@ def _papers() -> Iterator[tuple[str, bytes]]:
     named = {"pseudonym": account, "version": 1, "inboxes": inboxes, "files": ["AAAA"], "classes": ["cd" * 32]}
     yield "bundle", documents.encode("bundle", {**named, "backup": ""})
     yield "bundle", documents.encode("bundle", {**named, "backup": "ef" * 32, "escrow": escrow})
+    row = {"cls": "laboratory/N", "generation": 1, "first": 98_000, "until": 98_100, "recipient": str(HYBRID.recipient)}
+    yield "rows", documents.encode("rows", {"pseudonym": account, "rows": [row], "receipts": ["ab" * 32]})
+    capsule = {
+        "pseudonym": account,
+        "reader": account,
+        "openings": [kept["opening"]["opening"]],
+        "keys": [{"source": account, "digest": "ab" * 32, "key": "07" * 16}],
+        "indexes": [{"source": account, "cls": "laboratory/N", "digest": "ab" * 32, "hour": 98_000}],
+        "inboxes": [{"source": account, "seed": "07" * 32}],
+        "referable": 98_100,
+    }
+    yield "capsule", documents.encode("capsule", capsule)
     manifest = kept["manifest"]["document"].encode()
     yield "manifest", manifest
     yield "record", len(manifest).to_bytes(4, "big") + manifest + bytes(64)

@@ -53,11 +53,15 @@ class Target:
 
 
 def told(data: bytes, name: str, otherwise: Any = ACCOUNT) -> Any:
-    """A field of a JSON text: many readers know already whose document they read, and it is the one they are given."""
+    """A field of a JSON text: many readers know already whose document they read, and it is the one they are given.
+
+    What they know is of its type, whatever the text says.
+    """
     try:
-        return parse_json(data)[name]
+        found = parse_json(data)[name]
     except (ValueError, LookupError, TypeError, RecursionError):
         return otherwise
+    return found if type(found) is type(otherwise) else otherwise
 
 
 def text(data: bytes) -> str:

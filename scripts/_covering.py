@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from theriac.cover.schedule import Schedule
 from theriac.crypto.recipients import Recipient, parse_recipient
 from theriac.errors import BadDocument, NoMatchingIdentity, NoProfile, NotStored
 from theriac.health.messages import member_address
+from theriac.ledger.codec import shown_moment
 from theriac.ledger.sender import Sender
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def day_of(text: str) -> date:
 
 
 def day(moment: int) -> str:
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"
+    return f"{shown_moment(moment):%Y-%m-%d}"
 
 
 # -- files -----------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from scripts._accounts import address_of
 from scripts._cli import Failure
 from theriac.health.messages import member_address
 from theriac.health.scope import ALL_CLASSES, KeyClass
+from theriac.ledger.codec import shown_moment
 
 DAYS = 30
 """How long a grant lasts unless said."""
@@ -58,4 +59,4 @@ def shown_reader(reader: str) -> str:
 
 
 def day(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+    return shown_moment(seconds).strftime("%Y-%m-%d %H:%M")

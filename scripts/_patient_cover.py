@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +28,7 @@ from theriac.health.keystore import write_private
 from theriac.health.messages import member_address
 from theriac.health.patient import Patient
 from theriac.health.vault import Account
+from theriac.ledger.codec import shown_moment
 from theriac.ledger.contracts import Receipt
 
 ENROLMENT = 30 * 24 * 3600
@@ -417,7 +418,7 @@ def _year(offer: Offer) -> str:
 
 
 def _minute(moment: int) -> str:
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M}"
+    return f"{shown_moment(moment):%Y-%m-%d %H:%M}"
 
 
 def _used(used: int, limit: int, money: Money) -> dict[str, str | None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from scripts._site import Site
 from theriac.consortium import Role
 from theriac.errors import BadInput, BadTicket, NotAnImage, Refused
 from theriac.fhir import parse as parse_fhir
+from theriac.ledger.codec import shown_moment
 from theriac.ledger.node import Node
 from theriac.ledger.sender import Sender
 from theriac.medicine.medication import Unsaid, allowed
@@ -191,4 +192,4 @@ HEADS = ("line", "medicine", "given", "left now", "may be filled", "held by")
 
 
 def _day(moment: int) -> str:
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"
+    return f"{shown_moment(moment):%Y-%m-%d}"

@@ -201,6 +201,10 @@ def test_rejoin__with_a_piece_that_ends_in_half_a_character__is_noticed() -> Non
         b'{"kind":"fhir-envelope","version":1,"pieces":["","",""],"tags":["a","a"]}',
         b'{"kind":"fhir-envelope","version":1,"pieces":[1],"tags":[]}',
         b'{"kind":"fhir-envelope","version":1,"pieces":"","tags":null}',
+        b'{"kind":"fhir-envelope","more":1,"pieces":[""],"tags":[],"version":1}',
+        b'{"kind":"fhir-envelope","pieces":[""],"tags":[],"version":1.0}',
+        b'{"kind":"fhir-envelope", "pieces":[""],"tags":[],"version":1}',
+        b'{"kind":"fhir-envelope","pieces":["\\ud83d"],"tags":[],"version":1}',
     ],
 )
 def test_envelope__of_another_kind_or_damaged__is_refused(data: bytes) -> None:

@@ -218,7 +218,11 @@ class Envelope:
             raise NotAnEnvelope
         if len(pieces) != len(tags) + 1 or len(set(tags)) != len(tags):
             raise NotAnEnvelope
-        return cls(tuple(pieces), tuple(tags))
+        found = cls(tuple(pieces), tuple(tags))
+        # Fields that nobody asked for, or another form, would be another document of the same envelope.
+        if found.to_bytes() != data:
+            raise NotAnEnvelope
+        return found
 
 
 _ENVELOPE = "fhir-envelope"

@@ -202,9 +202,9 @@ def play_medusa(every: Sequence[Handler], *, calls: int, seconds: int, propertie
     """Lets medusa act: asking for every property after every act, or only where an act asks for all of its handler."""
     mode = "properties" if properties else "assertions"
     home = ROOT / HOME / mode
-    if not properties:
-        # What was found by the one way is worth beginning with on the other.
-        shutil.rmtree(home / "call_sequences", ignore_errors=True)
+    # A run begins with what is kept: hundreds of stories of runs before it take minutes to play again, and then most of
+    # what is played is a change of few of them.
+    shutil.rmtree(home / "call_sequences", ignore_errors=True)
     home.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(home / "test_results", ignore_errors=True)
     unpack_corpus(every, home / "call_sequences")

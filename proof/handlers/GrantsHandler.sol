@@ -254,7 +254,7 @@ contract GrantsHandler is Handler {
         terms.scope = Scope.wrap(within == 0 ? beside.scope : within);
         if (terms.expiry > beside.expiry) terms.expiry = beside.expiry;
         if (terms.expiry <= terms.start) terms.start = 0;
-        if (how % 8 != 0) _reader = terms.reader = _freeReader(by, what);
+        _reader = terms.reader = _readerWhere(by, what, how % 8 != 0);
 
         Kept storage kept = _kept();
         bool free = kept.by == by || !_isLive(kept, _patient, _purpose);
@@ -838,12 +838,12 @@ contract GrantsHandler is Handler {
         beside.threshold = terms.threshold;
     }
 
-    /// @dev A reader in whose place the delegate may grant.
-    function _freeReader(uint16 by, uint256 what) private view returns (address reader) {
+    /// @dev A reader in whose place the delegate may grant, or may not; any where there is none such.
+    function _readerWhere(uint16 by, uint256 what, bool free) private view returns (address reader) {
         for (uint256 i = 0; i < _readers.length; ++i) {
             reader = _readers[(what + i) % _readers.length];
             Kept storage kept = _keptOf[_key(_patient, reader, _purpose)];
-            if (kept.by == by || !_isLive(kept, _patient, _purpose)) return reader;
+            if ((kept.by == by || !_isLive(kept, _patient, _purpose)) == free) return reader;
         }
     }
 

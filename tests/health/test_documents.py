@@ -4,6 +4,7 @@ import io
 import json
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -13,13 +14,15 @@ from theriac.crypto import age
 from theriac.crypto.recipients import X25519Identity
 from theriac.errors import BadDocument, BadNodes
 from theriac.health import documents, keystore
-from theriac.health.erasure import UnpinRequest
+from theriac.health.delegate import Drafted, mandates_document, mandates_from
+from theriac.health.erasure import UnpinReceipt, UnpinRequest
 from theriac.health.escrow import Share
-from theriac.health.hours import Nodes
+from theriac.health.hours import HOURS, Nodes
 from theriac.health.pleas import Approval, Approved
-from theriac.health.programmes import Note, Taken
+from theriac.health.programmes import Note, Programme, Step, Taken, standing
 from theriac.health.referrals import Referred, Returned
 from theriac.health.requests import Answer, Request
+from theriac.health.vault import Mandate
 
 READER = X25519Identity.generate()
 
@@ -59,15 +62,27 @@ def test_open__a_length_beyond_what_follows__is_refused() -> None:
 
 WHO = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
 REQUEST = Request(WHO, 1, WHO, "North", ("laboratory/N",), "TREAT", "2031-01-01T00:00:00Z", True, "a visit")
+TAKEN = Taken(WHO, 4, "06" * 32, 52_000, 53_000)
+NOTE = Note(WHO, 4, "checkup", 52_001, True, "")
+ASKED = UnpinRequest(WHO, 1, ("ab" * 32,), 5, "", "")
+DONE = UnpinReceipt(WHO, 1, "cd" * 32, ("ab" * 32,), (), "", 6, WHO)
+PROGRAMME = Programme("Check-ups", 1, WHO, "TREAT", ("laboratory/N",), (Step("checkup", "Check-up", "nurse", 30),))
+
+
+def _asked(data: bytes) -> UnpinRequest:
+    return UnpinRequest.decode(data, letter="")
+
+
 WRITTEN = [
     (REQUEST, lambda data: Request.decode(data, pseudonym=WHO, letter="")),
     (Answer(WHO, "ab" * 32, True, ""), Answer.decode),
     (Returned("ab" * 32, WHO, ("cd" * 32,), "a note", ""), lambda data: Returned.decode(data, sender="")),
     (Referred(WHO, WHO, "TREAT", ("laboratory/N",), 52_000, 4), Referred.decode),
-    (Taken(WHO, 4, "06" * 32, 52_000, 53_000), Taken.decode),
-    (Note(WHO, 4, "checkup", 52_001, True, ""), Note.decode),
+    (TAKEN, Taken.decode),
+    (NOTE, Note.decode),
     (Approval("Ben", (Approved(WHO, WHO, b"\1" * 65),)), Approval.decode),
-    (UnpinRequest(WHO, 1, ("ab" * 32,), 5, "", ""), lambda data: UnpinRequest.decode(data, letter="")),
+    (ASKED, _asked),
+    (DONE, UnpinReceipt.decode),
     (Share(WHO, 1, 2, "words", "salt", True), Share.decode),
 ]
 
@@ -93,7 +108,7 @@ def _others(value: Any) -> list[Any]:
 def test_decode__another_spelling__is_refused(written: Any, decode: Callable[[bytes], Any]) -> None:
     # given in canonical form each field once as another type that Python makes the right one of, and one field more
     values = json.loads(written.encode())
-    spellings = [{**values, "more": 1}]
+    spellings = [{**values, "more": 1}, {**values, "format": True}]
     for name, value in values.items():
         if name not in ("kind", "format"):
             spellings += [{**values, name: other} for other in _others(value)]
@@ -131,6 +146,93 @@ def test_decode__what_nobody_was_referred_for__tells_nothing(name: str, other: o
 
     with pytest.raises(BadDocument):
         Referred.decode(rfc8785.dumps({**values, name: other}))
+
+
+NEVER = 253_402_300_800
+"""The first second of the year 10000, which Python has no date for."""
+
+
+@pytest.mark.parametrize(
+    ("document", "read", "change"),
+    [
+        (TAKEN, Taken.decode, {"start": -1}),
+        (TAKEN, Taken.decode, {"start": 53_001}),
+        (TAKEN, Taken.decode, {"end": HOURS + 1}),
+        (TAKEN, Taken.decode, {"by": 0}),
+        (TAKEN, Taken.decode, {"by": 1 << 16}),
+        (TAKEN, Taken.decode, {"salt": "06" * 31}),
+        (TAKEN, Taken.decode, {"salt": "zz" * 32}),
+        (TAKEN, Taken.decode, {"pseudonym": "somebody"}),
+        (NOTE, Note.decode, {"hour": -1}),
+        (NOTE, Note.decode, {"hour": HOURS}),
+        (ASKED, _asked, {"time": -1}),
+        (ASKED, _asked, {"time": NEVER}),
+        (DONE, UnpinReceipt.decode, {"time": -1}),
+        (DONE, UnpinReceipt.decode, {"time": NEVER}),
+    ],
+)
+def test_decode__of_a_time_or_a_place_that_there_is_not__is_refused(
+    document: Any, read: Callable[[bytes], Any], change: dict[str, Any]
+) -> None:
+    # given what is well written in each other way
+    assert read(document.encode()) == document
+
+    # when, then
+    with pytest.raises(BadDocument):
+        read(replace(document, **change).encode())
+
+
+MANDATE = Mandate(WHO, 4, "Ann", WHO, ("laboratory/N",), ("TREAT",), 0, 53_000, 0, 2, "06" * 32, (WHO, WHO), "")
+
+
+def _mandates(data: bytes) -> Mandate:
+    [found] = mandates_from(data)[1]
+    return found
+
+
+def _drafted(data: bytes) -> Mandate:
+    return Drafted.decode(data).mandate
+
+
+@pytest.mark.parametrize("field", [each.name for each in fields(Mandate)])
+def test_mandate__with_what_does_not_belong_there__is_refused(field: str) -> None:
+    # given a mandate as the patient hands it out, and as a quorum hands it on
+    act = {"kind": "revoke", "reader": WHO, "purpose": "TREAT", "nonce": 1, "era": 0, "deadline": 5}
+    drafted = Drafted(MANDATE, act)
+    assert _mandates(mandates_document("ann", [MANDATE])) == _drafted(drafted.encode()) == MANDATE
+
+    # when, then
+    for other in ("7", 7, True, 1.5, None, -1, 1 << 52, [], [7], [None], {}):
+        value = getattr(MANDATE, field)
+        if type(other) is type(value) and not (type(other) is int and (other < 0 or other > HOURS)):
+            continue
+        if isinstance(value, tuple) and other == []:
+            continue
+        for whole, name, read in (
+            (json.loads(mandates_document("ann", [MANDATE])), "mandates", _mandates),
+            (json.loads(drafted.encode()), "mandate", _drafted),
+        ):
+            [inner] = whole[name] if name == "mandates" else [whole[name]]
+            inner[field] = other
+            with pytest.raises(BadDocument):
+                read(rfc8785.dumps(whole))
+
+
+@pytest.mark.parametrize(
+    "change", [{"more": 1}, {"patient": 7}, {"mandates": {}}, {"mandates": [{}]}, {"format": True}]
+)
+def test_mandates__with_too_much_or_too_little__are_refused(change: dict[str, Any]) -> None:
+    values = json.loads(mandates_document("ann", [MANDATE]))
+
+    with pytest.raises(BadDocument):
+        mandates_from(rfc8785.dumps({**values, **change}))
+
+
+def test_standing__a_step_that_is_due_after_the_last_hour__is_due_then() -> None:
+    [found] = standing(PROGRAMME, [], start=HOURS - 1, now=HOURS - 1)
+
+    assert found.due == HOURS
+    assert found.sentence() == "Check-up: due, by 2139-08-15"
 
 
 @pytest.mark.parametrize("values", [[[1e400, 0, "00" * 32]], [[20, 1e400, "00" * 32]]])

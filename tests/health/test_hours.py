@@ -142,6 +142,11 @@ def test_hour_at__outside_of_the_tree__is_refused() -> None:
     for time in (EPOCH - timedelta(microseconds=1), EPOCH + timedelta(hours=HOURS)):
         with pytest.raises(BadHour):
             hour_at(time)
+    begin = int(EPOCH.timestamp())
+    assert hour_of_seconds(begin) == 0
+    for second in (begin - 1, begin + 3600 * HOURS, 253_402_300_800, (1 << 40) - 1):
+        with pytest.raises(BadHour):
+            hour_of_seconds(second)
 
 
 def test_midnight_after__is_the_next_utc_day() -> None:

@@ -138,7 +138,8 @@ def first() -> Receipt:
         ("act", "open\n\x1b[2J"),
         ("act", "x" * 41),
         ("time", -1),
-        ("time", 1 << 40),
+        ("time", 1 << 34),
+        ("time", 253_402_300_800),
         ("time", 1.5),
         ("salt", "zz" * 32),
         ("signature", "0x00"),
@@ -153,8 +154,8 @@ def test_receipt__with_what_does_not_belong_there__is_refused(field: str, value:
 
 def test_receipt__too_much_too_little_or_spelled_otherwise__is_refused() -> None:
     values = first().values()
-    without = {name: value for name, value in values.items() if name != "salt"}
-    for broken in ({**values, "name": "Ann"}, without, [], None, "receipt"):
+    without = [{name: value for name, value in values.items() if name != left} for left in values]
+    for broken in ({**values, "name": "Ann"}, *without, [], None, "receipt"):
         with pytest.raises(BadDocument):
             Receipt.of(broken)
     for document in (b"", b"{}", b" " + first().encode(), first().encode().replace(b'"receipt"', b'"letter"')):
@@ -174,6 +175,8 @@ def test_receipt__too_much_too_little_or_spelled_otherwise__is_refused() -> None
         {"path": ["00" * 32] * 65},
         {"path": [7]},
         {"path": 7},
+        {"path": ""},
+        {"path": {}},
         {"receipt": {}},
         {"more": 1},
     ],
@@ -183,6 +186,20 @@ def test_proof__broken__is_refused(change: dict[str, Any]) -> None:
 
     with pytest.raises(BadDocument):
         Proof.of({**proof.values(), **change})
+
+
+@pytest.mark.parametrize("change", [{"more": 1}, {"proofs": {}}, {"proofs": None}])
+def test_letter_and_disclosure__with_too_much_or_too_little__are_refused(change: dict[str, Any]) -> None:
+    letter, disclosure = ({**json.loads(VECTORS[each]), **change} for each in ("letter", "disclosure"))
+
+    with pytest.raises(BadDocument):
+        decode_letter(written(letter), pseudonym=letter["pseudonym"])
+    with pytest.raises(BadDocument):
+        decode_disclosure(written(disclosure))
+
+
+def written(values: dict[str, Any]) -> bytes:
+    return json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
 
 
 def test_disclosure__any_part_replaced__is_refused_or_proves_nothing() -> None:

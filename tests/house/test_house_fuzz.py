@@ -165,6 +165,26 @@ def test_corpus__packed_and_unpacked__is_the_same_story_at_the_same_places(root:
     }
 
 
+@pytest.mark.parametrize("properties", [True, False])
+def test_play_medusa__after_another_run__begins_with_what_is_kept_alone(root: Path, properties: bool) -> None:
+    # given a medusa that only says what came of it, a story that is kept, and one that a run before left
+    (root / "told").write_text(MEDUSA, encoding="utf-8")
+    medusa = root / fuzz.MEDUSA
+    medusa.parent.mkdir(parents=True)
+    medusa.write_text(f"#!/bin/sh\ncat {root / 'told'}\n", encoding="utf-8")
+    medusa.chmod(0o700)
+    (root / fuzz.CORPUS).write_text("KeysHandler.finish(uint256) 5\n", encoding="utf-8")
+    stories = root / fuzz.HOME / ("properties" if properties else "assertions") / "call_sequences"
+    stories.mkdir(parents=True)
+    (stories / "left.json").write_text("[]", encoding="utf-8")
+
+    # when
+    fuzz.play_medusa([KEYS, LETTERS], calls=10, seconds=0, properties=properties, workers=1)
+
+    # then
+    assert [each.name for each in stories.iterdir()] == ["kept-0.json"]
+
+
 def test_corpus__with_a_story_that_goes_on_in_another__keeps_the_longer_one(root: Path) -> None:
     # given
     longer = "KeysHandler.finish(uint256) 5\nKeysHandler.finish(uint256) 6\n"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from theriac import fhir
 from theriac.errors import TheriacError
-from theriac.ledger.codec import parse_json
+from theriac.ledger.codec import parse_json, shown_moment
 
 QUOTE = '"'
 
@@ -74,3 +74,9 @@ def test_parse_json__a_byte_order_mark__is_borne() -> None:
 
 def test_parse_json__brackets_in_texts__are_no_nesting() -> None:
     assert parse_json(b'["' + b"[" * 100 + b'", "\\\\", "' + b"{" * 100 + b'"]') == ["[" * 100, "\\", "{" * 100]
+
+
+def test_shown_moment__of_a_second_that_no_calendar_has__is_the_last_that_one_has() -> None:
+    assert shown_moment(1_900_000_000).isoformat() == "2030-03-17T17:46:40+00:00"
+    for second in (253_402_300_799, 253_402_300_800, (1 << 40) - 1, (1 << 256) - 1):
+        assert shown_moment(second).isoformat() == "9999-12-31T23:59:59+00:00"

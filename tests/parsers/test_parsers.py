@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuzz.changes import change
+from fuzz.changes import change, swapped
 from fuzz.relayer import posted
 from fuzz.targets import CORPUS, Target, all_targets
 from fuzz.watch import fault_of, mistyped
@@ -70,6 +70,16 @@ def test_parser__what_is_kept_and_changed__is_read_as_it_should(target: Target) 
         assert fault_of(target, change(data, draw.randrange, seeds, target.words, 4096), memory=number % 4 == 0) is None
 
     changed()
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=_id)
+def test_parser__what_is_kept_with_another_value__is_read_as_it_should(target: Target) -> None:
+    # given of each some of what a longer run feeds all of
+    changed = [data for seed in target.seeds() if len(seed) < 4_000 for data in swapped(seed)]
+    some = changed[:: max(1, len(changed) // 50)]
+
+    # when, then
+    assert [(data, str(fault)) for data in some if (fault := fault_of(target, data, memory=False))] == []
 
 
 # -- the fuzzing itself ------------------------------------------------------------------------------------------------
@@ -151,6 +161,29 @@ def test_corpus__is_small_and_of_targets_alone() -> None:
 
     assert sum(path.stat().st_size for path in files) < 1 << 20
     assert {path.parent.name for path in files} <= set(TARGETS)
+
+
+def test_swapped__each_value_in_turn_is_another_and_all_else_stays() -> None:
+    # given
+    data = b'{"a":[1,"x"],"b":{}}'
+
+    # when
+    found = list(swapped(data))
+
+    # then
+    assert {
+        b'{"a":[1,"x"]}',
+        b'{"a":[1],"b":{}}',
+        b'{"a":["x"],"b":{}}',
+        b'{"a":[true,"x"],"b":{}}',
+        b'{"a":[1,7],"b":{}}',
+        b'{"a":[1,"x"],"b":{"more":7}}',
+        b'{"a":[1,"x"],"b":{},"more":7}',
+        b'{"a":"7","b":{}}',
+    } <= set(found)
+    assert len({data, *found}) == len(found) + 1
+    assert list(swapped(b"no JSON")) == []
+    assert list(swapped(b"[1]\n[2]"))[-1] == b"[1]\n[]"
 
 
 @pytest.mark.parametrize(

@@ -449,6 +449,6 @@ def decode_letter(data: bytes, *, pseudonym: str) -> list[Proof]:
     values = documents.decode("receipts", data)
     if values.get("pseudonym") != pseudonym:
         raise BadDocument(kind="receipts", fault="they are addressed to somebody else")
-    if not isinstance(values.get("proofs"), list):
-        raise BadDocument(kind="receipts", fault="a part of it is missing")
+    if not isinstance(values.get("proofs"), list) or len(values) != 4:
+        raise BadDocument(kind="receipts", fault="a part of it is missing or too much")
     return [Proof.of(each) for each in values["proofs"]]

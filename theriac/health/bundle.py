@@ -9,19 +9,20 @@ import base64
 import hashlib
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeVar
 
 import rfc8785
 from eth_account import Account as EthAccount
 from eth_account.messages import SignableMessage, encode_defunct
+from eth_utils.address import is_checksum_address
 
 from theriac.crypto.recipients import HybridIdentity, HybridRecipient, Identity, Recipient, parse_recipient
-from theriac.errors import BadDocument, BadRecipient, NoMatchingIdentity
+from theriac.errors import BadDocument, BadNodes, BadRecipient, NoMatchingIdentity
 from theriac.health import documents
 from theriac.health.escrow import Escrow, Made, make
-from theriac.health.hours import Nodes, mondays_after
+from theriac.health.hours import HOURS, Nodes, mondays_after
 from theriac.health.scope import KeyClass, Level
 from theriac.health.vault import Account, Entry, Publication, Sharing, Vault
 from theriac.ledger.typed import Typed
@@ -84,6 +85,30 @@ def inboxes_from(pseudonym: str, values: Mapping[str, Any]) -> Inboxes:
 # -- rows and capsules -----------------------------------------------------------------------------------------------
 
 
+_LENGTHS = {"digest": 32, "key": 16, "seed": 32}
+
+Part = TypeVar("Part")
+
+
+def _from(kind: type[Part], values: Mapping[str, Any]) -> Part:
+    """A part of a stranger's document: each field of its type, pseudonyms that are some, hours that the tree has.
+
+    Raises TypeError or ValueError for what is none: whoever reads several must not end at one.
+    """
+    found = kind(**values)
+    for each in fields(kind):  # type: ignore[arg-type]
+        value = getattr(found, each.name)
+        if type(value) is not each.type:
+            raise TypeError(each.name)
+        if each.name == "source" and not is_checksum_address(value):
+            raise ValueError(each.name)
+        if each.name in ("first", "until", "hour", "generation") and not 0 <= value <= HOURS:
+            raise ValueError(each.name)
+        if each.name in _LENGTHS and len(bytes.fromhex(value)) != _LENGTHS[each.name]:
+            raise ValueError(each.name)
+    return found
+
+
 @dataclass(frozen=True)
 class Row:
     """What a writer seals a class to in [first, until), both hours."""
@@ -130,14 +155,8 @@ class Opening:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Opening":
-        return cls(
-            source=str(values["source"]),
-            cls=str(values["cls"]),
-            generation=int(values["generation"]),
-            first=int(values["first"]),
-            nodes=Nodes.of(values["nodes"]),
-            signature=str(values["signature"]),
-        )
+        """Raises TypeError, ValueError, KeyError or BadNodes for what is none."""
+        return _from(cls, {**values, "nodes": Nodes.of(values["nodes"])})
 
 
 @dataclass(frozen=True)
@@ -157,6 +176,11 @@ class IndexFile:
     cls: str
     digest: str
     hour: int
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "IndexFile":
+        """Raises TypeError or ValueError for what is none."""
+        return _from(cls, values)
 
 
 @dataclass(frozen=True)
@@ -486,10 +510,7 @@ class Bundle:
         if values is None:
             return None
         try:
-            rows = tuple(
-                Row(str(r["cls"]), int(r["generation"]), int(r["first"]), int(r["until"]), str(r["recipient"]))
-                for r in values["rows"]
-            )
+            rows = tuple(_from(Row, each) for each in values["rows"])
             return WriterFile(self.pseudonym, rows, tuple(str(digest) for digest in values["receipts"]))
         except (KeyError, TypeError, ValueError):
             raise BadDocument(kind="rows", fault="a part of them is missing or broken") from None
@@ -504,15 +525,12 @@ class Bundle:
                 pseudonym=self.pseudonym,
                 reader=str(values["reader"]),
                 openings=tuple(Opening.of(each) for each in values["openings"]),
-                keys=tuple(RecordKey(str(k["source"]), str(k["digest"]), str(k["key"])) for k in values["keys"]),
-                indexes=tuple(
-                    IndexFile(str(i["source"]), str(i["cls"]), str(i["digest"]), int(i["hour"]))
-                    for i in values["indexes"]
-                ),
-                inboxes=tuple(InboxKey(str(i["source"]), str(i["seed"])) for i in values.get("inboxes", ())),
+                keys=tuple(_from(RecordKey, each) for each in values["keys"]),
+                indexes=tuple(IndexFile.of(each) for each in values["indexes"]),
+                inboxes=tuple(_from(InboxKey, each) for each in values.get("inboxes", ())),
                 referable=int(values.get("referable", 0)),
             )
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, BadNodes):
             raise BadDocument(kind="capsule", fault="a part of it is missing or broken") from None
 
     def _own(self, kind: str, identity: Identity) -> dict[str, Any] | None:
@@ -556,9 +574,18 @@ def _entry(source: str, cls: str, values: Mapping[str, Any]) -> Entry:
     texts = (entry.digest, entry.key, entry.resealed_from, entry.proofs)
     if not all(type(each) is int for each in numbers) or not all(isinstance(each, str) for each in texts):
         raise TypeError
-    if not isinstance(entry.summary, dict):
+    if not 0 <= entry.anchored < documents.LAST_SECOND or not _is_summary(entry.summary):
         raise TypeError
     return entry
+
+
+def _is_summary(values: Any) -> bool:
+    """Whether it is what a manifest says for lists; a part may be missing."""
+    if not isinstance(values, dict) or not isinstance(values.get("codes", []), list):
+        return False
+    texts = [values.get(name, "") for name in ("type", "title", "date", "place")]
+    size = values.get("size", 0)
+    return all(isinstance(each, str) for each in (*texts, *values.get("codes", []))) and type(size) is int and size >= 0
 
 
 def _read_part(part: Mapping[str, Any], mine: Sequence[Opening], *, source: str, cls: str) -> list[Entry]:

@@ -25,7 +25,7 @@ from theriac.errors import (
 from theriac.health import documents
 from theriac.health.chain import Chain, Relay, Signed
 from theriac.health.delegations import DelegatedGrant, DelegatedNarrow, DelegatedRevoke, Quorum
-from theriac.health.hours import hour_at, seconds_of
+from theriac.health.hours import HOURS, hour_at, seconds_of
 from theriac.health.messages import Freshness
 from theriac.health.scope import KeyClass, Purpose, mask_of
 from theriac.health.vault import Mandate, classes_of
@@ -33,6 +33,7 @@ from theriac.health.wallet import Wallet
 from theriac.ledger.typed import Message
 
 _WINDOW = 3000
+_LISTS = ("classes", "purposes", "members")
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def mandates_document(patient: str, mandates: Sequence[Mandate]) -> bytes:
 
 
 def _values(mandate: Mandate) -> dict[str, Any]:
-    lists = {name: list(getattr(mandate, name)) for name in ("classes", "purposes", "members")}
+    lists = {name: list(getattr(mandate, name)) for name in _LISTS}
     return asdict(mandate) | lists
 
 
@@ -74,12 +75,28 @@ def mandates_from(data: bytes) -> tuple[str, tuple[Mandate, ...]]:
     values = documents.decode("mandate", data)
     try:
         found = tuple(
-            Mandate(**{**each, **{name: tuple(each[name]) for name in ("classes", "purposes", "members")}})
-            for each in values["mandates"]
+            Mandate(**{**each, **{name: tuple(each[name]) for name in _LISTS}}) for each in values["mandates"]
         )
-        return str(values["patient"]), found
+        patient = values["patient"]
     except (KeyError, TypeError, ValueError):
         raise BadDocument(kind="mandate", fault="a part of it is missing or broken") from None
+    if type(patient) is not str or not all(_fits(each) for each in found):
+        raise BadDocument(kind="mandate", fault="a part of it is not what belongs there")
+    if mandates_document(patient, found) != data:
+        raise BadDocument(kind="mandate", fault="it is not written as such a document is")
+    return patient, found
+
+
+def _fits(mandate: Mandate) -> bool:
+    """Whether each field is of its type, and its hours and numbers are some that there are."""
+    texts = (mandate.pseudonym, mandate.name, mandate.holder, mandate.salt, mandate.recipient)
+    numbers = (mandate.by, mandate.since, mandate.end, mandate.ages, mandate.threshold)
+    if not all(type(each) is str for each in (*texts, *mandate.classes, *mandate.purposes, *mandate.members)):
+        return False
+    if not all(type(each) is int for each in numbers):
+        return False
+    hours = (mandate.since, mandate.end, mandate.ages)
+    return 0 < mandate.by < 1 << 16 and all(0 <= each <= HOURS for each in hours) and 0 <= mandate.threshold < 1 << 8
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,9 @@ FORMAT = 1
 LARGEST = 256 * 1024 * 1024
 """No document is read beyond this many bytes."""
 
+LAST_SECOND = 1 << 34
+"""Documents of strangers name seconds before this one, in 2514: later than 9999 would be none that can be shown."""
+
 _PIECE = 1 << 20
 
 
@@ -55,7 +58,8 @@ def decode(kind: str, data: bytes, *, canonical: bool = True) -> dict[str, Any]:
         raise BadDocument(kind=kind, fault="it is not JSON") from None
     if not isinstance(values, dict) or values.get("kind") != kind:
         raise BadDocument(kind=kind, fault="it is a document of another kind")
-    if values.get("format") != FORMAT:
+    # To Python true is 1, and to nobody else.
+    if type(values.get("format")) is not int or values["format"] != FORMAT:
         raise BadDocument(kind=kind, fault=f"its format is {values.get('format')!r}, and only {FORMAT} is known")
     if canonical:
         _check_canonical(kind, values, data)

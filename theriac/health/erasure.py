@@ -60,6 +60,8 @@ class UnpinRequest:
             )
         except (KeyError, TypeError, ValueError):
             raise BadDocument(kind=REQUEST, fault="a part of it is missing or broken") from None
+        if not 0 <= found.time < documents.LAST_SECOND:
+            raise BadDocument(kind=REQUEST, fault="its time is none")
         return documents.as_written(REQUEST, found, data)
 
 
@@ -90,7 +92,10 @@ class UnpinReceipt:
     @classmethod
     def decode(cls, data: bytes) -> "UnpinReceipt":
         """:raises BadDocument: no such receipt."""
-        return documents.as_written(RECEIPT, cls.of(_values(RECEIPT, data)), data)
+        found = documents.as_written(RECEIPT, cls.of(_values(RECEIPT, data)), data)
+        if not 0 <= found.time < documents.LAST_SECOND:
+            raise BadDocument(kind=RECEIPT, fault="its time is none")
+        return found
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "UnpinReceipt":

@@ -128,8 +128,8 @@ def encode_disclosure(proofs: Sequence[Proof]) -> bytes:
 def decode_disclosure(data: bytes) -> list[Proof]:
     """:raises BadDocument: no disclosure."""
     values: dict[str, Any] = documents.decode("readings", data)
-    if not isinstance(values.get("proofs"), list):
-        raise BadDocument(kind="readings", fault="a part of it is missing")
+    if not isinstance(values.get("proofs"), list) or len(values) != 3:
+        raise BadDocument(kind="readings", fault="a part of it is missing or too much")
     return [Proof.of(each) for each in values["proofs"]]
 
 

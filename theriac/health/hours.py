@@ -49,8 +49,11 @@ def seconds_of(hour: int) -> int:
 
 
 def hour_of_seconds(seconds: int) -> int:
-    """The hour that a second since 1970 lies in."""
-    return hour_at(datetime.fromtimestamp(seconds, UTC))
+    """The hour that a second since 1970 lies in.
+
+    :raises BadHour: the tree has no such hour, as of a second that no calendar has.
+    """
+    return _checked((seconds - int(EPOCH.timestamp())) // 3600)
 
 
 def midnight_after(hour: int) -> int:

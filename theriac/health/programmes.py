@@ -4,6 +4,7 @@ A patient takes part by a parent on the chain that stands for the document; her 
 done is a sealed note from the team to the patient, so that both can tell who was lost on the way.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,16 +12,18 @@ from typing import Any
 
 from eth_account import Account as EthAccount
 from eth_account.messages import SignableMessage, encode_defunct
+from eth_utils.address import is_checksum_address
 
 from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import BadDocument, TheriacError, UnknownClass, UnknownMandate, UnknownPurpose
 from theriac.health import documents
-from theriac.health.hours import time_of
+from theriac.health.hours import HOURS, time_of
 from theriac.health.keystore import write_private
 from theriac.health.scope import KeyClass, Purpose
 from theriac.ledger.signer import Signer
 
 _DAY = 24
+_SALT = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,10 @@ class Taken:
             found = cls(str(values["pseudonym"]), int(values["by"]), str(values["salt"]), start, end)
         except (KeyError, TypeError, ValueError):
             raise BadDocument(kind="enrolment", fault="a part of it is missing or broken") from None
+        if not 0 <= found.start <= found.end <= HOURS:
+            raise BadDocument(kind="enrolment", fault="an hour in it is none, or it ends before it starts")
+        if not (is_checksum_address(found.pseudonym) and 0 < found.by < 1 << 16 and _SALT.fullmatch(found.salt)):
+            raise BadDocument(kind="enrolment", fault="it names no place on the chain")
         return documents.as_written("enrolment", found, data)
 
 
@@ -178,6 +185,8 @@ class Note:
             )
         except (KeyError, TypeError, ValueError):
             raise BadDocument(kind="step", fault="a part of it is missing or broken") from None
+        if not 0 <= found.hour < HOURS:
+            raise BadDocument(kind="step", fault="its hour is none")
         return documents.as_written("step", found, data)
 
 
@@ -276,7 +285,7 @@ def standing(programme: Programme, notes: Iterable[Note], *, start: int, now: in
         begun = done.get(step.after) if step.after else start
         if step.optional:
             begun = needed.get(step.name)
-        due = begun + step.days * _DAY if begun is not None else None
+        due = min(begun + step.days * _DAY, HOURS) if begun is not None else None
         if step.name in done:
             state = "done"
         elif due is None:

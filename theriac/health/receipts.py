@@ -202,6 +202,9 @@ class Receipt:
             receipt = cls(**values)
         except TypeError:
             raise BadDocument(kind="receipt", fault="a part of it is missing or too much") from None
+        # What is hashed into a tree has its signature: without one it would be read as another document.
+        if "signature" not in values:
+            raise BadDocument(kind="receipt", fault="a part of it is missing or too much")
         if not all(_fits(receipt)):
             raise BadDocument(kind="receipt", fault="a part of it is not what belongs there")
         return receipt
@@ -222,7 +225,7 @@ def _fits(receipt: Receipt) -> list[bool]:
         bool(_SIGNATURE.fullmatch(receipt.signature)),
         0 <= receipt.member < 1 << 32,
         0 < receipt.number < 1 << 53,
-        0 <= receipt.time < 1 << 40,
+        0 <= receipt.time < documents.LAST_SECOND,
     ]
 
 
@@ -278,7 +281,7 @@ class Proof:
         nodes = (proof.root, *proof.path)
         whole = all(isinstance(node, str) and _DIGEST.fullmatch(node) for node in nodes)
         counted = type(proof.leaves) is int and type(proof.place) is int and 0 <= proof.place < proof.leaves < 1 << 32
-        if not whole or not counted or len(proof.path) > merkle.LONGEST_PATH:
+        if not whole or not counted or len(proof.path) > merkle.LONGEST_PATH or not isinstance(values["path"], list):
             raise BadDocument(kind="proof", fault="a part of it is not what belongs there")
         return proof
 

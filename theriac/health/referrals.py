@@ -83,10 +83,7 @@ class Referral:
                 end=int(values["end"]),
                 reason=str(values["reason"]),
                 openings=tuple(Opening.of(each) for each in values["openings"]),
-                indexes=tuple(
-                    IndexFile(str(i["source"]), str(i["cls"]), str(i["digest"]), int(i["hour"]))
-                    for i in values["indexes"]
-                ),
+                indexes=tuple(IndexFile.of(each) for each in values["indexes"]),
                 letter=letter,
                 sender=sender,
             )

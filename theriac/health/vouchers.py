@@ -108,8 +108,8 @@ class Voucher:
     def of(cls, values: Mapping[str, Any]) -> "Voucher":
         """Raises BadVoucher."""
         voucher: Voucher = _of(cls, values)
-        limits = {"member": 32, "acts": 32, "gas": 53, "expiry": 40}
-        if any(not 0 < getattr(voucher, name) < 1 << bits for name, bits in limits.items()):
+        limits = {"member": 1 << 32, "acts": 1 << 32, "gas": 1 << 53, "expiry": documents.LAST_SECOND}
+        if any(not 0 < getattr(voucher, name) < limit for name, limit in limits.items()):
             raise BadVoucher(fault="a number in it is out of range")
         if not all(is_checksum_address(each) for each in (voucher.pseudonym, voucher.relayer)):
             raise BadVoucher(fault="it does not name a pseudonym and a relayer")
@@ -118,7 +118,9 @@ class Voucher:
     @classmethod
     def decode(cls, data: bytes) -> "Voucher":
         """Raises BadVoucher."""
-        return cls.of(_opened("voucher", data))
+        values = _opened("voucher", data)
+        del values["kind"], values["format"]
+        return cls.of(values)
 
 
 # -- blanks ----------------------------------------------------------------------------------------------------------
@@ -268,6 +270,8 @@ def _of(kind: Any, values: Mapping[str, Any]) -> Any:
     wanted = kind.__dataclass_fields__
     if not isinstance(values, Mapping):
         raise BadVoucher(fault="it is none")
+    if not values.keys() <= wanted.keys():
+        raise BadVoucher(fault="there is more in it than belongs there")
     found = {name: values.get(name) for name in wanted}
     for name, one in wanted.items():
         # A boolean is an int to Python, and none to anybody else.

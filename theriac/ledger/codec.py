@@ -7,6 +7,7 @@ Values that have no name in the ABI are named by their position, "0", "1" and so
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any
@@ -19,6 +20,8 @@ from eth_typing import ABIComponent, ChecksumAddress, HexAddress, HexStr
 from eth_utils.abi import collapse_if_tuple
 from sha3 import keccak_256
 
+_LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+
 # JSON readers other than Python's keep integers exactly only up to here.
 _EXACT = 2**53
 
@@ -30,6 +33,14 @@ def checksummed(address: bytes) -> ChecksumAddress:
     told = keccak_256(text.encode()).hexdigest()
     shown = "".join([digit.upper() if mark >= "8" else digit for digit, mark in zip(text, told, strict=False)])
     return ChecksumAddress(HexAddress(HexStr("0x" + shown)))
+
+
+def shown_moment(seconds: int) -> datetime:
+    """The moment of a second since 1970; the last of the year 9999 for a later one.
+
+    Anyone can put a second on the chain that no calendar has, and none may stop a reader.
+    """
+    return datetime.fromtimestamp(min(seconds, _LAST_SECOND), UTC)
 
 
 class _PatientStringDecoder(StringDecoder):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from theriac.errors import NoSender, NotPrescribed, WrongSelection
+from theriac.ledger.codec import shown_moment
 from theriac.ledger.contracts import Contracts, Receipt
 from theriac.ledger.node import Node
 from theriac.ledger.sender import Sender
@@ -42,7 +43,7 @@ class LineState:
         if self.cancelled:
             return "cancelled"
         if self.at < self.line.earliest:
-            return f"not before {datetime.fromtimestamp(self.line.earliest, UTC):%Y-%m-%d}"
+            return f"not before {shown_moment(self.line.earliest):%Y-%m-%d}"
         if self.at >= self.line.latest:
             return "its time is over"
         if self.left:
