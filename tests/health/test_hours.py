@@ -210,6 +210,7 @@ def test_identity_of__different_leaves__differ_and_are_derived_by_hkdf() -> None
 
     assert identity_of(leaf).recipient == HybridIdentity.from_seed(derived).recipient
     assert identity_of(leaf).recipient != identity_of(root(SEED).leaf(8)).recipient
+    assert Nodes(cover(SEED, since=4, end=9)).identity(7) == identity_of(leaf)
 
 
 def test_hmac_by_hand__is_the_librarys() -> None:
