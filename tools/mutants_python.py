@@ -425,10 +425,19 @@ def table_row(mutant: Mutant) -> str:
     return "| " + " | ".join(f"`{cell}`" for cell in cells) + " | why |"
 
 
-def _fates(piece: Piece, mutants: Sequence[Mutant], *, workers: int, seconds: float) -> list[str]:
-    """What becomes of each: the quick way, and from the start where that says nothing, or that none noticed."""
+def _fates(
+    piece: Piece, mutants: Sequence[Mutant], known: Collection[Row], *, workers: int, seconds: float
+) -> list[str]:
+    """What becomes of each: the quick way, and from the start where that says nothing, or that none noticed.
+
+    One that is explained, and survived as explained, is not tried a second time.
+    """
     fates = forked(piece, mutants, workers=workers, seconds=seconds)
-    left = [number for number, fate in enumerate(fates) if fate in ("survived", "elsewhere")]
+    again = [
+        fate == "elsewhere" or (fate == "survived" and mutant.row not in known)
+        for mutant, fate in zip(mutants, fates, strict=True)
+    ]
+    left = [number for number, tried in enumerate(again) if tried]
     fresh = imported(piece, [mutants[number] for number in left], workers=workers, seconds=seconds)
     for number, fate in zip(left, fresh, strict=True):
         fates[number] = fate
@@ -453,7 +462,7 @@ def judge(name: str, workers: int, known: set[Row], *, only: str = "", again: Co
     new = 0
     for start in range(0, len(mutants), BATCH):
         batch = mutants[start : start + BATCH]
-        fates = _fates(piece, batch, workers=workers, seconds=seconds)
+        fates = _fates(piece, batch, known, workers=workers, seconds=seconds)
         survivors = [each for each, fate in zip(batch, fates, strict=True) if fate == "survived"]
         unexplained = [each for each in survivors if each.row not in known]
         for each in unexplained:
