@@ -523,6 +523,14 @@ def test_write__china(write: Callable[[PackCode], str], text: str) -> None:
     assert write(PackCode(Scheme.CHINA, "8301234", "5678901234567")) == text
 
 
+def test_write__weight_needs_no_separator() -> None:
+    # given
+    code = PackCode(Scheme.GTIN, GTIN, "A", also=(Element("3103", "001500"), Element("37", "5")))
+
+    # when, then
+    assert gs1.write(code) == f"01{GTIN}21A\x1d3103001500375"
+
+
 def test_write_hri__ppn() -> None:
     # given
     code = PackCode(Scheme.PPN, "110375286414", "Q1", lot="L")
