@@ -46,6 +46,12 @@ PYTEST = (
 SLOWER = 8
 """How many times as long as usual the tests may take before a mutant counts as one that never ends."""
 
+BATCH = 100
+"""After so many mutants what was found of them is told: a run takes from minutes to hours."""
+
+_IDLE, _BUSY = 90, 0.05
+"""One that uses less than so many seconds of the processor in so many waits for ever; no test waits longer than 60."""
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -305,11 +311,19 @@ def _fate(status: int) -> str:
 
 
 def _confine(seconds: float) -> None:
-    """So much time of the processor, and no words."""
+    """So much time of the processor, but always some of it, and no words."""
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 2))
-    # A mutant that waits for ever uses no time of the processor.
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(int(seconds) * 20 + 60)
+    used = time.process_time()
+
+    def look(number: int, frame: object) -> None:
+        nonlocal used
+        before, used = used, time.process_time()
+        if used - before < _BUSY:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    # A mutant that waits for ever uses no time of the processor; how long it takes says nothing where others work, too.
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, _IDLE, _IDLE)
     _silence()
 
 
@@ -411,6 +425,25 @@ def table_row(mutant: Mutant) -> str:
     return "| " + " | ".join(f"`{cell}`" for cell in cells) + " | why |"
 
 
+def _fates(
+    piece: Piece, mutants: Sequence[Mutant], known: Collection[Row], *, workers: int, seconds: float
+) -> list[str]:
+    """What becomes of each: the quick way, and from the start where that says nothing, or that none noticed.
+
+    One that is explained, and survived as explained, is not tried a second time.
+    """
+    fates = forked(piece, mutants, workers=workers, seconds=seconds)
+    again = [
+        fate == "elsewhere" or (fate == "survived" and mutant.row not in known)
+        for mutant, fate in zip(mutants, fates, strict=True)
+    ]
+    left = [number for number, tried in enumerate(again) if tried]
+    fresh = imported(piece, [mutants[number] for number in left], workers=workers, seconds=seconds)
+    for number, fate in zip(left, fresh, strict=True):
+        fates[number] = fate
+    return fates
+
+
 def judge(name: str, workers: int, known: set[Row], *, only: str = "", again: Collection[Row] | None = None) -> int:
     """Runs a piece, prints what came of it, and says how many survivors nobody explained."""
     piece = PIECES[name]
@@ -425,24 +458,29 @@ def judge(name: str, workers: int, known: set[Row], *, only: str = "", again: Co
         mutants = [each for each in mutants if each.row in again and each.row not in known]
     if not mutants:
         sys.exit(f"{name} has no such mutant.")
-    fates = forked(piece, mutants, workers=workers, seconds=seconds)
-    left = [number for number, fate in enumerate(fates) if fate in ("survived", "elsewhere")]
-    fresh = imported(piece, [mutants[number] for number in left], workers=workers, seconds=seconds)
-    for number, fate in zip(left, fresh, strict=True):
-        fates[number] = fate
-    counts = Counter(fates)
-    survivors = [each for each, fate in zip(mutants, fates, strict=True) if fate == "survived"]
-    new = [each for each in survivors if each.row not in known]
-    share = 100 * (len(mutants) - len(survivors)) / max(1, len(mutants))
+    counts: Counter[str] = Counter()
+    new = 0
+    for start in range(0, len(mutants), BATCH):
+        batch = mutants[start : start + BATCH]
+        fates = _fates(piece, batch, known, workers=workers, seconds=seconds)
+        survivors = [each for each, fate in zip(batch, fates, strict=True) if fate == "survived"]
+        unexplained = [each for each in survivors if each.row not in known]
+        for each in unexplained:
+            print(f"  {each.module}:{each.line}\n{table_row(each)}", flush=True)
+        counts.update(fates)
+        new += len(unexplained)
+        print(
+            f"  {name}: {start + len(batch)} of {len(mutants)}, {new} survived unexplained, "
+            f"{time.monotonic() - began:.0f} s",
+            file=sys.stderr,
+        )
+    share = 100 * (len(mutants) - counts["survived"]) / max(1, len(mutants))
     print(
         f"{name}: {len(mutants)} mutants, {counts['killed']} killed, {counts['timeout']} that never end, "
-        f"{len(survivors)} survived ({len(survivors) - len(new)} of them explained): {share:.1f} % noticed."
+        f"{counts['survived']} survived ({counts['survived'] - new} of them explained): {share:.1f} % noticed."
     )
-    print(f"  {time.monotonic() - began:.0f} s", file=sys.stderr)
-    for each in new:
-        print(f"  {each.module}:{each.line}\n{table_row(each)}")
     sys.stdout.flush()
-    return len(new)
+    return new
 
 
 def main(words: Sequence[str] | None = None) -> None:

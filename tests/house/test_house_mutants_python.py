@@ -1,5 +1,8 @@
 """What is changed in Python to see whether a test notices, and what the page says of changes that none can."""
 
+import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -84,3 +87,26 @@ def test_page__each_row__is_about_code_that_stands_there() -> None:
     # then
     assert rows
     assert [(where, old) for where, old, _ in rows if old not in code[where.partition(".")[0]]] == []
+
+
+@pytest.mark.parametrize(("waits", "fate"), [(True, "timeout"), (False, "survived")])
+def test_confine__process_that_waits_for_ever__is_ended_and_one_that_works_is_not(
+    waits: bool, fate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    monkeypatch.setattr(mutants_python, "_IDLE", 1.0)
+    monkeypatch.setattr(mutants_python, "_BUSY", 0.001)
+    end = time.monotonic() + 3.5
+
+    # when
+    child = os.fork()
+    if child == 0:
+        mutants_python._confine(60)
+        while not waits and time.monotonic() < end:
+            pass
+        threading.Event().wait(30 if waits else 0)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+
+    # then
+    assert mutants_python._fate(status) == fate

@@ -1,6 +1,7 @@
 """Reading and writing codes of packs: the vectors, and properties over codes at random."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -8,13 +9,16 @@ from pathlib import Path
 import pytest
 from biip.gs1_messages import GS1Message
 from gs1_codes import SET_82, TODAY, Scanned, as_fields, scanned
+from gs1_keyboards import check_digit
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from theriac.errors import (
     BadCode,
     CodeCutShort,
+    CodeTooLong,
     ElementTwice,
+    EmptyCode,
     ForeignCharacter,
     NoSerial,
     NotAPackCode,
@@ -23,6 +27,7 @@ from theriac.errors import (
     WrongDate,
     WrongElement,
     WrongEnvelope,
+    WrongLink,
 )
 from theriac.medicine import gs1
 from theriac.medicine.packid import (
@@ -81,6 +86,21 @@ def test_parse__malformed_vector(name: str) -> None:
         (f"01{GTIN}17", CodeCutShort, {"inside": "element 17"}),
         (f"01{GTIN}10L", NoSerial, {"product": GTIN}),
         ("00340123450000000000", NotAPackCode, {"found": "00"}),
+        (f"01{GTIN}21A\x1d05123", UnknownIdentifier, {"found": "0512", "position": 20}),
+        (f"01{GTIN}21A\x1d05", UnknownIdentifier, {"found": "05", "position": 20}),
+        (f"01{GTIN}21A\x1d422A12", WrongElement, {"identifier": "422", "value": "A12", "fault": "its form is N3+N3"}),
+        (f"({GTIN}(21)A", UnknownIdentifier, {"found": "(03400", "position": 0}),
+        (f"(05)0{GTIN}(21)A", UnknownIdentifier, {"found": "(05)00", "position": 0}),
+        ("]", UnknownIdentifier, {"found": "]", "position": 0}),
+        ("]##01", UnknownIdentifier, {"found": "]##", "position": 0}),
+        ("]Y301", UnknownIdentifier, {"found": "]Y3", "position": 0}),
+        ("0" * 2049, CodeTooLong, {"length": 2049, "limit": 2048}),
+        ("0" * 2048, CodeCutShort, {"inside": "element 00"}),
+        (
+            f"https://example.org/01/{GTIN}/21/A B",
+            ForeignCharacter,
+            {"character": " ", "position": len(f"https://example.org/01/{GTIN}/21/A")},
+        ),
     ],
 )
 def test_parse__error_holds_the_facts(raw: str, error: type[BadCode], facts: dict[str, object]) -> None:
@@ -100,6 +120,14 @@ def test_parse__keeps_elements_that_do_not_name_the_pack() -> None:
     assert code.also == (Element("710", "03752864"), Element("11", "250101"))
 
 
+def test_parse__keeps_elements_beside_an_expiry() -> None:
+    # when
+    code = gs1.parse(f"01{GTIN}17271231222A\x1d21A\x1d71003752864", today=TODAY)
+
+    # then
+    assert code.also == (Element("22", "2A"), Element("710", "03752864"))
+
+
 def test_parse__other_elements_count_for_nothing_when_codes_are_compared() -> None:
     # when
     code, other = (gs1.parse(f"01{GTIN}1727{rest}21A", today=TODAY) for rest in ("1200", "1231"))
@@ -114,6 +142,140 @@ def test_elements__of_a_case() -> None:
 
     # then
     assert elements == (Element("00", "340123450000000000"), Element("10", "27A"), Element("37", "120"))
+
+
+def test_elements__as_printed() -> None:
+    # when
+    elements = gs1.elements("(00) 340123450000000000 (10) 27A (37) 120")
+
+    # then
+    assert elements == (Element("00", "340123450000000000"), Element("10", "27A"), Element("37", "120"))
+
+
+@pytest.mark.parametrize("flag", ["]d2", "]d1"])
+def test_elements__flag_alone(flag: str) -> None:
+    # when, then
+    with pytest.raises(EmptyCode):
+        gs1.elements(flag)
+
+
+# The flags of ISO/IEC 15424 that say GS1 (General Specifications 5.1.2), and some that do not.
+@pytest.mark.parametrize(
+    ("flag", "gs1s"),
+    [
+        *((flag, True) for flag in ("]C1", "]d2", "]e0", "]e1", "]e2", "]J1", "]Q3", "]z1")),
+        *((flag, False) for flag in ("]C0", "]d1", "]e3", "]E0", "]A0", "]I1", "]J0", "]L2", "]z0", "]X0", "]F0")),
+        *((flag, False) for flag in ("]Q1", "]C2", "]d9")),
+    ],
+)
+def test_parse__flag_of_gs1_is_followed_by_an_element_string_only(flag: str, gs1s: bool) -> None:
+    # given twenty digits that are China's where nothing says GS1
+    digits = "83012345678901234567"
+
+    # when, then
+    if gs1s:
+        with pytest.raises(UnknownIdentifier) as raised:
+            gs1.parse(flag + digits)
+        assert vars(raised.value) == {"found": "8301", "position": 0}
+    else:
+        assert gs1.parse(flag + digits).scheme is Scheme.CHINA
+    assert gs1.parse(f"{flag}01{GTIN}21A").serial == "A"
+
+
+# How many digits of a value are a key (7.9.1), and whether others may follow.
+KEYS = [
+    *(("00", 18, False, "SSCC"), ("01", 14, False, "GTIN"), ("02", 14, False, "GTIN"), ("03", 14, False, "GTIN")),
+    *(("253", 13, True, "GS1 key"), ("255", 13, True, "GS1 key"), ("402", 17, False, "GS1 key")),
+    *((str(identifier), 13, False, "GLN") for identifier in range(410, 418)),
+    *(("8003", 14, True, "GS1 key"), ("8006", 14, True, "GTIN"), ("8017", 18, False, "GS1 key")),
+    *(("8018", 18, False, "GS1 key"), ("8026", 14, True, "GTIN")),
+]
+
+
+@pytest.mark.parametrize(("identifier", "length", "more", "kind"), KEYS)
+def test_elements__key_ends_in_its_check_digit(identifier: str, length: int, more: bool, kind: str) -> None:
+    # given what follows the key makes it none with one digit more
+    body = "012345678901234567"[: length - 1]
+    right = check_digit(body)
+    rest = f"{(int(check_digit(body + right)) + 1) % 10}101" if more else ""
+    wrong = body + str((int(right) + 1) % 10)
+
+    # when
+    elements = gs1.elements(identifier + body + right + rest)
+    with pytest.raises(WrongCheckDigit) as raised:
+        gs1.elements(identifier + wrong + rest)
+
+    # then
+    assert elements == (Element(identifier, body + right + rest),)
+    assert vars(raised.value) == {"kind": kind, "number": wrong, "expected": right}
+
+
+@pytest.mark.parametrize("identifier", ["11", "12", "13", "15", "16", "17", "7007"])
+def test_elements__day_is_one_of_the_calendar(identifier: str) -> None:
+    # when, then
+    assert gs1.elements(identifier + "250430") == (Element(identifier, "250430"),)
+    with pytest.raises(WrongDate) as raised:
+        gs1.elements(identifier + "250431")
+    assert vars(raised.value) == {"date": "250431"}
+
+
+def test_elements__harvest_from_one_day_to_another() -> None:
+    # when, then: the second is a day, and no time of day
+    assert gs1.elements("7007260101260115") == (Element("7007", "260101260115"),)
+    with pytest.raises(WrongDate) as raised:
+        gs1.elements("7007260101235959")
+    assert vars(raised.value) == {"date": "235959"}
+
+
+@pytest.mark.parametrize(
+    ("identifier", "right", "wrong"),
+    [
+        ("4324", "2504302359", "2504312359"),
+        ("4324", "2504309999", "2504302460"),
+        ("4325", "2504302359", "2504312359"),
+        ("4326", "250430", "250431"),
+        ("7003", "2504302359", "2504302400"),
+        ("7006", "250430", "250431"),
+        ("7011", "250430", "250431"),
+        ("7011", "2504302359", "2504302360"),
+        ("8008", "25043023", "25043123"),
+        ("8008", "250430235959", "250431235959"),
+    ],
+)
+def test_elements__time_is_one_of_the_calendar(identifier: str, right: str, wrong: str) -> None:
+    # when
+    elements = gs1.elements(identifier + right)
+    with pytest.raises(WrongElement) as raised:
+        gs1.elements(identifier + wrong)
+
+    # then
+    assert elements == (Element(identifier, right),)
+    assert vars(raised.value) == {"identifier": identifier, "value": wrong, "fault": "it is no date or time"}
+
+
+def test_parse__digits_of_another_script_are_none() -> None:
+    # when
+    with pytest.raises(WrongElement) as raised:
+        gs1.parse(f"(01){GTIN}(21)A(37)\u0661\u0662", today=TODAY)
+
+    # then
+    assert raised.value.identifier == "37"
+
+
+# GTINs of 8, 12, 13 and 14 digits; what they begin with decides where they are looked at.
+@pytest.mark.parametrize("first", ["0", "1", "4", "8"])
+@pytest.mark.parametrize("length", [8, 12, 13, 14])
+def test_parse__bar_code_of_any_length_names_its_product(length: int, first: str) -> None:
+    # given
+    body = (first + "012345678901")[: length - 1]
+    typed = body + check_digit(body)
+
+    # when
+    with pytest.raises(NoSerial) as raised:
+        gs1.parse(typed)
+
+    # then
+    assert raised.value.product == "0" * (14 - length) + typed
 
 
 @pytest.mark.parametrize(
@@ -144,7 +306,87 @@ def test_parse__link_with_a_character_that_no_link_has(character: str) -> None:
         gs1.parse(f"https://example.org/01/{GTIN}/21/A{character}B")
 
 
-@pytest.mark.parametrize("element", ["00340123450000000000", "11250101", "2001", "3103001500", "4103400930000014"])
+LINK = f"https://example.org/01/{GTIN}"
+IN_ITS_ORDER = "after the product only 22, 10 and 21 may follow in its path, once each, in this order"
+
+
+@pytest.mark.parametrize(
+    ("link", "fault"),
+    [
+        ("https://[/01/", "it is no web address"),
+        (f"https:///01/{GTIN}/21/A", "it has no host"),
+        (f"{LINK}/21", "its path ends after an identifier"),
+        (f"{LINK}/21/A/10", "its path ends after an identifier"),
+        (f"{LINK}/21/A/10/B", IN_ITS_ORDER),
+        (f"{LINK}/21/A/21/A", IN_ITS_ORDER),
+        (f"{LINK}/21/A/710/03752864", IN_ITS_ORDER),
+        (f"{LINK}/21/A?05=1", "05 is no identifier"),
+        (f"{LINK}/21/A%2", "a percent sign is not followed by two digits"),
+        (f"{LINK}/21/A?240=%G0", "a percent sign is not followed by two digits"),
+        (f"{LINK}/21/A%FF", "an escaped character is not UTF-8"),
+    ],
+)
+def test_parse__link_says_what_is_wrong_of_it(link: str, fault: str) -> None:
+    # when
+    with pytest.raises(WrongLink) as raised:
+        gs1.parse(link, today=TODAY)
+
+    # then
+    assert raised.value.fault == fault
+
+
+@pytest.mark.parametrize(
+    ("link", "serial", "lot", "also"),
+    [
+        (f"{LINK}/21/A/", "A", None, ()),
+        (f"{LINK}/10/B/21/A/?lang=de", "A", "B", ()),
+        (f"{LINK}/22/2A/10/B/21/A", "A", "B", (Element("22", "2A"),)),
+        (f"{LINK}/10/4012345123456/21/40123455", "40123455", "4012345123456", ()),
+        (f"{LINK}/21/01", "01", None, ()),
+        (f"{LINK}/21/A%2fB%2FC", "A/B/C", None, ()),
+        (f"{LINK}/21/A?lang=de&240=X=Y;37=5", "A", None, (Element("240", "X=Y"), Element("37", "5"))),
+        (f"HTTP://example.org/01/{GTIN}/21/A", "A", None, ()),
+    ],
+)
+def test_parse__link(link: str, serial: str, lot: str | None, also: tuple[Element, ...]) -> None:
+    # when
+    code = gs1.parse(link, today=TODAY)
+
+    # then
+    assert (code.product, code.serial, code.lot, code.also) == (GTIN, serial, lot, also)
+
+
+def test_parse__century_is_that_of_today() -> None:
+    # given
+    raw, today = f"01{GTIN}1730010121A", date(2090, 1, 1)
+
+    # when, then
+    assert gs1.parse(raw, today=today).expiry == date(2130, 1, 1)
+    assert gs1.parse(f"01{GTIN}17{date.today():%y%m%d}21A").expiry == date.today()
+
+
+@pytest.mark.parametrize("write", [gs1.write, gs1.write_hri, gs1.write_link])
+def test_write__century_is_that_of_today(write: Callable[..., str]) -> None:
+    # given
+    today = date(2090, 1, 1)
+    late = PackCode(Scheme.GTIN, GTIN, "A", expiry=date(2130, 1, 1))
+    now = PackCode(Scheme.GTIN, GTIN, "A", expiry=date.today())
+
+    # when, then
+    assert gs1.parse(write(late, today=today), today=today) == late
+    assert gs1.parse(write(now)) == now
+    with pytest.raises(WrongDate):
+        write(late)
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        *("00340123450000000000", f"02{GTIN}", f"03{GTIN}", "2001", "4103400930000014", "4173400930000014"),
+        *(f"{identifier}250101" for identifier in (11, 12, 13, 15, 16, 17)),
+        *(f"{identifier}3001500" for identifier in (310, 320, 330, 340, 350, 360)),
+    ],
+)
 def test_elements__of_predefined_length_need_no_separator(element: str) -> None:
     # when
     (first, second) = gs1.elements(f"{element}01{GTIN}")
@@ -265,9 +507,44 @@ def test_write_link__ppn_has_none() -> None:
     # given
     code = PackCode(Scheme.PPN, "110375286414", "Q1")
 
-    # when, then
-    with pytest.raises(WrongEnvelope):
+    # when
+    with pytest.raises(WrongEnvelope) as raised:
         gs1.write_link(code)
+
+    # then
+    assert raised.value.fault == "only a code with a GTIN can be written as a Digital Link"
+
+
+@pytest.mark.parametrize(
+    ("write", "text"), [(gs1.write, "83012345678901234567"), (gs1.write_hri, "83012345678901234567")]
+)
+def test_write__china(write: Callable[[PackCode], str], text: str) -> None:
+    # when, then
+    assert write(PackCode(Scheme.CHINA, "8301234", "5678901234567")) == text
+
+
+def test_write__weight_needs_no_separator() -> None:
+    # given
+    code = PackCode(Scheme.GTIN, GTIN, "A", also=(Element("3103", "001500"), Element("37", "5")))
+
+    # when, then
+    assert gs1.write(code) == f"01{GTIN}21A\x1d3103001500375"
+
+
+def test_write_hri__ppn() -> None:
+    # given
+    code = PackCode(Scheme.PPN, "110375286414", "Q1", lot="L")
+
+    # when, then
+    assert gs1.write_hri(code) == "(9N)110375286414(1T)L(S)Q1"
+
+
+def test_write_link__variant_stands_in_its_path() -> None:
+    # given
+    code = PackCode(Scheme.GTIN, GTIN, "A", lot="B", also=(Element("22", "2A"), Element("37", "5")))
+
+    # when, then
+    assert gs1.write_link(code) == f"https://id.gs1.org/01/{GTIN}/22/2A/10/B/21/A?37=5"
 
 
 def test_write__expiry_that_two_digits_cannot_say() -> None:

@@ -374,6 +374,17 @@ def test_put__the_error_of_the_stream_comes_out_as_it_is(liar: Liar, store: Kubo
     assert raised.value is fault
 
 
+def test_put__stream_that_has_nothing_yet_is_not_taken_to_end(liar: Liar, store: KuboStore) -> None:
+    # given
+    class Waiting(io.BytesIO):
+        def read(self, count: int | None = -1) -> bytes | None:  # type: ignore[override]
+            return None if self.tell() else super().read(count)
+
+    # then
+    with pytest.raises(BlockingIOError, match="the source must block"):
+        store.put(Waiting(sample(2 * MIB)))
+
+
 def test_get__after_close(liar: Liar) -> None:
     # given
     liar.answer = body(SMALL)

@@ -63,16 +63,18 @@ _PREDEFINED = (
 """Lengths with the identifier of the elements that need no separator, by the first two digits (figure 7.8.5-2)."""
 
 _KEYS = (
-    {"00": 18, "01": 14, "02": 14, "03": 14, "253": 13, "255": 13, "402": 17}
+    {"00": 18, "02": 14, "03": 14, "253": 13, "255": 13, "402": 17}
     | {str(ai): 13 for ai in range(410, 418)}
     | {"8003": 14, "8006": 14, "8017": 18, "8018": 18, "8026": 14}
 )
-"""How many digits of a value, the check digit last, are a GS1 key (7.9.1)."""
+"""How many digits of a value, the check digit last, are a GS1 key (7.9.1). A pack's GTIN is checked with its PZN."""
 
-_DAYS = frozenset({"11", "12", "13", "15", "16", "17"})
-_TIMES = frozenset({"4324", "4325", "4326", "7003", "7006", "7007", "7011", "8008"})
+_DAYS = frozenset({"11", "12", "13", "15", "16", "17", "7007"})
+"""Whose value is a day, or two: a harvest took from one to another."""
 
-_KEY_NAMES = {"00": "SSCC", "01": "GTIN", "02": "GTIN", "03": "GTIN", "8006": "GTIN", "8026": "GTIN"} | {
+_TIMES = frozenset({"4324", "4325", "4326", "7003", "7006", "7011", "8008"})
+
+_KEY_NAMES = {"00": "SSCC", "02": "GTIN", "03": "GTIN", "8006": "GTIN", "8026": "GTIN"} | {
     str(ai): "GLN" for ai in range(410, 418)
 }
 
@@ -236,7 +238,8 @@ def _check(identifier: str, value: str) -> None:
     if identifier == "01":
         check_gtin(value)
     elif identifier in _DAYS:
-        read_date(value, this_year=None)
+        for at in range(0, len(value), 6):
+            read_date(value[at : at + 6], this_year=None)
     elif identifier in _TIMES:
         _check_time(identifier, value)
 

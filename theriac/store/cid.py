@@ -173,12 +173,12 @@ def _check_shape(node: Node, *, size: int, depth: int, cid: Cid) -> None:
     span = span_of(depth - 1)
     full, rest = divmod(size, span)
     sizes = [span] * min(full, MAX_LINKS + 1) + [rest] * bool(rest)
-    codec = Codec.RAW if depth == 1 else Codec.DAG_PB
+    codec, word = (Codec.RAW, "raw") if depth == 1 else (Codec.DAG_PB, "dag-pb")
 
     if [link.size for link in node.links] != sizes:
         raise BadBlock(cid=str(cid), fault=f"its {len(node.links)} parts are not those of {size} bytes")
     if any(link.cid.codec != codec for link in node.links):
-        raise BadBlock(cid=str(cid), fault=f"a part is no {codec.name.lower()} block, {depth} above the leaves")
+        raise BadBlock(cid=str(cid), fault=f"a part is no {word} block, {depth} above the leaves")
     if depth == 1 and any(link.weight != link.size for link in node.links):
         raise BadBlock(cid=str(cid), fault="a leaf weighs other than its bytes")
 
@@ -333,19 +333,15 @@ class Tree:
         if self._threads is not None:
             self._threads.shutdown(cancel_futures=kind is not None)
 
-    def write(self, content: bytes | memoryview) -> None:
-        """Add `content`, of any length, to the end of the file. What a view is of belongs to the tree from now on."""
-        if not self._pending and len(content) == CHUNK_BYTES:
-            self._leaf(content)  # The common case, without a copy.
-        else:
-            self._collect(content)
-            self._release(content)
+    def write(self, content: bytes) -> None:
+        """Add `content`, of any length, to the end of the file."""
+        self._write(content)
 
     def take(self, stream: BinaryIO) -> None:
         """Add what is left of `stream` to the end of the file. Raises BlockingIOError where it does not block."""
-        content: bytes | memoryview = _blocking(stream.read(CHUNK_BYTES))
+        content: bytes | memoryview = blocking(stream.read(CHUNK_BYTES))
         while content:
-            self.write(content)
+            self._write(content)
             content = self._read(stream)
 
     def finish(self) -> Cid:
@@ -362,12 +358,19 @@ class Tree:
             height += 1
         return self._open[height][0].cid
 
+    def _write(self, content: bytes | memoryview) -> None:
+        if not self._pending and len(content) == CHUNK_BYTES:
+            self._leaf(content)  # The common case, without a copy.
+        else:
+            self._collect(content)
+            self._release(content)
+
     def _read(self, stream: BinaryIO) -> bytes | memoryview:
         if not isinstance(stream, io.BufferedReader):
-            return _blocking(stream.read(CHUNK_BYTES))
+            return blocking(stream.read(CHUNK_BYTES))
         # Memory of its own for each leaf would go to the system and come back, which can take as long as hashing.
         buffer = self._free.pop() if self._free else bytearray(CHUNK_BYTES)
-        return memoryview(buffer)[: _blocking(stream.readinto(buffer))]
+        return memoryview(buffer)[: blocking(stream.readinto(buffer))]
 
     def _release(self, content: bytes | memoryview) -> None:
         if isinstance(content, memoryview) and isinstance(content.obj, bytearray):
@@ -418,7 +421,7 @@ class Tree:
         self._link(Link(cid, size=node.size, weight=_weight(content, node)), height=height + 1)
 
 
-def _blocking(read: _Read | None) -> _Read:
+def blocking(read: _Read | None) -> _Read:
     """What was read. A stream that does not block says None where it has nothing yet, which is not its end."""
     if read is None:
         raise BlockingIOError("the source must block")

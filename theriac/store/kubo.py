@@ -32,7 +32,7 @@ from theriac.errors import (
     WrongCid,
 )
 from theriac.store.blocks import Blocks
-from theriac.store.cid import CHUNK_BYTES, MAX_LINKS, Cid, Tree
+from theriac.store.cid import CHUNK_BYTES, MAX_LINKS, Cid, Tree, blocking
 
 _PIECE_BYTES = 64 << 10
 _NOT_PINNED = ("not pinned", "not part of the pinset")
@@ -417,7 +417,7 @@ class _Source:
 
     def read(self, count: int) -> bytes:
         try:
-            content = self._stream.read(count)
+            content = blocking(self._stream.read(count))
             self.tree.write(content)
             self.size += len(content)
         except Exception as error:
