@@ -203,6 +203,11 @@ class Node:
     def code(self, address: ChecksumAddress) -> bytes:
         return self.data(self.request("eth_getCode", [address, "latest"]), what="code")
 
+    def codes(self, addresses: Sequence[ChecksumAddress]) -> list[bytes]:
+        """`code` of several addresses, asked for together."""
+        answers = self.results([("eth_getCode", [address, "latest"]) for address in addresses])
+        return [self.data(answer, what="code") for answer in answers]
+
     def landed(self, transaction: HexStr) -> Landed | None:
         """The receipt of a transaction, or None where no block of the chain holds it."""
         return self._landed(transaction, self.request("eth_getTransactionReceipt", [transaction]))
