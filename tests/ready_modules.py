@@ -1,6 +1,7 @@
 """What the process reads that others are forked off: see ready_python.py."""
 
 import ape
+import real_anvil  # noqa: F401
 
 import scripts._dispensing
 import scripts._following  # noqa: F401

@@ -90,6 +90,11 @@ class Started:
         return read["stdout"], read["stderr"]
 
 
+def file(path: Path) -> str:
+    """The program that stands in a file."""
+    return f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')"
+
+
 @cache
 def _forking() -> Any:
     """What starts such processes."""
