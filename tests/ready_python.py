@@ -45,6 +45,8 @@ class Started:
         self.stdin: IO[Any] | None = os.fdopen(our_in, "w" + mode)
         self.stdout: IO[Any] = os.fdopen(our_out, "r" + mode)
         self.stderr: IO[Any] = os.fdopen(our_err, "r" + mode)
+        self._readers: list[threading.Thread] = []
+        self._said: dict[int, Any] = {}
 
     @property
     def pid(self) -> int:
@@ -75,19 +77,18 @@ class Started:
         """Ends its input, and waits until it has ended; what it printed, and what it printed as errors."""
         if self.stdin is not None and not self.stdin.closed:
             self.stdin.close()
-        read: dict[str, Any] = {}
-        readers = [
-            threading.Thread(target=lambda name=name: read.update({name: getattr(self, name).read()}), daemon=True)
-            for name in ("stdout", "stderr")
-        ]
-        for reader in readers:
-            reader.start()
+        if not self._readers:
+            self._readers = [threading.Thread(target=self._read, args=(number,), daemon=True) for number in (0, 1)]
+            for reader in self._readers:
+                reader.start()
         self.wait(timeout)
-        for reader in readers:
+        for reader in self._readers:
             reader.join()
-        self.stdout.close()
-        self.stderr.close()
-        return read["stdout"], read["stderr"]
+        return self._said[0], self._said[1]
+
+    def _read(self, number: int) -> None:
+        with (self.stdout, self.stderr)[number] as stream:
+            self._said[number] = stream.read()
 
 
 def file(path: Path) -> str:
