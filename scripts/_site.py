@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -243,6 +243,14 @@ def connected(network: str, store: str | None = None) -> Iterator[Site]:
             yield site
 
 
+@cache
+def _network(ecosystem: str, name: str) -> Any:
+    """A network of Ape's; whenever it is asked for one, it makes those of the configuration anew."""
+    import ape
+
+    return ape.networks.get_ecosystem(ecosystem).get_network(name)
+
+
 def _site(network: Any, web3: Web3, store: str | None, *, uri: str, answers: bool = True) -> Site:
     """A network of Ape's, as it is asked by a connection."""
     name, ecosystem = network.name, network.ecosystem
@@ -274,12 +282,11 @@ def _configured(network: str) -> tuple[Any, str] | None:
     For those, Ape loads every engine that it knows, the embedded chain among them, which takes longer than most
     commands do.
     """
-    import ape
     from ape.exceptions import NetworkError
 
     ecosystem_name, name, provider = _parts(network)
     try:
-        found = ape.networks.get_ecosystem(ecosystem_name).get_network(name)
+        found = _network(ecosystem_name, name)
     except NetworkError:
         return None
     if not found.is_custom or found.default_provider_name != "node":
@@ -310,10 +317,9 @@ def _asked(network: Any, uri: str, store: str | None) -> Iterator[Site]:
 @contextmanager
 def _proven(network: str, store: str | None) -> Iterator[Site]:
     """The network as a light client sees it; says at the end which node lied."""
-    import ape
 
     ecosystem_name, name, provider = _parts(network)
-    found = ape.networks.get_ecosystem(ecosystem_name).get_network(name)
+    found = _network(ecosystem_name, name)
     light = _light(_label(ecosystem_name, name), provider)
     site = _site(found, Web3(light), store, uri=light.endpoint_uri)
     site._open.callback(light.close)
@@ -342,7 +348,6 @@ def unconnected(who: str, store: str | None, *, network: str) -> Iterator[Site]:
 
     Raises Failure where nothing is known here.
     """
-    import ape
 
     ecosystem_name, name, provider = _parts(network)
     label = _label(ecosystem_name, name)
@@ -352,7 +357,7 @@ def unconnected(who: str, store: str | None, *, network: str) -> Iterator[Site]:
     uri = provider if provider.startswith("http") else known.get("uri", "")
     if "member" not in known or not uri:
         raise Failure("The chain is out of reach, and nothing is known here yet; try again when it answers.", 4)
-    found = ape.networks.get_ecosystem(ecosystem_name).get_network(name)
+    found = _network(ecosystem_name, name)
     web3 = Web3(_light(label, provider) if LIGHT.get("light") else HTTPProvider(uri))
     site = _site(found, web3, store, uri=uri, answers=False)
     with site._open:

@@ -17,6 +17,7 @@ import sys
 import time
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
@@ -37,6 +38,7 @@ MAKES_WORDS = ("guardian", "setup", "--as", "bo", "--name", "Bo")
 ACTORS = sorted(path.stem for path in (ROOT / "scripts").glob("[a-z]*.py") if path.stem not in ("demo", "drill"))
 
 
+@cache
 def forms(secret: bytes | str) -> dict[str, bytes]:
     """How a secret can stand in bytes."""
     if isinstance(secret, str):
