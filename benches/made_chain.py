@@ -155,7 +155,7 @@ def serving(chain: MadeChain) -> ThreadingHTTPServer:
     handler = type("Handler", (_Handler,), {"chain": chain})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     return server
 
 

@@ -127,7 +127,7 @@ class _Liar(BaseHTTPRequestHandler):
 @cache
 def _liar() -> HTTPServer:
     server = HTTPServer(("127.0.0.1", 0), _Liar)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     return server
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,12 @@ from web3 import HTTPProvider, Web3
 
 from scripts._accounts import ApeSigner, find
 from scripts._cli import LIGHT, Failure, cleaned
-from theriac.errors import DamagedKeystore
+from theriac.errors import ChainRefused, ChainSilent, DamagedKeystore
 from theriac.health.chain import Chain
 from theriac.health.keystore import write_private
 from theriac.ledger.contracts import Contracts
 from theriac.ledger.deployment import Deployment
-from theriac.ledger.node import Node
+from theriac.ledger.node import Node, shown_endpoint
 from theriac.ledger.sender import Sender
 from theriac.store import LocalStore, Store
 
@@ -226,48 +226,102 @@ def connected(network: str, store: str | None = None) -> Iterator[Site]:
         with _proven(network, store) as site:
             yield site
         return
+    if found := _configured(network):
+        with _asked(*found, store) as site:
+            yield site
+        return
     with ExitStack() as stack:
         try:
             provider = stack.enter_context(ape.networks.parse_network_choice(network))
         except json.JSONDecodeError:
-            raise Failure(f"What answers at {network} is no node of a chain; name another with --network.", 4) from None
-        name, ecosystem = provider.network.name, provider.network.ecosystem
+            raise _no_node(network) from None
         uri = str(getattr(provider, "uri", "") or "")
-        embedded = name == "local" and not uri.startswith("http")
+        embedded = provider.network.name == "local" and not uri.startswith("http")
         web3 = provider.web3 if embedded or not uri.startswith("http") else Web3(HTTPProvider(uri))
-        site = Site(
-            name=name if ecosystem.name == "ethereum" else f"{ecosystem.name}-{name}",
-            web3=web3,
-            ecosystem=ecosystem,
-            depth=int(provider.network.required_confirmations),
-            lasting=name != "local",
-            play=name in ("local", "dev"),
-            place=store,
-            uri="" if embedded else uri,
-        )
+        site = _site(provider.network, web3, store, uri="" if embedded else uri)
         with site._open:
             yield site
+
+
+@cache
+def _network(ecosystem: str, name: str) -> Any:
+    """A network of Ape's; whenever it is asked for one, it makes those of the configuration anew."""
+    import ape
+
+    return ape.networks.get_ecosystem(ecosystem).get_network(name)
+
+
+def _site(network: Any, web3: Web3, store: str | None, *, uri: str, answers: bool = True) -> Site:
+    """A network of Ape's, as it is asked by a connection."""
+    name, ecosystem = network.name, network.ecosystem
+    return Site(
+        name=_label(ecosystem.name, name),
+        web3=web3,
+        ecosystem=ecosystem,
+        depth=int(network.required_confirmations),
+        lasting=name != "local",
+        play=name in ("local", "dev"),
+        place=store,
+        uri=uri,
+        answers=answers,
+    )
+
+
+def _label(ecosystem: str, name: str) -> str:
+    """What a network is called here: in the names of folders and files."""
+    return name if ecosystem == "ethereum" else f"{ecosystem}-{name}"
+
+
+def _no_node(where: str) -> Failure:
+    return Failure(f"What answers at {where} is no node of a chain; name another with --network.", 4)
+
+
+def _configured(network: str) -> tuple[Any, str] | None:
+    """A network of this project's configuration, and where its node is; None for any other network.
+
+    For those, Ape loads every engine that it knows, the embedded chain among them, which takes longer than most
+    commands do.
+    """
+    from ape.exceptions import NetworkError
+
+    ecosystem_name, name, provider = _parts(network)
+    try:
+        found = _network(ecosystem_name, name)
+    except NetworkError:
+        return None
+    if not found.is_custom or found.default_provider_name != "node":
+        return None
+    if provider in ("", "node"):
+        from ape_node import Node as NodeProvider
+
+        provider = str(NodeProvider(name="node", network=found, provider_settings={}).uri)
+    return (found, provider) if re.match(r"https?://", provider) else None
+
+
+@contextmanager
+def _asked(network: Any, uri: str, store: str | None) -> Iterator[Site]:
+    """A network of the configuration, once its node was asked whether it is of this chain."""
+    web3 = Web3(HTTPProvider(uri))
+    try:
+        network.verify_chain_id(Node(web3).chain_id())
+    except ChainSilent:
+        where = shown_endpoint(web3.provider)
+        raise Failure(f"No node answers at {where}; start it ('make chain') or name another by --network.", 4) from None
+    except ChainRefused:
+        raise _no_node(shown_endpoint(web3.provider)) from None
+    site = _site(network, web3, store, uri=uri)
+    with site._open:
+        yield site
 
 
 @contextmanager
 def _proven(network: str, store: str | None) -> Iterator[Site]:
     """The network as a light client sees it; says at the end which node lied."""
-    import ape
 
     ecosystem_name, name, provider = _parts(network)
-    ecosystem = ape.networks.get_ecosystem(ecosystem_name)
-    label = name if ecosystem.name == "ethereum" else f"{ecosystem.name}-{name}"
-    light = _light(label, provider)
-    site = Site(
-        name=label,
-        web3=Web3(light),
-        ecosystem=ecosystem,
-        depth=int(ecosystem.get_network(name).required_confirmations),
-        lasting=name != "local",
-        play=name in ("local", "dev"),
-        place=store,
-        uri=light.endpoint_uri,
-    )
+    found = _network(ecosystem_name, name)
+    light = _light(_label(ecosystem_name, name), provider)
+    site = _site(found, Web3(light), store, uri=light.endpoint_uri)
     site._open.callback(light.close)
     try:
         with site._open:
@@ -294,28 +348,18 @@ def unconnected(who: str, store: str | None, *, network: str) -> Iterator[Site]:
 
     Raises Failure where nothing is known here.
     """
-    import ape
 
     ecosystem_name, name, provider = _parts(network)
-    label = name if ecosystem_name == "ethereum" else f"{ecosystem_name}-{name}"
+    label = _label(ecosystem_name, name)
     known: dict[str, str] = {}
     if _NAME.fullmatch(who) and _NAME.fullmatch(label):
         known = Person(who, home() / label / who).settings
     uri = provider if provider.startswith("http") else known.get("uri", "")
     if "member" not in known or not uri:
         raise Failure("The chain is out of reach, and nothing is known here yet; try again when it answers.", 4)
-    ecosystem = ape.networks.get_ecosystem(ecosystem_name)
-    site = Site(
-        name=label,
-        web3=Web3(_light(label, provider) if LIGHT.get("light") else HTTPProvider(uri)),
-        ecosystem=ecosystem,
-        depth=int(ecosystem.get_network(name).required_confirmations),
-        lasting=name != "local",
-        play=name in ("local", "dev"),
-        place=store,
-        uri=uri,
-        answers=False,
-    )
+    found = _network(ecosystem_name, name)
+    web3 = Web3(_light(label, provider) if LIGHT.get("light") else HTTPProvider(uri))
+    site = _site(found, web3, store, uri=uri, answers=False)
     with site._open:
         yield site
 

@@ -1,17 +1,12 @@
-"""What the machines of random lives share: how they are run, and a quick wire to their anvil."""
+"""What the machines of random lives share: how they are run, and what comes of an act."""
 
-import http.client
-import itertools
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import urlparse
 
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
-from real_anvil import Chain
 
 FREE = "THERIAC_FUZZ_STEPS" in os.environ
 """Whether somebody asked for so many steps, which are then others at each run."""
@@ -44,35 +39,3 @@ class Outcome(NamedTuple):
 
     error: str | None
     told: list[Event]
-
-
-class Wire:
-    """One connection to an anvil that is kept open: thousands of requests, in as few words as possible."""
-
-    def __init__(self, chain: Chain) -> None:
-        url = urlparse(chain.web3.provider.endpoint_uri)  # type: ignore[attr-defined]
-        self._http = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
-        self._count = itertools.count()
-
-    def request(self, method: str, *parameters: Any) -> Any:
-        answer = self._say({"jsonrpc": "2.0", "id": next(self._count), "method": method, "params": parameters})
-        assert "error" not in answer, answer
-        return answer["result"]
-
-    def calls(self, asked: Sequence[tuple[str, bytes]]) -> list[bytes]:
-        """What contracts answer to these calls, all in one request."""
-        bodies = [
-            {
-                "jsonrpc": "2.0",
-                "id": at,
-                "method": "eth_call",
-                "params": [{"to": to, "data": f"0x{data.hex()}"}, "latest"],
-            }
-            for at, (to, data) in enumerate(asked)
-        ]
-        answers = {answer["id"]: answer for answer in self._say(bodies)}
-        return [bytes.fromhex(answers[at]["result"][2:]) for at in range(len(asked))]
-
-    def _say(self, body: object) -> Any:
-        self._http.request("POST", "/", json.dumps(body), {"Content-Type": "application/json"})
-        return json.loads(self._http.getresponse().read())

@@ -19,6 +19,7 @@ import tokenize
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +30,7 @@ NUMBER = re.compile(r"[A-Z][1-9][0-9]*")
 SENTENCE = re.compile(r"^- \*\*(\S+?)\*\* ", re.MULTILINE)
 ROW = re.compile(r"^\| ([A-Z]) \|.*\| ([0-9]+) \|[^|]*\|$", re.MULTILINE)
 MARK = re.compile(r"propert(?:y ([A-Z][1-9][0-9]*)|ies ([A-Z][1-9][0-9]*(?:, [A-Z][1-9][0-9]*)+))(?:$|: \S)")
+HAS_MARK = re.compile(r"#\s*propert(?:y|ies) ")
 LIKE_A_MARK = re.compile(r"\b[Pp]ropert(?:y|ies):? +[A-Z][0-9]+\b")
 NUMBERED_WORDS = re.compile(r"^\s*[A-Z][1-9][0-9]*(?:(?:, | to | and )[A-Z][1-9][0-9]*)*[.:] ")
 NUMBERED_DOCSTRING = re.compile(r'"""\s*[A-Z][1-9][0-9]*(?:,|\.|:| to | and )')
@@ -144,7 +146,7 @@ def _imports(text: str) -> set[str]:
 
 def _python_marks(text: str, path: str, *, runs: bool) -> Iterator[Mark]:
     """The marks of a Python file; `runs` says whether a test reaches it."""
-    if "propert" not in text:
+    if not HAS_MARK.search(text):
         return
     tree = ast.parse(text)
     functions = [each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
@@ -165,11 +167,14 @@ def _python_marks(text: str, path: str, *, runs: bool) -> Iterator[Mark]:
             yield Mark(number, path, line, function.name, fault)
 
 
-def _comments(text: str) -> Iterator[tuple[int, str]]:
+@lru_cache(maxsize=1)
+def _comments(text: str) -> list[tuple[int, str]]:
     """The comments that have a line or its end to themselves, without the sign, and their lines."""
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string.removeprefix("#").strip()
+    return [
+        (token.start[0], token.string.removeprefix("#").strip())
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+        if token.type == tokenize.COMMENT
+    ]
 
 
 def _marked(words: str) -> list[str]:
@@ -301,11 +306,11 @@ def main() -> None:
     parser.add_argument("--list", nargs="*", metavar="NUMBER", help="print the tests of these numbers, or of all")
     wanted: list[str] | None = parser.parse_args().list
     page = (ROOT / PAGE).read_text(encoding="utf-8")
+    if unknown := sorted({*(wanted or ())} - {*numbers(page)}):
+        sys.exit(f"{PAGE} has no {', '.join(unknown)}.")
     found, _ = marks(ROOT)
 
     if wanted is not None:
-        if unknown := sorted({*wanted} - {*numbers(page)}):
-            sys.exit(f"{PAGE} has no {', '.join(unknown)}.")
         for number in wanted or numbers(page):
             print(f"{number}: {', '.join(sorted({f'{e.path}:{e.function}' for e in found if e.number == number}))}")
         return

@@ -26,7 +26,7 @@ from eth_utils.abi import (
     get_abi_input_types,
 )
 from pack_tree import Tree
-from random_lives import Event, Outcome, Wire
+from random_lives import Event, Outcome
 from real_anvil import GAS, person
 
 from theriac.cover.messages import NONE
@@ -110,7 +110,7 @@ class Stage(House):
         self.domains = {
             name: Domain.of(self.contract(name)) for name in ("Claims", "Appeals", "Episodes", "Prescriptions")
         }
-        self.wire = Wire(self.chain)
+        self.wire = self.chain.wire
         self.chain.ask("anvil_autoImpersonateAccount", True)
         self.start = self.chain.now()
         self.snapshot = self.chain.ask("evm_snapshot")

@@ -3,8 +3,6 @@
 import os
 import signal
 import stat
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import pytest
 from eth_account import Account
 from eth_account.messages import SignableMessage
 from health_world import HealthWorld
+from ready_python import Started
 
 from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import DamagedKeystore, WalletHasCode, WalletNotDeterministic, WrongPassphrase
@@ -167,13 +166,11 @@ while True:
 def test_save__killed_on_the_way__leaves_a_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "vault"
     for pause in (0.0, 0.013, 0.029):
-        process = subprocess.Popen([sys.executable, "-c", _SAVER, str(path)], stdout=subprocess.PIPE)
-        assert process.stdout is not None
+        process = Started(_SAVER, [path])
         assert process.stdout.readline() == b"begun\n"
         time.sleep(pause)
         process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        process.communicate(timeout=60)
 
         assert Keystore.unlock(path, lambda _: HybridIdentity.from_seed(bytes(32)))[1] == b"whole" * 20000
 

@@ -1,15 +1,17 @@
 """JSON from strangers: what no text of it may do to the process that reads it."""
 
 import json
+import re
 import time
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
 from theriac import fhir
 from theriac.errors import TheriacError
-from theriac.ledger.codec import parse_json, shown_moment
+from theriac.ledger.codec import canonical_json, parse_json, shown_moment
 
 QUOTE = '"'
 
@@ -80,3 +82,45 @@ def test_shown_moment__of_a_second_that_no_calendar_has__is_the_last_that_one_ha
     assert shown_moment(1_900_000_000).isoformat() == "2030-03-17T17:46:40+00:00"
     for second in (253_402_300_799, 253_402_300_800, (1 << 40) - 1, (1 << 256) - 1):
         assert shown_moment(second).isoformat() == "9999-12-31T23:59:59+00:00"
+
+
+# -- canonical JSON --------------------------------------------------------------------------------------------------
+
+TEXTS = st.text(st.characters(codec="utf-8")) | st.sampled_from(
+    ['\x00\x1f\x7f\b\f\n\r\t"\\/', "\u2028", "\uffff", "\U00010000"]
+)
+SCALARS = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False) | TEXTS
+VALUES = st.recursive(
+    SCALARS, lambda each: st.lists(each) | st.tuples(each, each) | st.dictionaries(TEXTS, each), max_leaves=20
+)
+
+
+@given(VALUES)
+def test_canonical__any_value__as_the_reference_writes_it(value: object) -> None:
+    try:
+        wanted = rfc8785.dumps(value)
+    except rfc8785.CanonicalizationError as fault:
+        with pytest.raises(rfc8785.CanonicalizationError, match=re.escape(str(fault))):
+            canonical_json(value)
+    else:
+        assert canonical_json(value) == wanted
+
+
+@pytest.mark.parametrize("value", [2**53, -(2**53), [{"a": 2**53}], float("nan"), "\ud800", {1: 2}, b"", {"a": {1}}])
+def test_canonical__what_has_no_canonical_form__is_refused(value: object) -> None:
+    with pytest.raises(rfc8785.CanonicalizationError):
+        canonical_json(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"b": 1, "a": [True, None, "\u20ac\x1f"]}, '{"a":[true,null,"\u20ac\\u001f"],"b":1}'),
+        # RFC 8785, 3.2.3: names are sorted as UTF-16, where what is beyond it stands before U+FB33
+        ({"\ufb33": 1, "\U0001f600": 2}, '{"\U0001f600":2,"\ufb33":1}'),
+        ({"n": 1e30, "m": 4.50}, '{"m":4.5,"n":1e+30}'),
+    ],
+    ids=["plain", "beyond_16_bits", "fractions"],
+)
+def test_canonical__examples(value: object, text: str) -> None:
+    assert canonical_json(value) == text.encode()

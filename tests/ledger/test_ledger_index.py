@@ -1,10 +1,7 @@
 """An index holds what the chain has emitted, no more and no less, and goes on where it was."""
 
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +13,7 @@ from eth_utils.crypto import keccak
 from ledger_chains import Chain
 from ledger_meddling import Ask, altered, meddled, refused
 from ledger_notes import NOTES, dump, handlers, index_of, note_rows
+from ready_python import Started, file
 from web3.contract import Contract
 
 from theriac.errors import BadHandler, ChainLied, ChainRefused, ChainSilent, LedgerFileBroken, WrongChain
@@ -497,12 +495,8 @@ def test_sync__killed_and_started_again__holds_the_same(anvil: Chain, tmp_path: 
     sender = Sender(anvil.web3, payer, outbox=None)
     for n in range(6):
         sender.send(emitter.functions.noteMany(payer.address, key(n), 3))
-    root = SCRIPT.parents[2]
-    killed = subprocess.run(
-        [sys.executable, str(SCRIPT), anvil.url, str(tmp_path / "index"), emitter.address, method, str(count)],
-        env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{SCRIPT.parent}"},
-        timeout=60,
-    )
+    killed = Started(file(SCRIPT), [anvil.url, tmp_path / "index", emitter.address, method, count])
+    killed.communicate(timeout=60)
     assert killed.returncode == -signal.SIGKILL
 
     with index_of(tmp_path / "index", anvil.web3, emitter) as index:

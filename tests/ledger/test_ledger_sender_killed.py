@@ -1,17 +1,15 @@
 """A sender that is killed at any moment, and started again, has done each intent exactly once."""
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ledger_chains import Chain, anvil_chain
+from ready_python import Started, file
 from web3.contract import Contract
 
 from theriac.errors import OutboxBusy
@@ -19,7 +17,6 @@ from theriac.ledger.sender import Sender
 from theriac.ledger.signer import KeySigner
 
 SCRIPT = Path(__file__).with_name("killed_sender.py")
-ROOT = SCRIPT.parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -43,22 +40,17 @@ def payer(blocks: Chain) -> KeySigner:
 
 def start(
     chain: Chain, outbox: Path, payer: KeySigner, emitter: Contract, keys: range, moment: str = "never", count: int = 1
-) -> "subprocess.Popen[str]":
+) -> Started:
     arguments = [chain.url, outbox, payer._account.key.hex(), emitter.address, keys[0], keys[-1], moment, count]
-    return subprocess.Popen(
-        [sys.executable, str(SCRIPT), *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{SCRIPT.parent}"},
-    )
+    return Started(file(SCRIPT), arguments, text=True)
 
 
-def ended(process: "subprocess.Popen[str]") -> int:
+def ended(process: Started) -> int:
     process.communicate(timeout=60)
-    return process.returncode
+    return process.wait()
 
 
-def transactions(process: "subprocess.Popen[str]") -> list[str]:
+def transactions(process: Started) -> list[str]:
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     return json.loads(printed.splitlines()[-1])
@@ -109,7 +101,6 @@ def test_send__killed_at_random_until_it_is_done__happened_once(
     chance = random.Random(7)
     for _ in range(4):
         process = start(blocks, tmp_path / "outbox", payer, emitter, keys)
-        assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         time.sleep(chance.uniform(0, 0.6))
         process.kill()
@@ -127,7 +118,6 @@ def test_sender__while_another_process_has_the_outbox__is_refused(
     blocks.stop_answering()
     process = start(blocks, tmp_path / "outbox", payer, emitter, range(700, 701))
     try:
-        assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         with pytest.raises(OutboxBusy):
             Sender(blocks.web3, payer, outbox=tmp_path / "outbox")
@@ -163,15 +153,10 @@ with Sender(Web3(HTTPProvider("{blocks.url}")), signer, outbox=Path("{tmp_path}/
         print("refused:", broken)
     print(sender.open())
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    process = Started(program, text=True)
+    out, err = process.communicate(timeout=60)
 
-    assert done.stderr == ""
-    assert done.stdout.startswith(f"refused: The file {tmp_path}/outbox cannot be used")
-    assert done.stdout.endswith("()\n")
+    assert err == ""
+    assert out.startswith(f"refused: The file {tmp_path}/outbox cannot be used")
+    assert out.endswith("()\n")
     assert blocks.web3.eth.get_transaction_count(payer.address, "pending") == 0

@@ -17,6 +17,7 @@ from light_recording import Nodes, recorded, replaying, result
 from web3 import Web3
 
 from theriac.errors import ChainSilent, OtherValidators, StaleChain, Unproven
+from theriac.ledger.light import headers
 from theriac.ledger.light.provider import LightProvider
 from theriac.ledger.node import Node
 
@@ -251,6 +252,13 @@ def _earlier(nodes: Nodes, blocks: int) -> Lie:
     return rewriting(HEADER, lambda _: header, when=lambda asked: asked == ["latest"])
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asks for a newer block for a moment, not for three seconds."""
+    monkeypatch.setattr(headers, "_PATIENCE", 0.3)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_newest__never_goes_back(nodes: Nodes) -> None:
     light = nodes.light()
     assert result(light.make_request("eth_blockNumber", [])) == hex(nodes.head)
@@ -261,6 +269,7 @@ def test_newest__never_goes_back(nodes: Nodes) -> None:
         light.make_request("eth_blockNumber", [])
 
 
+@pytest.mark.usefixtures("impatient")
 def test_newest__never_goes_back__for_the_next_process_either(nodes: Nodes, tmp_path: Path) -> None:
     first = nodes.light(folder=tmp_path)
     assert result(first.make_request("eth_blockNumber", [])) == hex(nodes.head)

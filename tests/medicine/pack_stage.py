@@ -24,7 +24,6 @@ from pack_model import (
     Status,
     heights,
 )
-from random_lives import Wire
 from real_anvil import BOARD, GAS, Chain, person
 from web3.contract import Contract
 
@@ -151,7 +150,7 @@ class Stage:
         self.errors = _errors(self.batches)
         self._selectors = _functions(self.batches) | _functions(self.questions) | _functions(self.consortium)
         self._asked: dict[tuple[bytes, Sizes], tuple[str, int]] = {}
-        self.request = Wire(chain).request
+        self.request = chain.wire.request
         self._admit()
         self.snapshot = chain.ask("evm_snapshot")
 

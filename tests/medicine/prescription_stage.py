@@ -14,7 +14,7 @@ from eth_utils.abi import (
 )
 from pack_model import DAY, DISPENSE_FOR, FILL_FOR, Person
 from prescription_model import LineSight, Prescription, Sight
-from random_lives import Event, Outcome, Wire
+from random_lives import Event, Outcome
 from real_anvil import BOARD, GAS, Chain, person
 from web3.contract import Contract
 
@@ -85,7 +85,7 @@ class Stage:
         (self._call_failed,) = (
             selector for selector, name in _named(carriers["till"], "error").items() if name == "CallFailed"
         )
-        self.request = Wire(chain).request
+        self.request = chain.wire.request
         self._admit()
         self.snapshot = chain.ask("evm_snapshot")
 

@@ -1,16 +1,14 @@
 """A depot that is killed between any two steps, and opened again, loses no sheet and does nothing twice."""
 
 import io
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from depot_town import Town, order, town
+from ready_python import Started, file
 from real_anvil import BOARD
 
 from theriac.errors import NotOnTheShelf
@@ -25,7 +23,6 @@ from theriac.medicine.shelf import Shelf
 from theriac.medicine.tree import BATCH, node_of, root_of
 
 SCRIPT = Path(__file__).with_name("killed_depot.py")
-ROOT = SCRIPT.parents[2]
 NODE_MOMENTS = ["before eth_sendRawTransaction", "after eth_sendRawTransaction", "after eth_getTransactionReceipt"]
 
 
@@ -58,14 +55,9 @@ def killed(place: Town, role: str, act: str, moment: str) -> None:
         identity.unsafe_export_secret(),
         place.anvil.web3.provider.endpoint_uri,
     ]
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), *map(str, arguments), act, moment],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests", SCRIPT.parent)))},
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    process = Started(file(SCRIPT), [*arguments, act, moment], text=True)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL, err
     place.depots[role] = opened_again(place, role)
 
 

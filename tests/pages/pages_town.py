@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +12,9 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "scripts"))
 
-from chromium import ROOT, Browser, Page
+from chromium import Browser, Page
 from eth_account import Account
+from ready_python import Started
 from scripts_town import Town
 
 from theriac.health.chain import Chain as HealthChain
@@ -62,7 +62,7 @@ RECORDS = (
 class Served:
     """A page that is served, and the links that open it."""
 
-    process: "subprocess.Popen[str]"
+    process: Started
     link: str
 
     @property
@@ -72,7 +72,6 @@ class Served:
     def another_link(self) -> str:
         """What a press of Enter in its terminal gives."""
         assert self.process.stdin is not None
-        assert self.process.stdout is not None
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         return _link_in(self.process)
@@ -85,14 +84,7 @@ class Served:
 @contextmanager
 def served(town: Town, *words: str, command: str = COMMAND, **settings: str) -> Iterator[Served]:
     """`ape run patient page` with these words, or the page of another command."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", command, "page", *words],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, **town.settings, **settings, "PYTHONUNBUFFERED": "1"},
-    )
+    process = Started(command, ["page", *words], env={**os.environ, **town.settings, **settings}, text=True)
     try:
         yield Served(process, _link_in(process))
     finally:
@@ -102,8 +94,7 @@ def served(town: Town, *words: str, command: str = COMMAND, **settings: str) -> 
         assert (process.returncode, said.strip().endswith("The page is closed.")) == (0, True), said
 
 
-def _link_in(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
+def _link_in(process: Started) -> str:
     for line in process.stdout:
         if "http://127.0.0.1:" in line:
             return line.strip()

@@ -1,8 +1,6 @@
 """A maker with a batch, two pharmacies that took over a case each, and a way to run the commands of one."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
+from ready_python import Started
 from real_anvil import anvil
-from scripts_town import ROOT, Said, Town
+from scripts_town import Said, Town
 
 from scripts._goods import Goods, goods_of
 from theriac.medicine import gs1
@@ -106,16 +105,9 @@ class Market(Town):
         assert called.exception is None or isinstance(called.exception, SystemExit), called.exception
         return Said(called.exit_code, called.stdout, called.stderr)
 
-    def started(self, *words: str, **settings: str) -> "subprocess.Popen[bytes]":
-        """A command of the pharmacy in a process of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, *words],
-            cwd=ROOT,
-            env={**os.environ, **self.settings, **settings},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+    def started(self, *words: str, hurry: str = "", **settings: str) -> Started:
+        """A command of the pharmacy in a process of its own. `hurry` sets what it waits for otherwise."""
+        return Started(hurry + SCRIPT, words, env={**os.environ, **self.settings, **settings})
 
 
 @contextmanager

@@ -183,7 +183,7 @@ class _Nonsense(http.server.BaseHTTPRequestHandler):
 def test_chain__answers_nonsense__try_again(town: Town) -> None:
     # given
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Nonsense)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
 
     # when
     try:

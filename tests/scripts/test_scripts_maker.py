@@ -4,13 +4,12 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from goods_town import EXPIRY, GTIN, code, packs_csv, serial
-from scripts_town import ROOT, Town
+from ready_python import Started
+from scripts_town import Town
 
 from theriac.medicine import gs1
 from theriac.medicine.symbols import read_symbols
@@ -300,15 +299,9 @@ def test_commission__a_count_that_was_killed_goes_on_with_the_same_serials(
 ) -> None:
     # given
     words = [*COUNT, "--lot", f"KILLED-{moment}", "-o", str(folder / "placed.csv")]
-    killed = subprocess.run(
-        [sys.executable, "-c", CHILD, moment, *words],
-        cwd=ROOT,
-        env={**os.environ, **town.settings},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    killed = Started(CHILD, [moment, *words], env={**os.environ, **town.settings}, text=True)
+    _, err = killed.communicate(timeout=120)
+    assert killed.returncode == -signal.SIGKILL, err
 
     # when
     said = town.done("maker", *words)

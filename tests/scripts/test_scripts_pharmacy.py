@@ -20,6 +20,9 @@ from scripts_town import Said
 from theriac.medicine.packid import PackCode, Scheme
 from theriac.medicine.symbols import Symbology, write_symbol
 
+# Gives a picture up that stays half of one for a second, not for two.
+HURRY = "from scripts import _scanning; _scanning._GIVEN_UP_AFTER = 1.0\n"
+
 
 @pytest.fixture
 def town(market: Market) -> Iterator[Market]:
@@ -182,8 +185,7 @@ def test_scan__watched_folder__each_picture_once_and_only_when_it_is_whole(town:
     (watched / "a.png").write_bytes(picture(0))
     (watched / ".hidden.png").write_bytes(picture(1))
     (watched / "notes.txt").write_text(code(2))
-    process = town.started("scan", "--as", "north", "--watch", str(watched), "--json", "--idle", "4")
-    assert process.stdout is not None
+    process = town.started("scan", "--as", "north", "--watch", str(watched), "--json", "--idle", "2", hurry=HURRY)
     lines = [json.loads(process.stdout.readline())]
 
     # when
@@ -194,7 +196,7 @@ def test_scan__watched_folder__each_picture_once_and_only_when_it_is_whole(town:
         for start in range(0, len(slow), len(slow) // 3 + 1):
             file.write(slow[start : start + len(slow) // 3 + 1])
             file.flush()
-            time.sleep(0.5)
+            time.sleep(0.3)
     (watched / "d.png").write_bytes(slow[:200])
     out, err = process.communicate(timeout=60)
     lines += [json.loads(line) for line in out.splitlines()]
@@ -213,7 +215,6 @@ def test_scan__stopped_by_ctrl_c__ends_in_order_with_the_worst_exit_code(town: M
     # given
     process = town.started("scan", "--as", "north", "--json")
     assert process.stdin is not None
-    assert process.stdout is not None
     process.stdin.write(code(11).encode() + b"\n")
     process.stdin.flush()
     first = json.loads(process.stdout.readline())
@@ -272,8 +273,6 @@ def _until(handle: int, wanted: bytes, seconds: float) -> bytes:
 def test_scan__runs_beside_other_commands_of_the_pharmacy(town: Market) -> None:
     # given
     process = town.started("scan", "--as", "south", "--json")
-    assert process.stdin is not None
-    assert process.stdout is not None
 
     def asked(line: str) -> str:
         process.stdin.write(line.encode() + b"\n")  # type: ignore[union-attr]
@@ -366,7 +365,7 @@ def test_dispense__after_a_run_that_was_interrupted_while_it_sent__is_told_what_
         [(batch, case, word, mask)] = goods.depot._masks([verdict.pack])
         call = goods.depot.chain.contracts.Batches.functions.dispenseMany(batch, case, word, mask)
         goods.depot._sending().submit(call)
-    miner = threading.Timer(3, lambda: town.chain.ask("evm_setAutomine", True) or town.chain.ask("evm_mine"))
+    miner = threading.Timer(1.5, lambda: town.chain.ask("evm_setAutomine", True) or town.chain.ask("evm_mine"))
     miner.start()
 
     # when

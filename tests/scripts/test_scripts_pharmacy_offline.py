@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,8 +14,18 @@ from typing import Any
 import pytest
 from listening import process_at
 from pharmacy_town import Market, code
+from ready_python import Started
 from small_files import small_files
 from wire import Wire
+
+from scripts import _following
+
+# Looks at the chain more often than a pharmacy does, and waits a second for it, not four.
+HURRY = """
+from datetime import timedelta
+from scripts import _following
+_following.EVERY, _following._ANSWER = 0.1, timedelta(seconds=1)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +34,7 @@ def place(market: Market) -> Iterator[tuple[Market, Wire]]:
     wire = Wire(str(market.chain.web3.provider.endpoint_uri))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(market.settings, "THERIAC_NETWORK", f"ethereum:dev:{wire.uri}")
+        patch.setattr(_following, "AT_START", 1.0)
         for who in ("north", "south"):
             market.done("pharmacy", "list", "--as", who)
         yield market, wire
@@ -42,10 +52,9 @@ def causes(out: str) -> list[str]:
     return [json.loads(line)["cause"] for line in out.splitlines()]
 
 
-def said_line(process: "subprocess.Popen[bytes]", raw: str) -> Any:
+def said_line(process: Started, raw: str) -> Any:
     """Types a code at a running scan; the verdict that it prints. What it prints of dispenses is passed over."""
     assert process.stdin is not None
-    assert process.stdout is not None
     process.stdin.write(raw.encode() + b"\n")
     process.stdin.flush()
     return next(line for line in map(json.loads, process.stdout) if "cause" in line)
@@ -88,11 +97,11 @@ def test_offline__a_node_that_answers_nothing__delays_no_verdict(place: tuple[Ma
     # given: a scan that runs while its node stops to answer
     town, _ = place
     node = process_at(str(town.chain.web3.provider.endpoint_uri))
-    process = town.started("scan", "--as", "south", "--json")
+    process = town.started("scan", "--as", "south", "--json", hurry=HURRY)
     known = [said_line(process, code(number))["cause"] for number in (10, 11, 12)]
     os.kill(node, signal.SIGSTOP)
     try:
-        time.sleep(3)
+        time.sleep(1)
 
         # when
         began = time.monotonic()
@@ -114,16 +123,15 @@ def test_offline__running_scan__says_once_that_the_chain_is_gone_and_once_that_i
 ) -> None:
     # given
     town, wire = place
-    process = town.started("scan", "--as", "south", "--json", "--dispense")
+    process = town.started("scan", "--as", "south", "--json", "--dispense", hurry=HURRY)
     online = said_line(process, code(10))
     _wait_for(town, "south", "settled", 1)
 
     # when
-    assert process.stderr is not None
     with wire.down():
         gone = process.stderr.readline()
         offline = [said_line(process, code(number)) for number in (11, 10, 11)]
-        time.sleep(3)
+        time.sleep(2.5)
     returned = process.stderr.readline()
     _wait_for(town, "south", "settled", 2)
     back = said_line(process, code(12))

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -13,26 +11,21 @@ from pathlib import Path
 
 import pytest
 from eth_account import Account
+from ready_python import Started
 from real_anvil import anvil
-from scripts_town import BUNDLE, ROOT, Town, remembered_passphrases
+from scripts_town import BUNDLE, Town, remembered_passphrases
 
 SERVE = "from scripts.relayer import cli; cli()"
 PAYER = "TEST::6"
 
 
 @contextmanager
-def serving(town: Town, account: str, *words: str) -> Iterator["subprocess.Popen[str]"]:
+def serving(town: Town, account: str, *words: str) -> Iterator[Started]:
     """`ape run relayer serve` on a free port unless told otherwise; groups do not wait for others."""
     policy = town.folder / "policy.json"
     policy.write_text('{"patience": 0}')
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, "serve", "--account", account, "--policy", str(policy), *words],
-        cwd=ROOT,
-        env={**os.environ, **town.settings},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    said = ["serve", "--account", account, "--policy", policy, *words]
+    process = Started(SERVE, said, env={**os.environ, **town.settings}, text=True)
     try:
         yield process
     finally:
@@ -41,8 +34,7 @@ def serving(town: Town, account: str, *words: str) -> Iterator["subprocess.Popen
         process.communicate()
 
 
-def url_of(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
+def url_of(process: Started) -> str:
     found = re.match(r"Relaying at (http://127\.0\.0\.1:\d+), paid by 0x", process.stdout.readline())
     assert found, process.communicate()[1]
     return found.group(1)

@@ -17,6 +17,7 @@ import sys
 import time
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
@@ -37,6 +38,7 @@ MAKES_WORDS = ("guardian", "setup", "--as", "bo", "--name", "Bo")
 ACTORS = sorted(path.stem for path in (ROOT / "scripts").glob("[a-z]*.py") if path.stem not in ("demo", "drill"))
 
 
+@cache
 def forms(secret: bytes | str) -> dict[str, bytes]:
     """How a secret can stand in bytes."""
     if isinstance(secret, str):
@@ -244,14 +246,15 @@ def test_secrets__of_a_running_command__are_in_no_process_but_in_the_environment
     command = [str(Path(sys.executable).with_name("ape")), "run", "patient", "watch", "--as", "ann"]
 
     # when it runs as a process of its own, its processes are looked at until it ends
-    lines, names = set[bytes](), set[str]()
+    lines, names, seen = set[bytes](), set[str](), set[bytes]()
     process = subprocess.Popen(
         command, cwd=ROOT, env=os.environ | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     while process.poll() is None:
         for number in processes_of(process.pid):
             lines |= {shown(number, "cmdline"), shown(number, "comm")}
-            for each in shown(number, "environ").split(b"\0"):
+            for each in set(shown(number, "environ").split(b"\0")) - seen:
+                seen.add(each)
                 if found_in(each, secrets):
                     names.add(each.partition(b"=")[0].decode())
         time.sleep(0.02)

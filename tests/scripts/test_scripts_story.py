@@ -47,7 +47,7 @@ def test_deploy__half_done__completes_and_keeps_what_stands(town: Town, folder: 
 def test_ape__runs_the_scripts_themselves(town: Town) -> None:
     # given
     ape = Path(sys.executable).with_name("ape")
-    environment = {**os.environ, **town.settings}
+    environment = {**os.environ, **town.settings, "PYTHONPROFILEIMPORTTIME": "1"}
 
     # when
     called = subprocess.run(
@@ -55,10 +55,18 @@ def test_ape__runs_the_scripts_themselves(town: Town) -> None:
     )
 
     # then
-    assert (called.returncode, "Traceback" in called.stderr) == (0, False), called.stderr
+    read, said = [], []
+    for line in called.stderr.splitlines():
+        (read if line.startswith("import time:") else said).append(line)
+    assert (called.returncode, said) == (0, [])
     assert [(each["member"], each["name"], each["status"]) for each in json.loads(called.stdout)][:1] == [
         (1, "North Clinic", "admitted")
     ]
+
+    # then: nothing was read that most commands need not, and that takes long
+    modules = {line.rpartition("|")[2].strip() for line in read}
+    assert "scripts._site" in modules
+    assert not {"eth", "eth_tester", "pydicom", "zxingcpp", "fhir.resources"} & modules
 
 
 def test_story__asked_granted_read_revoked_refused(town: Town, folder: Path) -> None:

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -13,8 +11,9 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
+from ready_python import Started
 from real_anvil import anvil
-from scripts_town import ROOT, Said, Town
+from scripts_town import Said, Town
 
 from scripts._beginning import add_beginnings
 from scripts._cli import Actor
@@ -93,17 +92,10 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 
 @contextmanager
-def serving(town: Town) -> Iterator["subprocess.Popen[str]"]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVICE, "verify-service", "--port", "0"],
-        cwd=ROOT,
-        env={**os.environ, **town.settings},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def serving(town: Town) -> Iterator[Started]:
+    environment = {**os.environ, **town.settings}
+    process = Started(SERVICE, ["verify-service", "--port", "0"], env=environment, text=True)
     try:
-        assert process.stdout is not None
         assert process.stdout.readline().startswith("Answering at http://127.0.0.1:")
         yield process
     finally:

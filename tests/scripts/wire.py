@@ -47,6 +47,9 @@ class Wire:
             while True:
                 near, _ = listener.accept()
                 far = socket.create_connection(self._to)
+                for each in (near, far):
+                    # A question comes in two parts, and the second would wait until the node has noticed the first.
+                    each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open += [near, far]
                 threading.Thread(target=self._pass_on, args=(near, far), daemon=True).start()
 

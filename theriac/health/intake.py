@@ -11,7 +11,6 @@ from typing import Any, BinaryIO, cast
 
 from theriac import fhir
 from theriac.errors import EmptyDocument
-from theriac.health import dicom
 from theriac.health.records import Manifest
 from theriac.health.scope import UNSORTED, Classified, FhirRecord, KeyClass, records_of
 
@@ -72,6 +71,9 @@ def from_dicom(stream: BinaryIO, *, place: str = "") -> Piece:
 
     :raises BadInput: no whole DICOM file; one of `theriac.errors`, with what is wrong.
     """
+    # Most who seal or read have no image; what reads them takes a fifth of a second to load.
+    from theriac.health import dicom
+
     record = dicom.open_dicom(stream)
     content = _spooled(record.content)
     facts = record.facts

@@ -286,7 +286,7 @@ class Relayer:
             self._journal.drop(waiting.id)
             raise
         self._journal.queue(waiting.id)
-        self._woken.set()
+        self.wake()
         return Status(waiting.id, "queued")
 
     def _take_turn(self, group: Group) -> None:
@@ -523,6 +523,10 @@ class Relayer:
         return [item_of(self.contracts, contract, bytes.fromhex(data)) for contract, data in waiting.calls]
 
     # -- bringing ----------------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Has `run` look at once: there is something to bring, or to end for."""
+        self._woken.set()
 
     def run(self, stop: threading.Event) -> None:
         """Steps until it is told to stop."""

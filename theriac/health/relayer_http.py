@@ -176,6 +176,7 @@ class Server:
     def close(self) -> None:
         """Takes nothing more; what was taken on stays in the journal."""
         self._stop.set()
+        self._relayer.wake()
         self._in_loop(self._runner.cleanup())
         self._bringing.join()
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
+import rfc8785
 from eth_abi.codec import ABICodec
 from eth_abi.decoding import AddressDecoder, StringDecoder, UnsignedIntegerDecoder
 from eth_abi.exceptions import DecodingError
@@ -24,6 +25,8 @@ _LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 
 # JSON readers other than Python's keep integers exactly only up to here.
 _EXACT = 2**53
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 @lru_cache(maxsize=4096)
@@ -101,6 +104,39 @@ def parse_json(text: bytes | bytearray, **options: Any) -> Any:
     if max(accumulate(_STEPS[bracket] for bracket in brackets), default=0) > _DEEPEST:
         raise ValueError("nested too deep")
     return json.loads(plain, **options)
+
+
+def canonical_json(value: Any) -> bytes:
+    """The canonical form of a JSON value (RFC 8785). Raises rfc8785.CanonicalizationError.
+
+    Of most values Python's own encoder makes the very same bytes, in a tenth of the time.
+    """
+    if _is_plain(value):
+        try:
+            return _ENCODER.encode(value).encode()
+        except UnicodeEncodeError:
+            pass
+    return rfc8785.dumps(value)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value has neither fractions, nor numbers beyond 2^53, nor names that UTF-16 would sort otherwise."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        kind = type(each)
+        if kind is int:
+            if not -_EXACT < each < _EXACT:
+                return False
+        elif kind is dict:
+            if not all(type(name) is str and name.isascii() for name in each):
+                return False
+            waiting += each.values()
+        elif kind is list or kind is tuple:
+            waiting += each
+        elif not (kind is str or kind is bool or each is None):
+            return False
+    return True
 
 
 def decode(parameters: Sequence[ABIComponent], data: bytes) -> dict[str, Any]:

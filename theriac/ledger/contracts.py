@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any, cast
 
@@ -202,17 +202,23 @@ class Reverts:
 
     def __init__(self, abis: Mapping[str, ABI], *, addresses: Mapping[ChecksumAddress, str] | None = None) -> None:
         """`abis` by the contract's name; `addresses` says which contract stands where."""
+        self._abis = dict(abis)
         self._addresses = dict(addresses or {})
-        self._errors: dict[bytes, dict[str, Mapping[str, Any]]] = {}
-        for name, declared in abis.items():
-            self._learn(name, declared)
+
+    @cached_property
+    def _errors(self) -> dict[bytes, dict[str, Mapping[str, Any]]]:
+        """The errors by their selectors, and by the contracts that declare them. Most programs are never refused."""
+        found: dict[bytes, dict[str, Mapping[str, Any]]] = {}
+        for name, declared in self._abis.items():
+            for part in declared:
+                if part["type"] == "error":
+                    found.setdefault(keccak(text=abi_to_signature(part))[:4], {})[name] = part
+        return found
 
     def knowing(self, name: str, declared: ABI) -> "Reverts":
         """The same with one ABI more."""
-        other = Reverts({}, addresses=self._addresses)
-        other._errors = {selector: dict(known) for selector, known in self._errors.items()}
-        other._learn(name, declared)
-        return other
+        both = [*self._abis.get(name, ()), *declared]
+        return Reverts({**self._abis, name: both}, addresses=self._addresses)
 
     def name(self, address: ChecksumAddress | None) -> str:
         """How the contract at an address is called in a sentence."""
@@ -255,12 +261,6 @@ class Reverts:
                 return self.refusal(value, to=None, depth=depth)
         return None
 
-    def _learn(self, name: str, declared: ABI) -> None:
-        for part in declared:
-            if part["type"] == "error":
-                selector = keccak(text=abi_to_signature(part))[:4]
-                self._errors.setdefault(selector, {})[name] = part
-
 
 # -- the contracts ---------------------------------------------------------------------------------------------------
 
@@ -283,7 +283,7 @@ class Contracts:
         self._abis = dict(abis) if abis is not None else packaged()
         self._names = {deployed.address: name for name, deployed in deployment.contracts.items()}
         self._contracts: dict[str, Contract] = {}
-        self._events = {name: event_types(declared) for name, declared in self._abis.items()}
+        self._events: dict[str, dict[bytes, EventType]] = {}
         self.reverts = Reverts(self._abis, addresses=self._names)
 
     def __getitem__(self, name: str) -> Contract:
@@ -368,10 +368,16 @@ class Contracts:
         found = self._node.request("eth_getLogs", [asked | ({"topics": wanted} if wanted else {})])
         return tuple(self._node.placed_log(each) for each in found)
 
+    def _events_of(self, contract: str) -> dict[bytes, EventType]:
+        """The events of a contract by topic, read out of its ABI when the first one comes."""
+        if contract not in self._events:
+            self._events[contract] = event_types(self._abis.get(contract, []))
+        return self._events[contract]
+
     def _decoded(self, receipt: Receipt) -> Iterator[Event]:
         for log in receipt.logs:
             contract = self._names.get(log.address, "")
-            kind = self._events.get(contract, {}).get(log.topics[0] if log.topics else b"")
+            kind = self._events_of(contract).get(log.topics[0] if log.topics else b"")
             if kind is None:
                 continue
             try:

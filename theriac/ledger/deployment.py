@@ -116,8 +116,8 @@ class Deployment:
             raise WrongChain(source=source, what="first block", written=self.genesis, found=genesis)
 
         # (3) the code at each address
-        for name, deployed in self.contracts.items():
-            code = node.code(deployed.address)
+        codes = node.codes([deployed.address for deployed in self.contracts.values()])
+        for (name, deployed), code in zip(self.contracts.items(), codes, strict=True):
             if not code:
                 raise NotDeployed(contract=name, network=self.network)
             if _hash(code) != deployed.code_hash:

@@ -7,6 +7,7 @@ run, and cost more than the request where events are read in bulk.
 import ast
 import itertools
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,6 +49,9 @@ _T = TypeVar("_T")
 Asked = tuple[str, Sequence[Any]]
 
 _embedded_locks: WeakKeyDictionary[Any, threading.RLock] = WeakKeyDictionary()
+_https: "WeakKeyDictionary[HTTPProvider, Http]" = WeakKeyDictionary()
+# A process that was forked off has to speak on connections of its own.
+os.register_at_fork(after_in_child=_https.clear)
 
 
 class CallFailed(Exception):
@@ -144,7 +148,7 @@ class Node:
             self._lock = _embedded_locks.setdefault(web3.provider, threading.RLock())
             self.endpoint = "in this process"
         else:
-            self._http = Http(web3.provider) if type(web3.provider) is HTTPProvider else None
+            self._http = _http_of(web3.provider) if type(web3.provider) is HTTPProvider else None
             self.endpoint = shown_endpoint(web3.provider)
 
     # -- questions ---------------------------------------------------------------------------------------------------
@@ -202,6 +206,11 @@ class Node:
 
     def code(self, address: ChecksumAddress) -> bytes:
         return self.data(self.request("eth_getCode", [address, "latest"]), what="code")
+
+    def codes(self, addresses: Sequence[ChecksumAddress]) -> list[bytes]:
+        """`code` of several addresses, asked for together."""
+        answers = self.results([("eth_getCode", [address, "latest"]) for address in addresses])
+        return [self.data(answer, what="code") for answer in answers]
 
     def landed(self, transaction: HexStr) -> Landed | None:
         """The receipt of a transaction, or None where no block of the chain holds it."""
@@ -619,6 +628,12 @@ class Http:
         if not isinstance(answer, dict) or "error" not in answer:
             response.raise_for_status()
         return answer
+
+
+def _http_of(provider: HTTPProvider) -> Http:
+    """How a provider's node is asked, the same for all who ask it: its connections are used again."""
+    found = _https.get(provider)
+    return found if found is not None else _https.setdefault(provider, Http(provider))
 
 
 def _grouped(asked: Sequence[Asked]) -> Iterator[Sequence[Asked]]:
