@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from theriac.crypto import blind
 from theriac.errors import BadBlinding
 
-KEY, OTHER = blind.generate(), blind.generate()
+# What is hidden under the smaller modulus can be signed under the larger one, wrongly.
+KEY, OTHER = sorted((blind.generate(), blind.generate()), key=lambda key: key.public_key().public_numbers().n)
 MESSAGE = bytes(range(64))
 
 
