@@ -66,7 +66,7 @@ _STEPS = 6
 
 # So many intents are simulated, signed and given together. What is open or in the same group may be unseen by a
 # simulation: the gas for filling two slots that it empties is added.
-_GROUP = 128
+_GROUP = 512
 _UNSEEN_GAS = 40_000
 
 # So many transactions are given to a node at one go.
@@ -300,8 +300,9 @@ class Sender:
             if not window:
                 return
             yield self._finished(window.popleft(), timeout)
-            while window and (window[0].error is not None or not self._outbox.is_open(window[0].intent)):
-                yield self._finished(window.popleft(), timeout)
+            while window and (finished := self._at_hand(window[0])) is not None:
+                window.popleft()
+                yield finished
 
     def resume(self, *, timeout: timedelta | None = None) -> tuple[Outcome, ...]:
         """Goes on with all that an earlier process left open, and waits for it."""
@@ -1003,6 +1004,16 @@ class Sender:
         if isinstance(outcome, Failure):
             raise self._reverts.refusal(outcome.data, to=outcome.to, reason=outcome.reason)
         return outcome
+
+    def _at_hand(self, outcome: Outcome) -> Outcome | None:
+        """What became of it, unless that is still open."""
+        if outcome.error is not None:
+            return outcome
+        try:
+            receipt = self._outcome(outcome.intent)
+        except Refused as error:
+            return replace(outcome, error=error)
+        return None if receipt is None else replace(outcome, receipt=receipt)
 
     def _finished(self, outcome: Outcome, timeout: timedelta | None) -> Outcome:
         if outcome.error is not None:
