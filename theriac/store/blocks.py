@@ -125,14 +125,24 @@ class Blocks(ABC):
         """The checked node that a checked node's `link` names, `depth` above the leaves."""
         return decode_inner(self.verified(link.cid), link=link, depth=depth)  # (2)
 
-    def leaf(self, link: Link, room: bytearray) -> memoryview:
-        """The checked leaf that a checked node's `link` names, in `room`, which has one byte more than a full one."""
+    def leaf(self, link: Link) -> bytes:
+        """The checked leaf that a checked node's `link` names."""
+        leaf = self.verified(link.cid)
+        _check_size(leaf, link)
+        return leaf
+
+    def leaf_into(self, link: Link, room: bytearray) -> memoryview:
+        """The same in `room`, which has one byte more than a full leaf."""
         view = memoryview(room)
         leaf = view[: self.fetch_into(link.cid, view)]
         self._check(leaf, cid=link.cid, limit=CHUNK_BYTES)
-        if len(leaf) != link.size:  # (2)
-            raise BadBlock(cid=str(link.cid), fault=f"a leaf of {len(leaf)} bytes instead of {link.size}")
+        _check_size(leaf, link)
         return leaf
+
+
+def _check_size(leaf: bytes | memoryview, link: Link) -> None:
+    if len(leaf) != link.size:  # (2)
+        raise BadBlock(cid=str(link.cid), fault=f"a leaf of {len(leaf)} bytes instead of {link.size}")
 
 
 class _FileReader(io.BufferedIOBase, BinaryIO):
@@ -223,7 +233,7 @@ class _FileReader(io.BufferedIOBase, BinaryIO):
         in_order = index == self._leaf_index + 1 and index > 0
         # What was read ahead and is not wanted keeps its room: a thread may still write there.
         ahead, self._ahead = self._ahead, {}
-        leaf = self._taken(index, ahead) if index in ahead else self._fetched(self._link_to(index, depth=0))
+        leaf = self._taken(index, ahead) if index in ahead else self._alone(index)
         if isinstance(self._leaf.obj, bytearray):
             self._free.append(self._leaf.obj)
         self._leaf, self._leaf_index = leaf, index
@@ -262,13 +272,17 @@ class _FileReader(io.BufferedIOBase, BinaryIO):
                     ahead[other].set_exception(error)
         return coming.result()
 
+    def _alone(self, index: int) -> memoryview:
+        return memoryview(self._blocks.leaf(self._link_to(index, depth=0)))
+
     def _fetched(self, link: Link) -> memoryview:
-        # Memory of its own for each leaf would go to the system and come back, which can take as long as hashing.
+        # Of a large file, memory of its own for each leaf would go to the system and come back, which can take as long
+        # as hashing.
         try:
             room = self._free.pop()
         except IndexError:
             room = bytearray(CHUNK_BYTES + 1)
-        return self._blocks.leaf(link, room)
+        return self._blocks.leaf_into(link, room)
 
     def close(self) -> None:
         if self._threads is not None:

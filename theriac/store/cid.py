@@ -366,9 +366,10 @@ class Tree:
             self._release(content)
 
     def _read(self, stream: BinaryIO) -> bytes | memoryview:
-        if not isinstance(stream, io.BufferedReader):
+        if self._threads is None or not isinstance(stream, io.BufferedReader):
             return blocking(stream.read(CHUNK_BYTES))
-        # Memory of its own for each leaf would go to the system and come back, which can take as long as hashing.
+        # Of a large file, memory of its own for each leaf would go to the system and come back, which can take as long
+        # as hashing.
         buffer = self._free.pop() if self._free else bytearray(CHUNK_BYTES)
         return memoryview(buffer)[: blocking(stream.readinto(buffer))]
 
