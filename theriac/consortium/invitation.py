@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-import rfc8785
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_defunct
 from eth_utils.address import is_checksum_address
@@ -31,7 +30,7 @@ from theriac.errors import (
     InvitationOver,
     TheriacError,
 )
-from theriac.ledger.codec import parse_json
+from theriac.ledger.codec import canonical_json, parse_json
 from theriac.ledger.deployment import Deployment
 from theriac.ledger.light.anchor import Anchor
 from theriac.ledger.signer import Signer
@@ -188,7 +187,7 @@ class Invitation(_Paper):
             signer=signer,
             made=now,
             expires=now + seconds,
-            sealed=age.seal_bytes(rfc8785.dumps(hidden), to=[request.sealed_to, *keepers]),
+            sealed=age.seal_bytes(canonical_json(hidden), to=[request.sealed_to, *keepers]),
         )
 
     def values(self) -> dict[str, Any]:
@@ -230,7 +229,7 @@ class Invitation(_Paper):
             raise BadInvitation(what="invitation", fault="its peers or its genesis are no list or object")
         if len(values["peers"]) > _MOST_PEERS:
             raise BadInvitation(what="invitation", fault=f"it names more than {_MOST_PEERS} organisations")
-        deployment = Deployment.read(rfc8785.dumps(values["deployment"]), source="the invitation")
+        deployment = Deployment.read(canonical_json(values["deployment"]), source="the invitation")
         anchor = None if values["anchor"] is None else Anchor.from_json(values["anchor"], source="the invitation")
         invitation = cls(
             request=read.text("request", most=64),
@@ -350,11 +349,11 @@ def _hybrid(text: str) -> HybridRecipient:
 
 
 def _digest(kind: str, values: Mapping[str, Any]) -> str:
-    return hashlib.sha256(rfc8785.dumps({"kind": kind, "format": FORMAT, **values})).hexdigest()
+    return hashlib.sha256(canonical_json({"kind": kind, "format": FORMAT, **values})).hexdigest()
 
 
 def _encode(kind: str, values: Mapping[str, Any], signature: bytes) -> bytes:
-    return rfc8785.dumps({"kind": kind, "format": FORMAT, **values, "signature": "0x" + signature.hex()}) + b"\n"
+    return canonical_json({"kind": kind, "format": FORMAT, **values, "signature": "0x" + signature.hex()}) + b"\n"
 
 
 def _decode(kind: str, data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -366,7 +365,7 @@ def _decode(kind: str, data: bytes) -> tuple[dict[str, Any], bytes]:
     try:
         values = parse_json(data)
         # The same again, byte for byte: no field stands there twice, and no number is another than it seems.
-        whole = isinstance(values, dict) and rfc8785.dumps(values) == data
+        whole = isinstance(values, dict) and canonical_json(values) == data
     except (ValueError, RecursionError, Broken, TheriacError):
         whole = False
     if not whole:

@@ -13,8 +13,6 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import rfc8785
-
 from theriac.cover.claiming import Claimed, Missing, Status
 from theriac.cover.messages import MOST_CHARGED, MOST_LINES, NONE, Line
 from theriac.cover.messages import Claim as Consented
@@ -23,6 +21,7 @@ from theriac.cover.rules import Adjustment, Outcome, Reason, adjustments
 from theriac.cover.schedule import Entry, Schedule
 from theriac.errors import BadClaim, NotInSchedule
 from theriac.fhir import Code, Json, Number, Object, Resource, codes_of
+from theriac.ledger.codec import canonical_json
 
 MOST_UNITS = 2**16 - 1
 LAST_DAY = 2**16 - 1
@@ -324,7 +323,7 @@ def claim_response(settlement: Settlement, schedule: Schedule) -> bytes:
     values["requestor"] = {"identifier": _identifier("member", str(settlement.claim.provider))}
     if settlement.outcomes:
         values["item"] = items
-    return rfc8785.dumps(values)
+    return canonical_json(values)
 
 
 def explanation(settlement: Settlement, schedule: Schedule, *, origin: date) -> bytes:
@@ -343,7 +342,7 @@ def explanation(settlement: Settlement, schedule: Schedule, *, origin: date) -> 
             "start": date_of(min(days), origin).isoformat(),
             "end": date_of(max(days), origin).isoformat(),
         }
-    return rfc8785.dumps(values)
+    return canonical_json(values)
 
 
 CARC = "https://x12.org/codes/claim-adjustment-reason-codes"

@@ -14,7 +14,6 @@ from hashlib import sha256
 from io import BytesIO
 from typing import Any, cast
 
-import rfc8785
 from eth_abi.abi import decode as abi_decode
 from eth_abi.abi import encode as abi_encode
 from eth_abi.exceptions import DecodingError
@@ -26,7 +25,7 @@ from theriac.health import documents
 from theriac.health.chain import Signed
 from theriac.health.documents import padme
 from theriac.health.vouchers import Blank, Voucher
-from theriac.ledger.codec import Undecodable, decode, parse_json
+from theriac.ledger.codec import Undecodable, canonical_json, decode, parse_json
 from theriac.ledger.contracts import Call, Contracts
 from theriac.store.cid import compute
 
@@ -150,7 +149,7 @@ class Group:
     @property
     def id(self) -> str:
         """The messages' hash: the same messages are the same request, whatever travels with them."""
-        return sha256(rfc8785.dumps({"calls": [each.values() for each in self.items]})).hexdigest()
+        return sha256(canonical_json({"calls": [each.values() for each in self.items]})).hexdigest()
 
     @property
     def pseudonym(self) -> str:

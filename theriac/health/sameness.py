@@ -21,7 +21,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import rfc8785
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from eth_account import Account as EthAccount
@@ -36,6 +35,7 @@ from theriac.health.keystore import write_private
 from theriac.health.letters import letters_to
 from theriac.health.patient import Patient, Received
 from theriac.health.scope import Level
+from theriac.ledger.codec import canonical_json
 from theriac.store import Store
 
 LONGEST = 30 * 24 * 3600
@@ -86,7 +86,7 @@ class Question:
 def mac(question: Question, halves: Sequence[bytes]) -> str:
     """What whoever has both halves answers: HMAC-SHA256 over the whole question."""
     key = HKDF(SHA256(), 32, None, _INFO).derive(b"".join(halves))
-    return hmac.digest(key, rfc8785.dumps(asdict(question)), "sha256").hex()
+    return hmac.digest(key, canonical_json(asdict(question)), "sha256").hex()
 
 
 def _answer(question: Question, halves: Sequence[bytes]) -> bytes:

@@ -13,11 +13,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import rfc8785
 from eth_account.messages import SignableMessage
 
 from theriac.errors import BadScan, FalseReport, NoBlock, NotAClone, NotOnTheShelf
-from theriac.ledger.codec import parse_json
+from theriac.ledger.codec import canonical_json, parse_json
 from theriac.ledger.database import Database
 from theriac.ledger.signer import Signer
 from theriac.ledger.typed import Domain
@@ -243,7 +242,7 @@ class CloneReport:
             "reporter": self.reporter,
             "member": self.member,
         }
-        return rfc8785.dumps(values)
+        return canonical_json(values)
 
     def signable(self, domain: Domain) -> SignableMessage:
         """What the reporter signs; `domain` is `domain_of` the contract."""
@@ -252,7 +251,7 @@ class CloneReport:
 
     def encode(self) -> bytes:
         """The report as a file."""
-        return rfc8785.dumps({**parse_json(self.content()), "signature": self.signature.hex()})
+        return canonical_json({**parse_json(self.content()), "signature": self.signature.hex()})
 
     @classmethod
     def decode(cls, data: bytes) -> "CloneReport":

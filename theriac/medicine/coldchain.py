@@ -19,12 +19,10 @@ from hmac import digest as hmac_digest
 from itertools import pairwise
 from typing import Any
 
-import rfc8785
-
 from theriac.crypto import age
 from theriac.crypto.recipients import Identity, Recipient
 from theriac.errors import BadReadings, NoLimit, Reverted, WrongReport
-from theriac.ledger.codec import parse_json
+from theriac.ledger.codec import canonical_json, parse_json
 from theriac.ledger.contracts import Receipt
 from theriac.ledger.sender import Sender
 from theriac.ledger.signer import Signer
@@ -325,7 +323,7 @@ class Log:
     def encode(self) -> bytes:
         """A line of canonical JSON, then a line a reading."""
         head: dict[str, Any] = {"kind": "readings", "format": 1, "logger": self.logger, "secret": self.secret.hex()}
-        return b"\n".join([rfc8785.dumps(head), *(each.line().encode() for each in self.readings)]) + b"\n"
+        return b"\n".join([canonical_json(head), *(each.line().encode() for each in self.readings)]) + b"\n"
 
     @classmethod
     def decode(cls, data: bytes) -> "Log":

@@ -18,10 +18,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
-import rfc8785
 from eth_account.messages import SignableMessage, encode_defunct
 
 from theriac.errors import AlreadyQueued, CounterBusy, LedgerFileBroken, Reverted, TheriacError, Unavailable
+from theriac.ledger.codec import canonical_json
 from theriac.ledger.contracts import Contracts
 from theriac.ledger.database import Database
 from theriac.ledger.sender import Intent, Outcome
@@ -401,7 +401,7 @@ def _signable(pack: KnownPack, label: str, at: datetime, mark: bytes, account: s
         "mark": mark.hex(),
         "account": account,
     }
-    return encode_defunct(text="Theriac dispense\n" + sha256(rfc8785.dumps(values)).hexdigest())
+    return encode_defunct(text="Theriac dispense\n" + sha256(canonical_json(values)).hexdigest())
 
 
 def _dispense(row: Any) -> Dispense:

@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-import rfc8785
 from web3.contract.contract import ContractFunction
 
 from theriac.crypto.recipients import Identity, Recipient
@@ -26,7 +25,7 @@ from theriac.errors import (
     Unavailable,
     WrongPack,
 )
-from theriac.ledger.codec import parse_json
+from theriac.ledger.codec import canonical_json, parse_json
 from theriac.ledger.contracts import Receipt
 from theriac.ledger.sender import Sender
 from theriac.ledger.signer import Signer
@@ -77,7 +76,7 @@ class SignedOffer:
             "sheet": self.terms.sheet.hex(),
             "deadline": self.terms.deadline,
         }
-        return rfc8785.dumps({"kind": "offer", "format": 1, "terms": terms, "signature": self.signature.hex()})
+        return canonical_json({"kind": "offer", "format": 1, "terms": terms, "signature": self.signature.hex()})
 
     @classmethod
     def decode(cls, data: bytes) -> "SignedOffer":

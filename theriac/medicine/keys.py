@@ -4,12 +4,10 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import rfc8785
-
 from theriac.crypto import age
 from theriac.crypto.recipients import Identity, Recipient
 from theriac.errors import BadSheet, NoConsortiumKey, NoMatchingIdentity
-from theriac.ledger.codec import parse_json
+from theriac.ledger.codec import canonical_json, parse_json
 
 KEY_SIZE = 32
 
@@ -22,7 +20,7 @@ def new_key() -> bytes:
 def sealed_to(key: bytes, recipients: Sequence[Recipient]) -> bytes:
     """The document whose digest `Consortium.renewKey` names: an age file a member, in no order that tells whose."""
     files = sorted(age.seal_bytes(key, to=[recipient]).hex() for recipient in recipients)
-    return rfc8785.dumps({"kind": "consortium key", "format": 1, "files": list(files)})
+    return canonical_json({"kind": "consortium key", "format": 1, "files": list(files)})
 
 
 def opened(document: bytes, *, number: int, identities: Sequence[Identity]) -> bytes:

@@ -10,10 +10,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-import rfc8785
-
 from theriac.errors import BadRequest
 from theriac.fhir import Json, Number, Resource
+from theriac.ledger.codec import canonical_json
 
 MOST_UNITS = 2**16 - 1
 MOST_REFILLS = 2**8 - 1
@@ -131,7 +130,7 @@ def dispensed(
         ],
         "note": [{"text": f"Dispensed as {product}."}],
     }
-    return rfc8785.dumps(values)
+    return canonical_json(values)
 
 
 def _check_intent(request: Mapping[str, Json]) -> None:

@@ -16,7 +16,6 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-import rfc8785
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from eth_utils.address import is_checksum_address
@@ -25,7 +24,7 @@ from theriac import fhir
 from theriac.crypto import age
 from theriac.crypto.recipients import HybridIdentity
 from theriac.errors import BadInput, BadPrescription, BadTicket, NoMatchingIdentity, Tampered
-from theriac.ledger.codec import parse_json
+from theriac.ledger.codec import canonical_json, parse_json
 from theriac.ledger.signer import KeySigner
 from theriac.ledger.typed import Domain
 from theriac.medicine.medication import Allowed, name_of
@@ -101,7 +100,7 @@ class Prescription:
 
     def encode(self) -> bytes:
         """The document as canonical JSON (RFC 8785)."""
-        return rfc8785.dumps(
+        return canonical_json(
             {
                 "kind": "prescription",
                 "format": 1,

@@ -12,12 +12,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, BinaryIO
 
-import rfc8785
-
 from theriac.crypto import age
 from theriac.crypto.recipients import Identity, Recipient
 from theriac.errors import BadSheet, NoSuchPlace, SheetDoesNotFit, WrongPack, WrongShape
-from theriac.ledger.codec import parse_json
+from theriac.ledger.codec import canonical_json, parse_json
 from theriac.medicine.packs import BatchKey, Product
 from theriac.medicine.placed import Leaves, Serials
 from theriac.medicine.tree import DEPTH, EMPTY_AT, Shape, Tree, height_of, indexes_of, is_below, keccak, leaf
@@ -132,7 +130,7 @@ class Sheet:
             "node": self.node,
             "upper": [sibling.hex() for sibling in self.upper],
         }
-        data = bytearray(rfc8785.dumps(head) + b"\n")
+        data = bytearray(canonical_json(head) + b"\n")
         for line in self._lines():
             data += line
         return bytes(data)

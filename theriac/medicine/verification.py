@@ -19,7 +19,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-import rfc8785
 from eth_account.messages import SignableMessage
 
 from theriac.consortium import Role
@@ -35,7 +34,7 @@ from theriac.errors import (
     Unavailable,
     VerifierSilent,
 )
-from theriac.ledger.codec import parse_json
+from theriac.ledger.codec import canonical_json, parse_json
 from theriac.ledger.signer import Signer
 from theriac.ledger.typed import Domain
 from theriac.medicine import gs1, wedge
@@ -123,7 +122,7 @@ class Answer:
             "yours": self.yours,
             "clone": parse_json(self.clone.encode()) if self.clone else None,
         }
-        return rfc8785.dumps(values)
+        return canonical_json(values)
 
     def signable(self, domain: Domain) -> SignableMessage:
         """What the maker's account signs; `domain` is `domain_of` the contract."""
@@ -143,7 +142,7 @@ class Answer:
 
     def encode(self) -> bytes:
         """The answer as a document."""
-        return rfc8785.dumps({**parse_json(self.content()), "signature": self.signature.hex()})
+        return canonical_json({**parse_json(self.content()), "signature": self.signature.hex()})
 
     @classmethod
     def decode(cls, data: bytes) -> "Answer":

@@ -16,10 +16,9 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import rfc8785
-
 from theriac.consortium import Role
 from theriac.errors import BadScan, QuestionRefused, TheriacError, Unavailable
+from theriac.ledger.codec import canonical_json
 from theriac.ledger.signer import Signer
 from theriac.medicine.chain import Chain
 from theriac.medicine.clones import SKEW, CloneReport, CloneWatch, ScanBook, proof_of
@@ -312,7 +311,7 @@ def _whole(seconds: float) -> int:
 
 
 def _refusal(status: int, reason: str, seconds: int = 0) -> Reply:
-    return Reply(status, rfc8785.dumps({"error": reason}), seconds)
+    return Reply(status, canonical_json({"error": reason}), seconds)
 
 
 # -- HTTP ------------------------------------------------------------------------------------------------------------
