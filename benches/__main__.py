@@ -16,6 +16,7 @@ from rich.table import Table
 from benches import page
 from benches.figures import NotFigures, Results, Section
 from benches.timing import Effort
+from theriac.store.cid import CORES
 from tools.options import positive
 
 SECTIONS = (
@@ -49,7 +50,7 @@ def machine() -> str:
         platform.machine(),
     )
     return (
-        f"{os.cpu_count()} cores of {model}, Python {platform.python_version()}, "
+        f"{CORES} cores of {model}, Python {platform.python_version()}, "
         f"{platform.system()} {platform.release().split('-')[0]}, load {os.getloadavg()[0]:.1f} before"
     )
 

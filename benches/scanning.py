@@ -1,7 +1,6 @@
 """How fast a pharmacy is told what a pack is: from strings of a scanner and from pictures of labels."""
 
 import io
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, date, datetime
@@ -21,6 +20,7 @@ from theriac.medicine.sheets import Sheet
 from theriac.medicine.shelf import Shelf
 from theriac.medicine.state import BatchState
 from theriac.medicine.tree import BATCH, Shape, keccak
+from theriac.store.cid import CORES
 
 PACKS, PICTURES = 20_000, 60
 PHARMACY = 3
@@ -45,7 +45,7 @@ def measure(effort: Effort) -> Section:
         *_quantiles("string", "verdict on a string", "keccak-256 of a word", lambda: strings(scanner, codes), effort),
         *_quantiles("picture", "verdict on a picture", "zxing-cpp alone", lambda: pictures(scanner, codes), effort),
     ]
-    if not effort.small and (os.cpu_count() or 1) > 1:
+    if not effort.small and CORES > 1:
         figures += _on_two_cores(effort)
     bars = tuple((each.what, each.key) for each in figures if each.unit == "s")
     chart = Bars("scanning", "Scanning", "share of what stands beside each", bars)

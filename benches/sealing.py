@@ -18,13 +18,13 @@ from benches.timing import Act, Effort, in_turns, memory_folder, peak_memory, se
 from theriac.crypto import age
 from theriac.crypto.recipients import HybridIdentity, X25519Identity
 from theriac.store import LocalStore, compute
+from theriac.store.cid import CORES
 
 CHUNK = 64 << 10
 PIECE = 1 << 20
 SIZES = {"4 KiB": 4 << 10, "1 MiB": 1 << 20, "100 MiB": 100 << 20, "1 GiB": 1 << 30}
 REACH, FROM = 0.7, 100 << 20
 SLOWER = "the slower primitive alone"
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 ROOT = Path(__file__).resolve().parent.parent
 
 PROSE = """

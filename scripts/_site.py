@@ -317,7 +317,6 @@ def _asked(network: Any, uri: str, store: str | None) -> Iterator[Site]:
 @contextmanager
 def _proven(network: str, store: str | None) -> Iterator[Site]:
     """The network as a light client sees it; says at the end which node lied."""
-
     ecosystem_name, name, provider = _parts(network)
     found = _network(ecosystem_name, name)
     light = _light(_label(ecosystem_name, name), provider)
@@ -348,7 +347,6 @@ def unconnected(who: str, store: str | None, *, network: str) -> Iterator[Site]:
 
     Raises Failure where nothing is known here.
     """
-
     ecosystem_name, name, provider = _parts(network)
     label = _label(ecosystem_name, name)
     known: dict[str, str] = {}

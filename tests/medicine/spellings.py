@@ -1,8 +1,9 @@
-"""Other bytes that say what a document says: none of them may be read."""
+"""Other bytes that say what a document or a signature says: none of them may be read."""
 
 import json
 from typing import Any
 
+SECP256K1 = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 HEXADECIMAL = ("nonce", "signature", "batch", "question")
 
 
@@ -26,3 +27,10 @@ def other_spellings(data: bytes) -> dict[str, bytes]:
         "a format that equals one": data.replace(b'"format":1', b'"format":true', 1),
         "another number that equals one": data.replace(b'"format":1', b'"format":1.0', 1),
     }
+
+
+def other_signatures(signature: bytes) -> list[bytes]:
+    """The three that anybody makes of a signature, and by which a library finds the same account."""
+    r, s, v = signature[:32], int.from_bytes(signature[32:64], "big"), signature[64]
+    high = (SECP256K1 - s).to_bytes(32, "big")
+    return [r + high + bytes([55 - v]), signature[:64] + bytes([v - 27]), r + high + bytes([28 - v])]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from real_anvil import person
 from small_files import small_files
+from spellings import other_signatures
 
 from theriac.errors import AlreadyQueued, CounterBusy, LedgerFileBroken, Reverted
-from theriac.ledger.signer import ORDER as SECP256K1
 from theriac.ledger.signer import KeySigner
 from theriac.medicine.counter import Counter, Dispense, Refusal, Standing, refusal_of
 from theriac.medicine.shelf import KnownPack
@@ -79,12 +79,10 @@ def test_is_signed__anything_changed__no(change: dict[str, object]) -> None:
 def test_is_signed__the_same_signature_in_another_spelling__no() -> None:
     # given
     dispense = write(Counter(None))
-    r, s, v = dispense.signature[:32], int.from_bytes(dispense.signature[32:64], "big"), dispense.signature[64]
-    high = (SECP256K1 - s).to_bytes(32, "big")
 
     # then
     assert dispense.is_signed
-    for other in (r + high + bytes([55 - v]), dispense.signature[:64] + bytes([v - 27]), r + high + bytes([28 - v])):
+    for other in other_signatures(dispense.signature):
         assert not replace(dispense, signature=other).is_signed
 
 

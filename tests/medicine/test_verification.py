@@ -15,7 +15,7 @@ from depot_town import YEAR, order
 from eth_account import Account
 from quiet_server import QuietHandler, Served
 from real_anvil import BOARD, person
-from spellings import other_spellings, written
+from spellings import other_signatures, other_spellings, written
 from verify_stage import MAKER, OTHER, Stage, code, serving, stage
 
 from theriac.consortium import Role
@@ -32,7 +32,6 @@ from theriac.medicine.verification import LARGEST_ANSWER, Answer, Finding, ask, 
 from theriac.medicine.verifier import LARGEST_QUESTION, Doors, Limits, Rate
 from theriac.medicine.wedge import ScannerCause
 
-SECP256K1 = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """The order of the group, as SEC 2 has it."""
 
 
@@ -751,9 +750,7 @@ def test_decode__a_place_with_spaces_that_are_not_single__is_refused(place: Stag
 def test_is_signed__the_same_signature_in_another_spelling__is_none(place: Stage) -> None:
     # given
     question = place.scan("other pharmacy", code(4))
-    r, s, v = question.signature[:32], int.from_bytes(question.signature[32:64], "big"), question.signature[64]
-    high = (SECP256K1 - s).to_bytes(32, "big")
-    others = [r + high + bytes([55 - v]), question.signature[:64] + bytes([v - 27]), r + high + bytes([28 - v])]
+    others = other_signatures(question.signature)
 
     # when, given that a library takes each of them for the account's
     message = question.scan.signable(place.domain)

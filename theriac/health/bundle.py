@@ -9,11 +9,10 @@ import base64
 import hashlib
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
 from typing import Any, TypeVar
 
-import rfc8785
 from eth_account import Account as EthAccount
 from eth_account.messages import SignableMessage, encode_defunct
 from eth_utils.address import is_checksum_address
@@ -25,6 +24,7 @@ from theriac.health.escrow import Escrow, Made, make
 from theriac.health.hours import HOURS, Nodes, mondays_after
 from theriac.health.scope import KeyClass, Level
 from theriac.health.vault import Account, Entry, Publication, Sharing, Vault
+from theriac.ledger.codec import LAST_SECOND, canonical_json
 from theriac.ledger.typed import Typed
 from theriac.store.cid import compute
 
@@ -96,16 +96,15 @@ def _from(kind: type[Part], values: Mapping[str, Any]) -> Part:
     Raises TypeError or ValueError for what is none: whoever reads several must not end at one.
     """
     found = kind(**values)
-    for each in fields(kind):  # type: ignore[arg-type]
-        value = getattr(found, each.name)
-        if type(value) is not each.type:
-            raise TypeError(each.name)
-        if each.name == "source" and not is_checksum_address(value):
-            raise ValueError(each.name)
-        if each.name in ("first", "until", "hour", "generation") and not 0 <= value <= HOURS:
-            raise ValueError(each.name)
-        if each.name in _LENGTHS and len(bytes.fromhex(value)) != _LENGTHS[each.name]:
-            raise ValueError(each.name)
+    if name := documents.mistyped(found):
+        raise TypeError(name)
+    for name, value in vars(found).items():
+        if name == "source" and not is_checksum_address(value):
+            raise ValueError(name)
+        if name in ("first", "until", "hour", "generation") and not 0 <= value <= HOURS:
+            raise ValueError(name)
+        if name in _LENGTHS and len(bytes.fromhex(value)) != _LENGTHS[name]:
+            raise ValueError(name)
     return found
 
 
@@ -133,7 +132,7 @@ class Opening:
 
     def signable(self) -> SignableMessage:
         values = {**self.values(), "signature": ""}
-        return encode_defunct(text="Theriac opening\n" + hashlib.sha256(rfc8785.dumps(values)).hexdigest())
+        return encode_defunct(text="Theriac opening\n" + hashlib.sha256(canonical_json(values)).hexdigest())
 
     def values(self) -> dict[str, Any]:
         return {
@@ -574,7 +573,7 @@ def _entry(source: str, cls: str, values: Mapping[str, Any]) -> Entry:
     texts = (entry.digest, entry.key, entry.resealed_from, entry.proofs)
     if not all(type(each) is int for each in numbers) or not all(isinstance(each, str) for each in texts):
         raise TypeError
-    if not 0 <= entry.anchored < documents.LAST_SECOND or not _is_summary(entry.summary):
+    if not 0 <= entry.anchored < LAST_SECOND or not _is_summary(entry.summary):
         raise TypeError
     return entry
 

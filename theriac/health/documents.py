@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from io import BytesIO
 from typing import Any, BinaryIO, Protocol, TypeVar
 
@@ -16,9 +17,6 @@ FORMAT = 1
 LARGEST = 256 * 1024 * 1024
 """No document is read beyond this many bytes."""
 
-LAST_SECOND = 1 << 34
-"""Documents of strangers name seconds before this one, in 2514: later than 9999 would be none that can be shown."""
-
 _PIECE = 1 << 20
 
 
@@ -27,6 +25,12 @@ class Written(Protocol):
 
 
 Read = TypeVar("Read", bound=Written)
+
+
+def mistyped(found: Any) -> str:
+    """The name of a field of a dataclass that is not of its declared type, or nothing."""
+    # A boolean is an int to Python, and none to anybody else.
+    return next((each.name for each in fields(found) if type(getattr(found, each.name)) is not each.type), "")
 
 
 def encode(kind: str, values: Mapping[str, Any], *, canonical: bool = True) -> bytes:

@@ -17,6 +17,7 @@ from theriac.errors import BadDocument, TheriacError, Unavailable
 from theriac.health import documents
 from theriac.health.chain import Chain
 from theriac.health.vault import Account, Entry, Unpinning, Vault
+from theriac.ledger.codec import LAST_SECOND
 from theriac.store import Store
 
 REQUEST, RECEIPT = "unpin-request", "unpin-receipt"
@@ -60,7 +61,7 @@ class UnpinRequest:
             )
         except (KeyError, TypeError, ValueError):
             raise BadDocument(kind=REQUEST, fault="a part of it is missing or broken") from None
-        if not 0 <= found.time < documents.LAST_SECOND:
+        if not 0 <= found.time < LAST_SECOND:
             raise BadDocument(kind=REQUEST, fault="its time is none")
         return documents.as_written(REQUEST, found, data)
 
@@ -93,7 +94,7 @@ class UnpinReceipt:
     def decode(cls, data: bytes) -> "UnpinReceipt":
         """:raises BadDocument: no such receipt."""
         found = documents.as_written(RECEIPT, cls.of(_values(RECEIPT, data)), data)
-        if not 0 <= found.time < documents.LAST_SECOND:
+        if not 0 <= found.time < LAST_SECOND:
             raise BadDocument(kind=RECEIPT, fault="its time is none")
         return found
 

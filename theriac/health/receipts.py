@@ -25,6 +25,7 @@ from theriac.errors import BadDocument, TheriacError
 from theriac.health import documents
 from theriac.health.chain import Chain
 from theriac.health.scope import KeyClass, Purpose
+from theriac.ledger.codec import LAST_SECOND
 from theriac.ledger.typed import Domain, fields
 
 NOBODY = "0x" + "00" * 20
@@ -225,7 +226,7 @@ def _fits(receipt: Receipt) -> list[bool]:
         bool(_SIGNATURE.fullmatch(receipt.signature)),
         0 <= receipt.member < 1 << 32,
         0 < receipt.number < 1 << 53,
-        0 <= receipt.time < documents.LAST_SECOND,
+        0 <= receipt.time < LAST_SECOND,
     ]
 
 

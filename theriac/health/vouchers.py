@@ -23,6 +23,7 @@ from theriac.errors import BadDocument, BadVoucher
 from theriac.health import documents
 from theriac.health.bundle import Profile
 from theriac.health.vault import Vault
+from theriac.ledger.codec import LAST_SECOND
 from theriac.ledger.signer import KeySigner, Signer
 
 VOUCHER_KEY, BLANK_KEY = "voucher", "blanks"
@@ -108,7 +109,7 @@ class Voucher:
     def of(cls, values: Mapping[str, Any]) -> "Voucher":
         """Raises BadVoucher."""
         voucher: Voucher = _of(cls, values)
-        limits = {"member": 1 << 32, "acts": 1 << 32, "gas": 1 << 53, "expiry": documents.LAST_SECOND}
+        limits = {"member": 1 << 32, "acts": 1 << 32, "gas": 1 << 53, "expiry": LAST_SECOND}
         if any(not 0 < getattr(voucher, name) < limit for name, limit in limits.items()):
             raise BadVoucher(fault="a number in it is out of range")
         if not all(is_checksum_address(each) for each in (voucher.pseudonym, voucher.relayer)):
@@ -272,12 +273,10 @@ def _of(kind: Any, values: Mapping[str, Any]) -> Any:
         raise BadVoucher(fault="it is none")
     if not values.keys() <= wanted.keys():
         raise BadVoucher(fault="there is more in it than belongs there")
-    found = {name: values.get(name) for name in wanted}
-    for name, one in wanted.items():
-        # A boolean is an int to Python, and none to anybody else.
-        if type(found[name]) is not one.type:
-            raise BadVoucher(fault=f"its {name} is missing or broken")
-    return kind(**found)
+    found = kind(**{name: values.get(name) for name in wanted})
+    if name := documents.mistyped(found):
+        raise BadVoucher(fault=f"its {name} is missing or broken")
+    return found
 
 
 # -- a patient's purse -----------------------------------------------------------------------------------------------

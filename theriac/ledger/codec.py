@@ -21,7 +21,10 @@ from eth_typing import ABIComponent, ChecksumAddress, HexAddress, HexStr
 from eth_utils.abi import collapse_if_tuple
 from sha3 import keccak_256
 
-_LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+_LAST_SHOWN = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+
+LAST_SECOND = 1 << 34
+"""Documents of strangers name seconds before this one, in 2514: later than 9999 would be none that can be shown."""
 
 # JSON readers other than Python's keep integers exactly only up to here.
 _EXACT = 2**53
@@ -43,7 +46,7 @@ def shown_moment(seconds: int) -> datetime:
 
     Anyone can put a second on the chain that no calendar has, and none may stop a reader.
     """
-    return datetime.fromtimestamp(min(seconds, _LAST_SECOND), UTC)
+    return datetime.fromtimestamp(min(seconds, _LAST_SHOWN), UTC)
 
 
 class _PatientStringDecoder(StringDecoder):

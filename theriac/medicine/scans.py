@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Protocol, TypeVar
 
-import rfc8785
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
 from eth_utils.address import is_checksum_address
 
 from theriac.errors import BadScan
-from theriac.ledger.codec import parse_json
+from theriac.ledger.codec import LAST_SECOND, canonical_json, parse_json
 from theriac.ledger.signer import HIGHEST_S, Signer
 from theriac.ledger.typed import Domain
 from theriac.medicine.packid import PackCode
@@ -31,7 +30,6 @@ LONGEST_TEXT = 20
 """Characters of a product, a lot, a serial: as long as those of GS1 codes can be."""
 
 _LONGEST_TEXT = 64
-_LAST_MOMENT = 1 << 34
 
 
 def domain_of(batches: Domain) -> Domain:
@@ -201,7 +199,7 @@ class SignedScan:
 
     def encode(self) -> bytes:
         """The scan as a document: what a verify service is asked."""
-        return rfc8785.dumps({"kind": "scan", "format": 1, **self.values()})
+        return canonical_json({"kind": "scan", "format": 1, **self.values()})
 
     @classmethod
     def decode(cls, data: bytes) -> "SignedScan":
@@ -384,7 +382,7 @@ def number_of(values: Any, name: str, *, below: int) -> int:
 
 
 def moment_of(values: Any, name: str) -> datetime:
-    return datetime.fromtimestamp(number_of(values, name, below=_LAST_MOMENT), UTC)
+    return datetime.fromtimestamp(number_of(values, name, below=LAST_SECOND), UTC)
 
 
 def bytes_of(values: Any, name: str, *, size: int = 32) -> bytes:

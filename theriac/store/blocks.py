@@ -11,6 +11,7 @@ import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from theriac.errors import BadBlock, TheriacError, WrongBytes
@@ -187,17 +188,13 @@ class _FileReader(io.BufferedIOBase, BinaryIO):
     def read(self, size: int | None = -1) -> bytes:
         left = max(self._size - self._position, 0)
         wanted = left if size is None or size < 0 else min(size, left)
-        start = self._position
-        try:
+        with self._whole():
             piece = self._piece(wanted)
             if len(piece) == wanted:
                 return bytes(piece)
             content = bytearray(piece)
             while len(content) < wanted:
                 content += self._piece(wanted - len(content))
-        except BaseException:
-            self._position = start
-            raise
         return bytes(content)
 
     def read1(self, size: int = -1) -> bytes:
@@ -205,15 +202,22 @@ class _FileReader(io.BufferedIOBase, BinaryIO):
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
         room = memoryview(buffer).cast("B")
-        filled, start = 0, self._position
-        try:
+        filled = 0
+        with self._whole():
             while filled < len(room) and (piece := self._piece(len(room) - filled)):
                 room[filled : filled + len(piece)] = piece
                 filled += len(piece)
+        return filled
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """A read that fails in its middle is as if it had not been begun."""
+        start = self._position
+        try:
+            yield
         except BaseException:
             self._position = start
             raise
-        return filled
 
     def _piece(self, limit: int) -> memoryview:
         """At most `limit` bytes, which end where a leaf does, and none only at the end."""

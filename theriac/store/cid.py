@@ -34,9 +34,10 @@ MAX_DEPTH = 3
 MAX_NODE_BYTES = 128 << 10
 """A node of 1,024 links is smaller: a link takes 54 bytes at most, and its size another 9."""
 
-_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+"""How many cores this process may use."""
 
-THREADS = max(1, min(2, _CORES - 1))
+THREADS = max(1, min(2, CORES - 1))
 """How many threads hash leaves beside whoever seals or opens them, which takes as long as half of the hashing."""
 
 _Read = TypeVar("_Read", bytes, int)
